@@ -1,0 +1,2 @@
+//! The binary `gimbap`.
+fn main() {}

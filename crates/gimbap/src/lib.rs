@@ -1,0 +1,6 @@
+//! Gimbap: recurrent neural networks, unrolled.
+#![forbid(unsafe_code)]
+
+pub mod error;
+
+pub use error::{Error, Result};
