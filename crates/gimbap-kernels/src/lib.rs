@@ -1,1 +1,5 @@
 //! Arithmetic on slices.
+
+mod real;
+
+pub use real::Real;

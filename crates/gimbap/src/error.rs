@@ -103,7 +103,11 @@ impl Error {
         }
     }
 
-    pub(crate) fn shape(place: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Self {
+    pub(crate) fn shape(
+        place: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
         Error::Shape { place: place.into(), expected: expected.into(), found: found.into() }
     }
 
