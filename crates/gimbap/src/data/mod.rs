@@ -1,0 +1,3 @@
+//! Text, tables and series, and the batches made of them.
+
+pub mod batch;
