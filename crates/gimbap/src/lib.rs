@@ -3,8 +3,10 @@
 
 pub mod error;
 pub mod init;
+pub mod metric;
 pub mod optim;
 pub mod rng;
+pub mod tensorboard;
 
 pub use error::{Error, Result};
 pub use gimbap_kernels::Real;
