@@ -1,6 +1,7 @@
 //! Gimbap: recurrent neural networks, unrolled.
 #![forbid(unsafe_code)]
 
+pub mod data;
 pub mod error;
 
 pub use error::{Error, Result};
