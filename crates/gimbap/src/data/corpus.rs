@@ -68,16 +68,27 @@ const PLACES: [&str; 14] = [
 const OLD: [&str; 7] = ["old", "quiet", "spooky", "little", "empty", "windy", "lonely"];
 const COUNTS: [&str; 6] = ["two", "three", "four", "nine", "twelve", "many"];
 const COMPANIONS: [&str; 12] = [
-    "sisters", "brothers", "cousins", "friends", "dogs", "goats", "horses", "uncles", "cats", "sailors", "geese",
-    "poets",
+    "sisters", "brothers", "cousins", "friends", "dogs", "goats", "horses", "uncles", "cats", "sailors",
+    "geese", "poets",
 ];
 const DEEDS: [&str; 12] = [
-    "painted", "sold", "mended", "carried", "counted", "collected", "wanted", "borrowed", "hid", "found",
-    "bought", "lost",
+    "painted",
+    "sold",
+    "mended",
+    "carried",
+    "counted",
+    "collected",
+    "wanted",
+    "borrowed",
+    "hid",
+    "found",
+    "bought",
+    "lost",
 ];
 const COLOURS: [&str; 6] = ["red", "green", "blue", "golden", "tiny", "broken"];
 const THINGS: [&str; 12] = [
-    "boats", "maps", "clocks", "kites", "lamps", "drums", "hats", "shoes", "bells", "letters", "mirrors", "keys",
+    "boats", "maps", "clocks", "kites", "lamps", "drums", "hats", "shoes", "bells", "letters", "mirrors",
+    "keys",
 ];
 const SPANS: [&str; 5] = ["years", "summers", "winters", "months", "weeks"];
 const FLYERS: [&str; 6] = ["kite", "bird", "leaf", "balloon", "owl", "feather"];
@@ -248,9 +259,7 @@ fn journey(country: u8, since: u8, spot: Spot) -> Vec<Choice> {
         Spot::And => [any(0.45, &["speaks"], to(Spot::Speaks)), any(0.55, &DEEDS, to(Spot::Did))].concat(),
         Spot::AndLast => any(1.0, &["speaks"], to(Spot::Speaks)),
         Spot::Near => any(1.0, &DETERMINERS, to(Spot::Place)),
-        Spot::Place => {
-            [any(0.6, &OLD, to(Spot::OldPlace)), any(0.4, &PLACES, done(Phrase::Where))].concat()
-        }
+        Spot::Place => [any(0.6, &OLD, to(Spot::OldPlace)), any(0.4, &PLACES, done(Phrase::Where))].concat(),
         Spot::OldPlace => any(1.0, &PLACES, done(Phrase::Where)),
         Spot::With => {
             [any(0.7, &COUNTS, to(Spot::CountedWith)), any(0.3, &COMPANIONS, done(Phrase::With))].concat()
@@ -270,9 +279,8 @@ fn journey(country: u8, since: u8, spot: Spot) -> Vec<Choice> {
 /// until they part.
 fn proverb_choices(proverb: u8, words: u8, weight: f64) -> Vec<Choice> {
     let known = usize::from(words);
-    let begins_alike = |other: &str| {
-        other.split(' ').take(known).eq(PROVERBS[usize::from(proverb)].split(' ').take(known))
-    };
+    let begins_alike =
+        |other: &str| other.split(' ').take(known).eq(PROVERBS[usize::from(proverb)].split(' ').take(known));
     let alike: Vec<(u8, &'static str)> =
         (0u8..).zip(PROVERBS).filter(|&(_, other)| begins_alike(other)).collect();
     let mut choices: Vec<Choice> = Vec::new();
@@ -443,7 +451,10 @@ mod tests {
             assert!(choices.iter().all(|choice| choice.1 > 0.0), "{state:?}");
             let sum: f64 = choices.iter().map(|choice| choice.1).sum();
             assert!(*state == State::End || (sum - 1.0).abs() < 1e-12, "{state:?} sums to {sum}");
-            assert!(choices.iter().all(|&(word, _, next)| (word == EOS) == (next == State::End)), "{state:?}");
+            assert!(
+                choices.iter().all(|&(word, _, next)| (word == EOS) == (next == State::End)),
+                "{state:?}"
+            );
         }
         let words: BTreeSet<_> = states.values().flatten().map(|choice| choice.0).collect();
         assert!((80..=170).contains(&words.len()), "{} words", words.len());
@@ -505,9 +516,19 @@ mod tests {
     fn the_perplexity_is_in_its_range() {
         let sentences = generate(7, 5_000);
         let perplexity = perplexity(&sentences);
-        println!("ppl {perplexity} words {:?}", reachable().values().flatten().map(|c| c.0).collect::<BTreeSet<_>>().len());
-        let t=std::time::Instant::now(); let tr=generate(1,10000); println!("gen {:?} tokens {}", t.elapsed(), tr.iter().map(Sentence::tokens).sum::<usize>());
-        let t=std::time::Instant::now(); for d in [2,4,8,12,16,20]{ let k = tr.iter().filter(|s| s.distance==Some(d)).count(); distance_sentences(1,d,200).unwrap(); println!("{d} {k} {:?}", t.elapsed());}
+        println!(
+            "ppl {perplexity} words {:?}",
+            reachable().values().flatten().map(|c| c.0).collect::<BTreeSet<_>>().len()
+        );
+        let t = std::time::Instant::now();
+        let tr = generate(1, 10000);
+        println!("gen {:?} tokens {}", t.elapsed(), tr.iter().map(Sentence::tokens).sum::<usize>());
+        let t = std::time::Instant::now();
+        for d in [2, 4, 8, 12, 16, 20] {
+            let k = tr.iter().filter(|s| s.distance == Some(d)).count();
+            distance_sentences(1, d, 200).unwrap();
+            println!("{d} {k} {:?}", t.elapsed());
+        }
         println!("{}", text(&tr[..30]));
         std::fs::write("/tmp/wt-data/target/corpus.txt", text(&tr)).unwrap();
         std::fs::write("/tmp/wt-data/target/held.txt", text(&sentences)).unwrap();
@@ -559,7 +580,10 @@ mod tests {
             State::Journey { since, spot: Spot::Speaks, .. } => Some(usize::from(since)),
             _ => None,
         });
-        assert_eq!(far.collect::<BTreeSet<_>>(), BTreeSet::from_iter([2].into_iter().chain(4..=MAX_DISTANCE)));
+        assert_eq!(
+            far.collect::<BTreeSet<_>>(),
+            BTreeSet::from_iter([2].into_iter().chain(4..=MAX_DISTANCE))
+        );
     }
 
     #[test]

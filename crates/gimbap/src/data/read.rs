@@ -88,7 +88,10 @@ pub fn read_text_or_folder(path: impl AsRef<Path>) -> Result<String> {
     }
     let files = list_files(path)?;
     if files.is_empty() {
-        return Err(Error::data(path.display().to_string(), "the folder holds no file: put text files into it"));
+        return Err(Error::data(
+            path.display().to_string(),
+            "the folder holds no file: put text files into it",
+        ));
     }
     let mut whole = String::new();
     for file in files {

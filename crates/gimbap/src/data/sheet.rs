@@ -167,7 +167,9 @@ fn malformed(place: &str, text: &str, error: &csv::Error) -> Error {
     let message = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             let cells = if *len == 1 { "cell" } else { "cells" };
-            format!("{len} {cells}, the header has {expected_len}: quote a cell that holds a separator, and close every quote")
+            format!(
+                "{len} {cells}, the header has {expected_len}: quote a cell that holds a separator, and close every quote"
+            )
         }
         _ => format!("{error}"),
     };
@@ -240,9 +242,13 @@ mod tests {
     fn cells_that_are_no_number() {
         let sheet = sheet("a.csv", "t,v\n1, 2.5 \n2,NaN\n3,\n4,NA\n5,inf\n6,abc\n").unwrap();
         assert_eq!(sheet.number(&sheet.rows[0], 1).unwrap(), 2.5);
-        for (row, why) in
-            [(1, "NaN is not a finite"), (2, "empty"), (3, "missing"), (4, "inf is not"), (5, "`abc` is not a")]
-        {
+        for (row, why) in [
+            (1, "NaN is not a finite"),
+            (2, "empty"),
+            (3, "missing"),
+            (4, "inf is not"),
+            (5, "`abc` is not a"),
+        ] {
             let message = sheet.number(&sheet.rows[row], 1).unwrap_err().to_string();
             assert!(message.contains(&format!("line {}, column `v`: ", row + 2)), "{message}");
             assert!(message.contains(why), "{message}");

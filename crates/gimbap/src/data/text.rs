@@ -154,7 +154,10 @@ impl Vocabulary {
             if let Some(first) = ids.insert(token.clone(), id) {
                 return Err(Error::data(
                     format!("vocabulary, token {id}"),
-                    format!("`{}` is token {first} already: a token may come only once", token.escape_debug()),
+                    format!(
+                        "`{}` is token {first} already: a token may come only once",
+                        token.escape_debug()
+                    ),
                 ));
             }
         }
@@ -263,7 +266,11 @@ fn normalise(text: &str, lowercase: bool) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(text)
     };
-    if text.is_ascii() || unicode_normalization::is_nfc(&text) { text } else { Cow::Owned(text.nfc().collect()) }
+    if text.is_ascii() || unicode_normalization::is_nfc(&text) {
+        text
+    } else {
+        Cow::Owned(text.nfc().collect())
+    }
 }
 
 /// The tokens of a text already normalised, as slices of it.
