@@ -120,16 +120,39 @@ pub enum Scaling {
 }
 
 /// `z = (x - offset) / scale`, for each column on its own, as fitted on the training part. It is stored in the model
-/// file.
+/// file; reading it back checks it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "StoredScaler")]
 pub struct Scaler {
-    /// Which rule fitted it.
-    pub scaling: Scaling,
-    /// What is subtracted, by column.
-    pub offset: Vec<f64>,
-    /// What is then divided by, by column: never 0, for a column that does not vary has 1.
-    pub scale: Vec<f64>,
+    scaling: Scaling,
+    offset: Vec<f64>,
+    scale: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredScaler {
+    scaling: Scaling,
+    offset: Vec<f64>,
+    scale: Vec<f64>,
+}
+
+impl TryFrom<StoredScaler> for Scaler {
+    type Error = Error;
+
+    fn try_from(StoredScaler { scaling, offset, scale }: StoredScaler) -> Result<Self> {
+        if offset.len() != scale.len() || offset.is_empty() || scale.contains(&0.0) {
+            return Err(Error::data(
+                "scaler",
+                format!(
+                    "{} offsets and {} scales, where there must be as many of each, one or more, and no scale 0",
+                    offset.len(),
+                    scale.len()
+                ),
+            ));
+        }
+        Ok(Scaler { scaling, offset, scale })
+    }
 }
 
 impl Scaler {
@@ -170,6 +193,21 @@ impl Scaler {
         Ok(Scaler { scaling, offset, scale })
     }
 
+    /// Which rule fitted it.
+    pub fn scaling(&self) -> Scaling {
+        self.scaling
+    }
+
+    /// What is subtracted, by column.
+    pub fn offset(&self) -> &[f64] {
+        &self.offset
+    }
+
+    /// What is then divided by, by column: never 0, for a column that does not vary has 1.
+    pub fn scale(&self) -> &[f64] {
+        &self.scale
+    }
+
     /// Data units to network units, in place, `[.., F]`.
     ///
     /// # Panics
@@ -197,13 +235,10 @@ impl Scaler {
 }
 
 /// What a forecaster sees and is asked for, in rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
-    /// How many rows it sees.
-    pub window: usize,
-    /// How many rows after these it forecasts.
-    pub horizon: usize,
+    window: usize,
+    horizon: usize,
 }
 
 /// Windows cut from a series, one for every row at which one fits.
@@ -229,6 +264,16 @@ impl Windows {
             }
         }
         Ok(Windows { window, horizon })
+    }
+
+    /// How many rows a forecaster sees.
+    pub fn window(&self) -> usize {
+        self.window
+    }
+
+    /// How many rows after these it forecasts.
+    pub fn horizon(&self) -> usize {
+        self.horizon
     }
 
     /// How many windows fit into `rows` rows.
@@ -328,6 +373,7 @@ pub fn guess_period(train: &[f64], features: usize) -> Option<usize> {
     let mean = x.iter().sum::<f64>() / n as f64;
     let slope = x.iter().enumerate().map(|(i, x)| (i as f64 - middle) * (x - mean)).sum::<f64>()
         / (0..n).map(|i| (i as f64 - middle).powi(2)).sum::<f64>();
+    let energy: f64 = x.iter().map(|x| x * x).sum();
     for (i, x) in x.iter_mut().enumerate() {
         *x -= mean + slope * (i as f64 - middle);
     }
@@ -337,7 +383,8 @@ pub fn guess_period(train: &[f64], features: usize) -> Option<usize> {
     let correlation: Vec<f64> = (0..(n / 3).min(2000) + 2).take_while(|&lag| lag < n).map(product).collect();
     let below = correlation.iter().position(|&product| product < 0.0)?;
     let peak = (below..correlation.len() - 1).max_by(|&a, &b| correlation[a].total_cmp(&correlation[b]))?;
-    let clear = correlation[peak] > 0.3 * variance;
+    // What a straight line leaves is rounding error, which may look periodic.
+    let clear = correlation[peak] > 0.3 * variance && variance > 1e-20 * energy;
     (clear && peak > below && correlation[peak] > correlation[peak + 1]).then_some(peak)
 }
 

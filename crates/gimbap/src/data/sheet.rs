@@ -100,11 +100,12 @@ impl Sheet {
         }
     }
 
-    /// The finite number in a cell.
+    /// The number in a cell: finite, and no larger than an `f32` can hold.
     pub fn number(&self, row: &Row, column: usize) -> Result<f64> {
         let cell = row.text(column).trim();
         let message = match cell.parse::<f64>() {
-            Ok(value) if value.is_finite() => return Ok(value),
+            Ok(value) if value.abs() <= f64::from(f32::MAX) => return Ok(value),
+            Ok(value) if value.is_finite() => format!("{value:e} is beyond a 32-bit number"),
             Ok(value) => format!("{value} is not a finite number"),
             Err(_) if cell.is_empty() => "the cell is empty".to_owned(),
             Err(_) if is_missing(cell) => format!("the value is missing (`{cell}`)"),
@@ -240,7 +241,7 @@ mod tests {
 
     #[test]
     fn cells_that_are_no_number() {
-        let sheet = sheet("a.csv", "t,v\n1, 2.5 \n2,NaN\n3,\n4,NA\n5,inf\n6,abc\n").unwrap();
+        let sheet = sheet("a.csv", "t,v\n1, 2.5 \n2,NaN\n3,\n4,NA\n5,inf\n6,abc\n7,-1e39\n").unwrap();
         assert_eq!(sheet.number(&sheet.rows[0], 1).unwrap(), 2.5);
         for (row, why) in [
             (1, "NaN is not a finite"),
@@ -248,6 +249,7 @@ mod tests {
             (3, "missing"),
             (4, "inf is not"),
             (5, "`abc` is not a"),
+            (6, "-1e39 is beyond"),
         ] {
             let message = sheet.number(&sheet.rows[row], 1).unwrap_err().to_string();
             assert!(message.contains(&format!("line {}, column `v`: ", row + 2)), "{message}");
