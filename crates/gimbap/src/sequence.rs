@@ -15,15 +15,18 @@
 //! | `c` | `[N, H]` | the second state, of cells that have one |
 //! | `initial`, `last` | `[B, H]` each | the states before the first and after each row's last step |
 
+mod step;
+
 use std::ops::Range;
 
 use gimbap_kernels::packed::{Onto, Packed, multiply};
 use gimbap_kernels::slabs::{self, Part};
-use gimbap_kernels::{Arithmetic, Kernel, Token, View, product};
+use gimbap_kernels::{Arithmetic, View, product};
 use rayon::prelude::*;
 
 use crate::cell::{Cell, MAX_STATES, Planes, Product, Stage};
-use crate::data::batch::Layout;
+use crate::data::layout::Layout;
+use step::{Backward, Forward, Operand, OperandBackward};
 
 /// A recurrent layer's parameters.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +97,61 @@ pub struct Recurrence<R, C> {
 /// Calls below this many multiply-adds stay on the calling thread.
 const PARALLEL_FROM: usize = 1 << 17;
 
+/// A [`Recurrence`] of any cell.
+pub trait Run<R>: Send + std::fmt::Debug {
+    /// `G`.
+    fn gates(&self) -> usize;
+    /// 1 (`h`) or 2 (`h, c`).
+    fn states(&self) -> usize;
+    /// Whether `W_h`'s product has a bias of its own.
+    fn recurrent_bias(&self) -> bool;
+
+    /// Packs the weights; once per change of them.
+    fn pack(&mut self, weights: &Weights<'_, R>);
+
+    /// Runs all steps. `h` receives `[N, H]`; `state` holds the initial states and receives the last ones.
+    /// `h_mask` `[B, H]` multiplies `h_{t-1}` wherever it enters a product with `W_h` (one mask for all steps).
+    /// With `keep`, what [`Run::backward`] needs is kept.
+    #[allow(clippy::too_many_arguments)]
+    fn forward(
+        &mut self,
+        weights: &Weights<'_, R>,
+        layout: &Layout,
+        x: Input<'_, R>,
+        h_mask: Option<&[R]>,
+        state: &mut State<R>,
+        h: &mut Vec<R>,
+        keep: bool,
+    );
+
+    /// The states after step `t` of the last kept forward pass, for the rows that have that step or ended before
+    /// it; rows without a step keep what `state` holds.
+    fn state_after(&self, layout: &Layout, t: usize, h: &[R], state: &mut State<R>);
+
+    /// Backpropagation through all steps of the last kept forward pass: `d_h` `[N, H]` is the gradient of the
+    /// outputs (None: only the last states have one), `d_state` that of the last states and receives that of the
+    /// initial ones. `initial` are the states the forward pass began with, `h` its output. Gradients of
+    /// parameters are added to `gradients`, those of the input written to `d_x` `[N, I]`.
+    #[allow(clippy::too_many_arguments)]
+    fn backward(
+        &mut self,
+        weights: &Weights<'_, R>,
+        layout: &Layout,
+        x: Input<'_, R>,
+        h_mask: Option<&[R]>,
+        initial: &State<R>,
+        h: &[R],
+        d_h: Option<&[R]>,
+        d_state: &mut State<R>,
+        gradients: Gradients<'_, R>,
+        d_x: Option<&mut Vec<R>>,
+    );
+
+    /// One step of one sequence: from `prev` to `next`, with `planes` as work space. Allocates nothing once
+    /// `planes` has its size.
+    fn step(&mut self, weights: &Weights<'_, R>, x: Input<'_, R>, prev: &State<R>, next: &mut State<R>, planes: &mut Vec<R>);
+}
+
 impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     const STATES: usize = <C::State<f64> as Planes<f64>>::COUNT;
     const PLANES: usize = <C::Step<f64> as Planes<f64>>::COUNT;
@@ -113,9 +171,22 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             scratch: Vec::new(),
         }
     }
+}
 
-    /// Packs the weights; once per change of them.
-    pub fn pack(&mut self, weights: &Weights<'_, R>) {
+impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
+    fn gates(&self) -> usize {
+        C::GATES
+    }
+
+    fn states(&self) -> usize {
+        Self::STATES
+    }
+
+    fn recurrent_bias(&self) -> bool {
+        C::RECURRENT_BIAS
+    }
+
+    fn pack(&mut self, weights: &Weights<'_, R>) {
         let (h, columns) = (self.hidden, C::GATES * self.hidden);
         self.w_x.pack(weights.w_x, self.input, columns, columns, 1);
         self.bias.clear();
@@ -132,10 +203,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         }
     }
 
-    /// Runs all steps. `h` receives `[N, H]`, `state` holds the initial states and receives the last ones.
-    /// `h_mask` `[B, H]` multiplies `h_{t-1}` wherever it enters a product with `W_h` (one mask for all steps).
-    /// With `keep`, what [`Recurrence::backward`] needs is kept.
-    pub fn forward(
+    fn forward(
         &mut self,
         weights: &Weights<'_, R>,
         layout: &Layout,
@@ -178,6 +246,90 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         self.c = c;
     }
 
+    fn state_after(&self, layout: &Layout, t: usize, h: &[R], state: &mut State<R>) {
+        let until = layout.segment(0..t + 1);
+        copy_last(&until, h, self.hidden, &mut state.0[0]);
+        if Self::STATES > 1 {
+            copy_last(&until, &self.c, self.hidden, &mut state.0[1]);
+        }
+    }
+
+    fn backward(
+        &mut self,
+        weights: &Weights<'_, R>,
+        layout: &Layout,
+        x: Input<'_, R>,
+        h_mask: Option<&[R]>,
+        initial: &State<R>,
+        h: &[R],
+        d_h: Option<&[R]>,
+        d_state: &mut State<R>,
+        gradients: Gradients<'_, R>,
+        d_x: Option<&mut Vec<R>>,
+    ) {
+        let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
+        let mut planes = std::mem::take(&mut self.planes);
+        let cuts = layout.cuts(self.threads(layout));
+        let batch = [0, layout.batch()];
+        {
+            let widths = [hidden, if Self::STATES > 1 { hidden } else { 0 }];
+            let [d_h_state, d_c_state] = &mut d_state.0;
+            let parts: Vec<_> = slabs::split(&mut planes, stride, layout.offsets(), &cuts)
+                .into_iter()
+                .zip(slabs::split(d_h_state, widths[0], &batch, &cuts))
+                .zip(slabs::split(d_c_state, widths[1], &batch, &cuts))
+                .zip(cuts.windows(2))
+                .map(|(((planes, d_h), d_c), cut)| (cut[0]..cut[1], planes, [d_h, d_c]))
+                .collect();
+            let run = |(rows, planes, d_state)| {
+                self.backward_part(layout, h_mask, initial, h, d_h, rows, planes, d_state);
+            };
+            for_each(parts, run);
+        }
+        let columns = C::GATES * hidden;
+        if let Some(d_x) = d_x {
+            d_x.resize(layout.rows() * self.input, R::ZERO);
+            let d_planes = View::new(&planes, layout.rows(), columns, stride);
+            let w_x = View::new(weights.w_x, self.input, columns, columns);
+            product((d_x, self.input), false, d_planes, w_x.transposed());
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        self.sum_gradients(layout, x, h_mask, initial, h, &planes, gradients, &mut scratch);
+        self.scratch = scratch;
+        self.planes = planes;
+    }
+
+    fn step(
+        &mut self,
+        weights: &Weights<'_, R>,
+        x: Input<'_, R>,
+        prev: &State<R>,
+        next: &mut State<R>,
+        planes: &mut Vec<R>,
+    ) {
+        let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
+        planes.clear();
+        planes.extend_from_slice(&self.bias);
+        self.add_input(weights, x, 0, 1, planes);
+        let prev = prev.0.each_ref().map(|state| &state[..]);
+        for (product, w) in C::PRODUCTS.iter().zip(&self.w_h) {
+            if product.stage == Stage::Hidden {
+                multiply(w, 1, (prev[0], hidden), (&mut planes[product.plane * hidden..], stride), Onto::Output);
+            }
+        }
+        if let Some((product, plane, w)) = self.second_product(&self.w_h) {
+            R::run(Operand { cell: self.cell, hidden, planes, h_prev: prev[0] });
+            self.scratch.clear();
+            self.scratch.extend_from_slice(&planes[plane * hidden..(plane + 1) * hidden]);
+            let output = (&mut planes[product.plane * hidden..], stride);
+            multiply(w, 1, (&self.scratch, hidden), output, Onto::Output);
+        }
+        let next = next.0.each_mut().map(|state| &mut state[..]);
+        R::run(Forward { cell: self.cell, hidden, planes, prev, next });
+    }
+}
+
+impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     #[allow(clippy::too_many_arguments)]
     fn forward_part(
         &self,
@@ -264,66 +416,6 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             Stage::Operand { plane } => Some((product, plane, packed)),
             Stage::Hidden => None,
         })
-    }
-
-    /// The states after step `t` of the last kept forward pass, for the rows that `state` has; rows that ended
-    /// before keep what `state` holds.
-    pub fn state_after(&self, layout: &Layout, t: usize, h: &[R], state: &mut State<R>) {
-        let until = layout.segment(0..t + 1);
-        copy_last(&until, h, self.hidden, &mut state.0[0]);
-        if Self::STATES > 1 {
-            copy_last(&until, &self.c, self.hidden, &mut state.0[1]);
-        }
-    }
-
-    /// Backpropagation through all steps of the last kept forward pass: `d_h` `[N, H]` is the gradient of the
-    /// outputs (None: only the last states have one), `d_state` that of the last states and receives that of the
-    /// initial ones. `initial` are the states the forward pass began with, `h` its output. Gradients of
-    /// parameters are added to `gradients`, those of the input written to `d_x` `[N, I]`.
-    #[allow(clippy::too_many_arguments)]
-    pub fn backward(
-        &mut self,
-        weights: &Weights<'_, R>,
-        layout: &Layout,
-        x: Input<'_, R>,
-        h_mask: Option<&[R]>,
-        initial: &State<R>,
-        h: &[R],
-        d_h: Option<&[R]>,
-        d_state: &mut State<R>,
-        gradients: Gradients<'_, R>,
-        d_x: Option<&mut Vec<R>>,
-    ) {
-        let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
-        let mut planes = std::mem::take(&mut self.planes);
-        let cuts = layout.cuts(self.threads(layout));
-        let batch = [0, layout.batch()];
-        {
-            let widths = [hidden, if Self::STATES > 1 { hidden } else { 0 }];
-            let [d_h_state, d_c_state] = &mut d_state.0;
-            let parts: Vec<_> = slabs::split(&mut planes, stride, layout.offsets(), &cuts)
-                .into_iter()
-                .zip(slabs::split(d_h_state, widths[0], &batch, &cuts))
-                .zip(slabs::split(d_c_state, widths[1], &batch, &cuts))
-                .zip(cuts.windows(2))
-                .map(|(((planes, d_h), d_c), cut)| (cut[0]..cut[1], planes, [d_h, d_c]))
-                .collect();
-            let run = |(rows, planes, d_state)| {
-                self.backward_part(layout, h_mask, initial, h, d_h, rows, planes, d_state);
-            };
-            for_each(parts, run);
-        }
-        let columns = C::GATES * hidden;
-        if let Some(d_x) = d_x {
-            d_x.resize(layout.rows() * self.input, R::ZERO);
-            let d_planes = View::new(&planes, layout.rows(), columns, stride);
-            let w_x = View::new(weights.w_x, self.input, columns, columns);
-            product((d_x, self.input), false, d_planes, w_x.transposed());
-        }
-        let mut scratch = std::mem::take(&mut self.scratch);
-        self.sum_gradients(layout, x, h_mask, initial, h, &planes, gradients, &mut scratch);
-        self.scratch = scratch;
-        self.planes = planes;
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -566,168 +658,5 @@ impl<R: Arithmetic> Before<R> {
             }
         }
         self.copies.each_ref().map(|copy| &copy[..])
-    }
-}
-
-/// A place in the rows of a step: row `row`, the units from `unit` on, at most a vector of them.
-#[derive(Clone, Copy)]
-struct At {
-    row: usize,
-    unit: usize,
-    end: usize,
-    hidden: usize,
-}
-
-impl At {
-    /// Every place of `rows` rows, in vectors of `width` units.
-    #[inline(always)]
-    fn each(rows: usize, hidden: usize, width: usize, mut run: impl FnMut(At)) {
-        for row in 0..rows {
-            let mut unit = 0;
-            while unit < hidden {
-                let end = (unit + width).min(hidden);
-                run(At { row, unit, end, hidden });
-                unit = end;
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn in_rows(self) -> Range<usize> {
-        self.row * self.hidden + self.unit..self.row * self.hidden + self.end
-    }
-
-    #[inline(always)]
-    fn load<T: Token, P: Planes<T::V>>(self, token: T, planes: &[T::Elem]) -> P {
-        let row = self.row * P::COUNT * self.hidden;
-        P::from_fn(|p| token.load(&planes[row + p * self.hidden + self.unit..row + p * self.hidden + self.end]))
-    }
-
-    #[inline(always)]
-    fn store<T: Token, P: Planes<T::V>>(self, token: T, planes: &mut [T::Elem], values: P) {
-        let row = self.row * P::COUNT * self.hidden;
-        for (p, &value) in values.values().iter().enumerate() {
-            let start = row + p * self.hidden;
-            token.store(&mut planes[start + self.unit..start + self.end], value);
-        }
-    }
-
-    #[inline(always)]
-    fn load_state<T: Token, P: Planes<T::V>>(self, token: T, states: [&[T::Elem]; MAX_STATES]) -> P {
-        P::from_fn(|s| token.load(&states[s][self.in_rows()]))
-    }
-
-    #[inline(always)]
-    fn store_state<T: Token, P: Planes<T::V>>(self, token: T, states: &mut [&mut [T::Elem]; MAX_STATES], values: P) {
-        for (state, &value) in states.iter_mut().zip(values.values()) {
-            token.store(&mut state[self.in_rows()], value);
-        }
-    }
-}
-
-/// [`Cell::forward`] over the rows of a step.
-struct Forward<'a, R, C> {
-    cell: C,
-    hidden: usize,
-    planes: &'a mut [R],
-    prev: [&'a [R]; MAX_STATES],
-    next: [&'a mut [R]; MAX_STATES],
-}
-
-impl<R: Arithmetic, C: Cell> Kernel<R> for Forward<'_, R, C> {
-    type Output = ();
-    #[inline(always)]
-    fn call<T: Token<Elem = R>>(self, token: T) {
-        let Forward { cell, hidden, planes, prev, mut next } = self;
-        let rows = next[0].len() / hidden;
-        At::each(rows, hidden, T::WIDTH, |at| {
-            let step = at.load::<T, C::Step<T::V>>(token, planes);
-            let (state, step) = cell.forward(step, at.load_state(token, prev));
-            at.store(token, planes, step);
-            at.store_state(token, &mut next, state);
-        });
-    }
-}
-
-/// [`Cell::operand`] over the rows of a step.
-struct Operand<'a, R, C> {
-    cell: C,
-    hidden: usize,
-    planes: &'a mut [R],
-    h_prev: &'a [R],
-}
-
-impl<R: Arithmetic, C: Cell> Kernel<R> for Operand<'_, R, C> {
-    type Output = ();
-    #[inline(always)]
-    fn call<T: Token<Elem = R>>(self, token: T) {
-        let Operand { cell, hidden, planes, h_prev } = self;
-        let rows = planes.len() / (<C::Step<T::V> as Planes<T::V>>::COUNT * hidden);
-        At::each(rows, hidden, T::WIDTH, |at| {
-            let step = at.load::<T, C::Step<T::V>>(token, planes);
-            let step = cell.operand(step, at.load_state(token, [h_prev, h_prev]));
-            at.store(token, planes, step);
-        });
-    }
-}
-
-/// [`Cell::backward`] over the rows of a step.
-struct Backward<'a, R, C> {
-    cell: C,
-    hidden: usize,
-    planes: &'a mut [R],
-    prev: [&'a [R]; MAX_STATES],
-    next: [&'a [R]; MAX_STATES],
-    d_output: Option<&'a [R]>,
-    d_state: [&'a mut [R]; MAX_STATES],
-}
-
-impl<R: Arithmetic, C: Cell> Kernel<R> for Backward<'_, R, C> {
-    type Output = ();
-    #[inline(always)]
-    fn call<T: Token<Elem = R>>(self, token: T) {
-        let Backward { cell, hidden, planes, prev, next, d_output, mut d_state } = self;
-        let rows = planes.len() / (<C::Step<T::V> as Planes<T::V>>::COUNT * hidden);
-        At::each(rows, hidden, T::WIDTH, |at| {
-            let step = at.load::<T, C::Step<T::V>>(token, planes);
-            let d_next = C::State::<T::V>::from_fn(|s| {
-                let d = token.load(&d_state[s][at.in_rows()]);
-                match d_output {
-                    Some(d_output) if s == 0 => d + token.load(&d_output[at.in_rows()]),
-                    _ => d,
-                }
-            });
-            let prev = at.load_state(token, prev);
-            let (step, d_prev) = cell.backward(step, prev, at.load_state(token, next), d_next);
-            at.store(token, planes, step);
-            at.store_state(token, &mut d_state, d_prev);
-        });
-    }
-}
-
-/// [`Cell::operand_backward`] over the rows of a step.
-struct OperandBackward<'a, R, C> {
-    cell: C,
-    hidden: usize,
-    planes: &'a mut [R],
-    h_prev: &'a [R],
-    d_operand: &'a [R],
-    d_h_prev: &'a mut [R],
-}
-
-impl<R: Arithmetic, C: Cell> Kernel<R> for OperandBackward<'_, R, C> {
-    type Output = ();
-    #[inline(always)]
-    fn call<T: Token<Elem = R>>(self, token: T) {
-        let OperandBackward { cell, hidden, planes, h_prev, d_operand, d_h_prev } = self;
-        let rows = planes.len() / (<C::Step<T::V> as Planes<T::V>>::COUNT * hidden);
-        At::each(rows, hidden, T::WIDTH, |at| {
-            let step = at.load::<T, C::Step<T::V>>(token, planes);
-            let d_operand = token.load(&d_operand[at.in_rows()]);
-            let (step, d) = cell.operand_backward(step, at.load_state(token, [h_prev, h_prev]), d_operand);
-            at.store(token, planes, step);
-            let d = d + token.load(&d_h_prev[at.in_rows()]);
-            token.store(&mut d_h_prev[at.in_rows()], d);
-        });
     }
 }
