@@ -14,8 +14,8 @@ use gimbap::rng;
 use gimbap::train::{Event, Flow};
 
 fn main() -> Result<()> {
-    let sentences = corpus::generate(1, 5_000);
-    let (train, held_out) = sentences.split_at(4_500);
+    let sentences = corpus::generate(1, 10_000);
+    let (train, held_out) = sentences.split_at(9_500);
     let vocabulary = Vocabulary::build(&corpus::text(train), Unit::Word, true, None, 1)?;
     let tokens = |part| vocabulary.encode(&corpus::text(part));
     let (streams, steps) = (20, 20);
@@ -29,10 +29,10 @@ fn main() -> Result<()> {
         .add(Embedding::new(32))
         .add(Lstm::new(64).return_sequences(true))
         .add(Dense::new(v).activation(Activation::Softmax))
-        .compile(Adam::new(0.005), Loss::SparseCategoricalCrossentropy, [Metric::Perplexity])?;
+        .compile(Adam::new(0.01), Loss::SparseCategoricalCrossentropy, [Metric::Perplexity])?;
     println!("{}", model.summary());
 
-    let fit = Fit { epochs: 4, clip_norm: Some(5.0), ..Fit::default() };
+    let fit = Fit { epochs: 5, clip_norm: Some(5.0), ..Fit::default() };
     model.fit_on(&train, Some(&valid), &fit, &mut |event| {
         if let Event::Epoch(epoch) = event {
             let perplexity = epoch.valid.as_ref().map_or(f64::NAN, |valid| valid.loss.exp());
