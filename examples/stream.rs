@@ -11,10 +11,9 @@ use gimbap::prelude::*;
 const WAVES: usize = 64;
 const STEPS: usize = 60;
 
-/// Wave `b` at time `t`: each has its own period, 16 to 24 steps, and its own phase.
+/// Wave `b` at time `t`: a period of 20 steps, and a phase of its own.
 fn wave(b: usize, t: usize) -> f32 {
-    let period = 16.0 + 8.0 * b as f32 / WAVES as f32;
-    (std::f32::consts::TAU * t as f32 / period + 0.7 * b as f32).sin()
+    (std::f32::consts::TAU * (t as f32 / 20.0 + b as f32 / WAVES as f32)).sin()
 }
 
 fn main() -> Result<()> {
