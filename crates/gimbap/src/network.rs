@@ -7,7 +7,9 @@ use std::ops::Range;
 
 use gimbap_kernels::Arithmetic;
 
-use crate::layer::{self, Activation, Builder, Layer, LayerSpec, Parameter, Pass, Shape, Signal, takes_one_hot};
+use crate::layer::{
+    self, Activation, Builder, Layer, LayerSpec, Parameter, Pass, Shape, Signal, takes_one_hot,
+};
 use crate::sequence::State;
 use crate::{Error, Result};
 
@@ -184,7 +186,10 @@ impl<R: Arithmetic> Network<R> {
 
     /// The gradients of the carried states.
     pub fn d_states(&mut self) -> States<R> {
-        self.nodes.iter_mut().filter_map(|node| node.layer.carry().map(|carry| carry.d_state.clone())).collect()
+        self.nodes
+            .iter_mut()
+            .filter_map(|node| node.layer.carry().map(|carry| carry.d_state.clone()))
+            .collect()
     }
 
     /// Sets the gradients of the carried states to zero.

@@ -71,9 +71,11 @@ fn states<R: Arithmetic>(model: &Model<R>, batch: usize, rng: &mut Rng) -> Vec<L
         let mine = |p: &&Parameter| p.name.starts_with(&format!("{layer}.")) && p.name.ends_with("w_h");
         let w_h = &model.parameters().iter().find(mine).unwrap().shape;
         let lstm = w_h[1] == 4 * w_h[0];
-        let mut state = || Array2::from_shape_simple_fn((batch, w_h[0]), || R::from_f64(rng.uniform(-0.9, 0.9)));
+        let mut state =
+            || Array2::from_shape_simple_fn((batch, w_h[0]), || R::from_f64(rng.uniform(-0.9, 0.9)));
         let count = if layer.starts_with("bidirectional") { 2 } else { 1 };
-        let directions = (0..count).map(|_| DirectionState { h: state(), c: lstm.then(&mut state) }).collect();
+        let directions =
+            (0..count).map(|_| DirectionState { h: state(), c: lstm.then(&mut state) }).collect();
         layers.push(LayerState { layer, directions });
     }
     layers
@@ -181,7 +183,9 @@ fn every_cell_in_every_arrangement() {
             for kind in [Batch::Dense, Batch::Ragged, Batch::Masked, Batch::Reset] {
                 for steps in [1, 2, 7] {
                     seed += 1;
-                    let name = format!("{cell}, {layers} layers, bidirectional {bidirectional}, {kind:?}, T {steps}");
+                    let name = format!(
+                        "{cell}, {layers} layers, bidirectional {bidirectional}, {kind:?}, T {steps}"
+                    );
                     arrangement(&name, seed, (cell, layers, bidirectional), kind, steps);
                 }
             }
@@ -237,10 +241,12 @@ fn dropout_with_fixed_masks() {
             let lengths = [4, 2, 3];
             let x = Array3::from_shape_vec((3, 4, 3), uniform(&mut rng, 36, 1.0)).unwrap();
             let y = Array2::from_shape_vec((3, 2), uniform(&mut rng, 6, 2.0)).unwrap();
-            let make = |x: &Array3<f64>| Dataset::new(Sequences::padded(x.view(), &lengths).unwrap(), &y).unwrap();
+            let make =
+                |x: &Array3<f64>| Dataset::new(Sequences::padded(x.view(), &lengths).unwrap(), &y).unwrap();
             let initial = Some(states(&model, 3, &mut rng));
             let case = Case { data: make(&x), model, initial, dropout: Some(seed) };
-            let without = case.model.gradients(&case.data, case.initial.as_deref(), Bptt::Full, None).unwrap();
+            let without =
+                case.model.gradients(&case.data, case.initial.as_deref(), Bptt::Full, None).unwrap();
             assert_ne!(without.loss, case.gradients().loss, "{name}: no mask was drawn");
             check(&name, &case);
             check_x(&name, &case, &x, &lengths, make);
@@ -254,11 +260,17 @@ fn every_other_layer_and_loss() {
     let ends: Vec<(&str, Vec<LayerSpec>)> = vec![
         ("last of lstm", vec![Lstm::new(3).into()]),
         ("go_backwards", vec![Gru::new(3).go_backwards(true).into()]),
-        ("go_backwards, all", vec![Lstm::new(3).go_backwards(true).return_sequences(true).into(), Pool::Mean.into()]),
+        (
+            "go_backwards, all",
+            vec![Lstm::new(3).go_backwards(true).return_sequences(true).into(), Pool::Mean.into()],
+        ),
         ("pool last", vec![Pool::Last.into()]),
         ("pool mean", vec![Pool::Mean.into()]),
         ("pool max", vec![Pool::Max.into()]),
-        ("layer norm", vec![LayerNorm::default().into(), Pool::Mean.into(), LayerNorm { epsilon: 1e-2 }.into()]),
+        (
+            "layer norm",
+            vec![LayerNorm::default().into(), Pool::Mean.into(), LayerNorm { epsilon: 1e-2 }.into()],
+        ),
         ("dense tanh", vec![Dense::new(3).activation(Activation::Tanh).into(), Pool::Mean.into()]),
         ("dense relu", vec![Pool::Mean.into(), Dense::new(5).activation(Activation::Relu).into()]),
         ("dense sigmoid", vec![Dense::new(3).activation(Activation::Sigmoid).into(), Pool::Max.into()]),
@@ -299,7 +311,8 @@ fn other(name: &str, seed: u64, front: &str, end: &[LayerSpec], loss: Loss) {
     let mut model = model.reduction([Reduction::Mean, Reduction::SumTime][seed as usize % 2]);
     randomise(&mut model, &mut rng);
     let mut rows = |positive: bool| {
-        let mut rows = Array2::from_shape_simple_fn((2, 3), || rng.uniform(if positive { 0.1 } else { -2.0 }, 2.0));
+        let mut rows =
+            Array2::from_shape_simple_fn((2, 3), || rng.uniform(if positive { 0.1 } else { -2.0 }, 2.0));
         if positive {
             rows.outer_iter_mut().for_each(|mut row| row /= row.sum());
         }
@@ -312,7 +325,9 @@ fn other(name: &str, seed: u64, front: &str, end: &[LayerSpec], loss: Loss) {
     };
     let inputs: Sequences<f64> = match input {
         Input::Ids(_) => (&vec![vec![0, 3, 1], vec![2, 2, 0]]).into(),
-        Input::Features(_) => (&Array3::from_shape_vec((2, 3, 2), uniform(&mut rng, 12, 1.0)).unwrap()).into(),
+        Input::Features(_) => {
+            (&Array3::from_shape_vec((2, 3, 2), uniform(&mut rng, 12, 1.0)).unwrap()).into()
+        }
     };
     let data = Dataset::new(inputs, targets).unwrap().weights(vec![0.7, 1.9]).unwrap();
     check(name, &Case { model, data, initial: None, dropout: None });
@@ -333,7 +348,8 @@ fn f32_on_every_instruction_set_agrees_with_f64() {
             let x = Array3::from_shape_simple_fn((7, 3, 3), || f64::from(rng.uniform(-1.0, 1.0) as f32));
             let y = Array3::from_shape_simple_fn((7, 3, 2), || f64::from(rng.uniform(-1.0, 1.0) as f32));
             let exact = model.gradients(&Dataset::new(&x, &y).unwrap(), None, Bptt::Full, None).unwrap();
-            let mut single = sequential.build::<f32>().unwrap().compile(Adam::default(), Loss::Mse, []).unwrap();
+            let mut single =
+                sequential.build::<f32>().unwrap().compile(Adam::default(), Loss::Mse, []).unwrap();
             single.values_mut().iter_mut().zip(model.values()).for_each(|(to, w)| *to = *w as f32);
             let data = Dataset::new(&x.mapv(|x| x as f32), &y.mapv(|y| y as f32)).unwrap();
             for isa in Isa::available() {
@@ -343,7 +359,10 @@ fn f32_on_every_instruction_set_agrees_with_f64() {
                     let largest = exact.iter().fold(0f64, |largest, d| largest.max(d.abs()));
                     for (found, exact) in found.zip(exact) {
                         let error = (f64::from(found) - exact).abs();
-                        assert!(error <= 1e-5 * largest, "{isa}, {cell}, H {units}: {name}: {found} for {exact}");
+                        assert!(
+                            error <= 1e-5 * largest,
+                            "{isa}, {cell}, H {units}: {name}: {found} for {exact}"
+                        );
                     }
                 };
                 for parameter in model.parameters() {
