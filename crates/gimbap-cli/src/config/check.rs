@@ -1,0 +1,103 @@
+//! Values that no run can have: found before any data is read, and named by their key.
+
+use super::{Bptt, Config, Held, LayerConfig, LayerKind, TaskKind};
+
+/// The first key with an impossible value, and what would be right.
+pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
+    let bad = |key: &str, message: &str| Err((key.to_string(), message.to_string()));
+    let (data, train) = (&config.data, &config.train);
+
+    for (key, value) in [
+        ("data.vocab", data.vocab),
+        ("data.min_count", data.min_count),
+        ("data.window", data.window),
+        ("data.horizon", data.horizon),
+        ("data.season", data.season),
+        ("train.epochs", Some(train.epochs)),
+        ("train.batch", Some(train.batch)),
+        ("train.checkpoint", Some(train.checkpoint)),
+    ] {
+        if value == Some(0) {
+            return bad(key, "is 0, but must be at least 1");
+        }
+    }
+    match train.bptt {
+        Some(Bptt::Truncated { k1, k2 }) if k1 == 0 || k2 == 0 => {
+            return bad("train.bptt", "has 0 time steps, but must have at least 1");
+        }
+        Some(Bptt::Truncated { k1, k2 }) if k2 < k1 => {
+            return Err((
+                "train.bptt".into(),
+                format!(
+                    "[{k1}, {k2}]: the second number, how far a gradient flows back, cannot be below the first"
+                ),
+            ));
+        }
+        Some(Bptt::Full) if config.task.kind == TaskKind::Lm => {
+            return bad(
+                "train.bptt",
+                "cannot be \"full\" for a language model, whose text is one long sequence: give a number of steps",
+            );
+        }
+        _ => {}
+    }
+    for (key, held) in [("data.valid", &data.valid), ("data.test", &data.test)] {
+        if let Some(Held::Fraction(x)) = held
+            && !(*x > 0.0 && *x < 1.0)
+        {
+            return Err((key.into(), format!("is {x}, but a fraction must lie between 0 and 1")));
+        }
+    }
+    for (key, value) in [("train.clip_norm", train.clip_norm), ("train.clip_value", train.clip_value)] {
+        if let Some(x) = value
+            && !(x > 0.0 && x.is_finite())
+        {
+            return Err((key.into(), format!("is {x}, but must be above 0")));
+        }
+    }
+    if data.value.as_ref().is_some_and(|names| names.0.is_empty()) {
+        return bad("data.value", "is an empty list, but must name at least one column");
+    }
+    for (i, layer) in config.layer.iter().enumerate() {
+        check_layer(layer, &format!("layer.{i}"))?;
+    }
+    Ok(())
+}
+
+fn check_layer(layer: &LayerConfig, at: &str) -> Result<(), (String, String)> {
+    for (key, value) in [("units", layer.units), ("vocab", layer.vocab)] {
+        if value == Some(0) {
+            return Err((format!("{at}.{key}"), "is 0, but must be at least 1".into()));
+        }
+    }
+    for (key, value) in
+        [("dropout", layer.dropout), ("recurrent_dropout", layer.recurrent_dropout), ("rate", layer.rate)]
+    {
+        if let Some(x) = value
+            && !(0.0..1.0).contains(&x)
+        {
+            return Err((format!("{at}.{key}"), format!("is {x}, but must be at least 0 and below 1")));
+        }
+    }
+    match (layer.kind, &layer.layer) {
+        (LayerKind::Bidirectional, None) => {
+            Err((at.into(), "a bidirectional layer needs `layer = { type = \"lstm\", units = .. }`".into()))
+        }
+        (LayerKind::Bidirectional, Some(inner)) => check_layer(inner, &format!("{at}.layer")),
+        (_, Some(_)) => Err((format!("{at}.layer"), "belongs to a bidirectional layer only".into())),
+        (kind, None) => {
+            let needs = matches!(
+                kind,
+                LayerKind::Embedding
+                    | LayerKind::SimpleRnn
+                    | LayerKind::Lstm
+                    | LayerKind::Gru
+                    | LayerKind::Dense
+            );
+            match needs && layer.units.is_none() {
+                true => Err((at.into(), "needs `units`, how many numbers it gives out".into())),
+                false => Ok(()),
+            }
+        }
+    }
+}
