@@ -3,9 +3,11 @@
 mod args;
 mod config;
 mod interrupt;
+mod npy;
 mod output;
 mod progress;
 mod run_dir;
+mod sample;
 mod verb;
 
 use std::process::ExitCode;

@@ -55,6 +55,12 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
             return Err((key.into(), format!("is {x}, but must be above 0")));
         }
     }
+    let schedule = train.schedule.map_or(Ok(()), |s| s.check());
+    match train.optimizer.check().and(schedule) {
+        Err(gimbap::Error::Config { place, message }) => return Err((format!("train.{place}"), message)),
+        Err(other) => return bad("train.optimizer", &other.to_string()),
+        Ok(()) => {}
+    }
     if data.value.as_ref().is_some_and(|names| names.0.is_empty()) {
         return bad("data.value", "is an empty list, but must name at least one column");
     }

@@ -11,10 +11,12 @@ pub mod template;
 
 use std::path::PathBuf;
 
+use gimbap::init::Initializer;
+use gimbap::optim::{Optimizer, Schedule};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use self::read::{Source, load};
-pub use self::standin::{Init, LayerConfig, LayerKind, Optimizer, Schedule};
+pub use self::standin::{LayerConfig, LayerKind};
 use crate::output::{Failure, Outcome};
 
 /// What a run is.
@@ -153,7 +155,7 @@ pub struct Train {
     /// How the losses of the steps become one.
     pub loss_reduction: Option<Reduction>,
     /// All weights start from this in place of each layer's own.
-    pub init: Option<Init>,
+    pub init: Option<Initializer>,
     /// How the rate changes.
     pub schedule: Option<Schedule>,
     /// The seed of everything random.

@@ -1,7 +1,7 @@
-//! Stand-ins for the library's own types, until they land: replaced by `gimbap::layer::LayerConfig`,
-//! `gimbap::optim::{Optimizer, Schedule}` and `gimbap::init::Init`.
+//! A stand-in for `gimbap::layer::LayerConfig`, until it lands.
 #![allow(missing_docs)]
 
+use gimbap::init::Initializer;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,9 +23,9 @@ pub struct LayerConfig {
     pub merge: Option<String>,
     pub layer: Option<Box<LayerConfig>>,
     pub rate: Option<f64>,
-    pub kernel_init: Option<Init>,
-    pub recurrent_init: Option<Init>,
-    pub bias_init: Option<Init>,
+    pub kernel_init: Option<Initializer>,
+    pub recurrent_init: Option<Initializer>,
+    pub bias_init: Option<Initializer>,
     pub l2: Option<f64>,
     pub padding_id: Option<usize>,
     pub epsilon: Option<f64>,
@@ -47,56 +47,4 @@ pub enum LayerKind {
     LayerNorm,
     Flatten,
     Pooling,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Optimizer {
-    Sgd {
-        rate: Option<f64>,
-        momentum: Option<f64>,
-        nesterov: Option<bool>,
-    },
-    Rmsprop {
-        rate: Option<f64>,
-        decay: Option<f64>,
-        momentum: Option<f64>,
-        epsilon: Option<f64>,
-    },
-    Adam {
-        rate: Option<f64>,
-        beta_1: Option<f64>,
-        beta_2: Option<f64>,
-        epsilon: Option<f64>,
-    },
-    Adamw {
-        rate: Option<f64>,
-        beta_1: Option<f64>,
-        beta_2: Option<f64>,
-        epsilon: Option<f64>,
-        weight_decay: Option<f64>,
-    },
-}
-
-impl Default for Optimizer {
-    fn default() -> Self {
-        Optimizer::Adam { rate: None, beta_1: None, beta_2: None, epsilon: None }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Schedule {
-    Step { every: usize, factor: f64 },
-    Exponential { factor: f64 },
-    HalveAfter { epoch: usize },
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Init {
-    GlorotUniform,
-    Orthogonal,
-    Zeros,
-    Uniform { scale: f64 },
 }

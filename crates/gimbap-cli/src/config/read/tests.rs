@@ -1,4 +1,6 @@
-use super::super::{Bptt, Held, Optimizer, TaskKind};
+use gimbap::optim::Optimizer;
+
+use super::super::{Bptt, Held, TaskKind};
 use super::*;
 
 const GOOD: &str = r#"[task]
@@ -73,7 +75,7 @@ fn sets_reach_everything() {
     assert_eq!(config.layer[0].units, Some(64));
     assert_eq!(config.train.bptt, Some(Bptt::Truncated { k1: 10, k2: 20 }));
     assert_eq!(config.data.valid, Some(Held::Fraction(0.1)));
-    assert!(matches!(config.train.optimizer, Optimizer::Adam { .. }));
+    assert!(matches!(config.train.optimizer, Optimizer::Adam(_)));
     // Two edits that only make sense together.
     let two = ["train.optimizer.rate=0.1", "train.optimizer.type=adam"];
     assert!(read("[task]\nkind = \"lm\"\n", &two).is_ok());
@@ -142,6 +144,8 @@ fn zeros_are_refused_by_key_and_line() {
         let m = message(&GOOD.replace(from, to), &[]);
         assert!(m.starts_with(expected), "{m}");
     }
+    let m = message(&GOOD.replace("rate = 1.0", "rate = -1.0"), &[]);
+    assert!(m.starts_with("config.toml, line 22: `train.optimizer.rate` is -1"), "{m}");
     assert!(message(GOOD, &["train.batch=0"]).starts_with("--set train.batch=0: `train.batch` is 0"));
     assert!(message(GOOD, &["train.bptt=[20,10]"]).contains("cannot be below the first"));
 }
