@@ -1,6 +1,9 @@
 //! Values that no run can have: found before any data is read, and named by their key.
 
-use super::{Bptt, Config, Held, LayerConfig, LayerKind, TaskKind};
+use gimbap::layer::{KINDS, LayerConfig, LayerSpec};
+
+use super::read::nearest;
+use super::{Bptt, Config, Held, TaskKind};
 
 /// The first key with an impossible value, and what would be right.
 pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
@@ -71,7 +74,12 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
 }
 
 fn check_layer(layer: &LayerConfig, at: &str) -> Result<(), (String, String)> {
-    for (key, value) in [("units", layer.units), ("vocab", layer.vocab)] {
+    if !KINDS.contains(&layer.kind.as_str()) {
+        let near = nearest(&layer.kind, &KINDS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let message = format!("is `{}`, which is no layer{near} (known: {})", layer.kind, KINDS.join(", "));
+        return Err((format!("{at}.type"), message));
+    }
+    for (key, value) in [("units", layer.units), ("steps", layer.steps)] {
         if value == Some(0) {
             return Err((format!("{at}.{key}"), "is 0, but must be at least 1".into()));
         }
@@ -85,25 +93,12 @@ fn check_layer(layer: &LayerConfig, at: &str) -> Result<(), (String, String)> {
             return Err((format!("{at}.{key}"), format!("is {x}, but must be at least 0 and below 1")));
         }
     }
-    match (layer.kind, &layer.layer) {
-        (LayerKind::Bidirectional, None) => {
-            Err((at.into(), "a bidirectional layer needs `layer = { type = \"lstm\", units = .. }`".into()))
-        }
-        (LayerKind::Bidirectional, Some(inner)) => check_layer(inner, &format!("{at}.layer")),
-        (_, Some(_)) => Err((format!("{at}.layer"), "belongs to a bidirectional layer only".into())),
-        (kind, None) => {
-            let needs = matches!(
-                kind,
-                LayerKind::Embedding
-                    | LayerKind::SimpleRnn
-                    | LayerKind::Lstm
-                    | LayerKind::Gru
-                    | LayerKind::Dense
-            );
-            match needs && layer.units.is_none() {
-                true => Err((at.into(), "needs `units`, how many numbers it gives out".into())),
-                false => Ok(()),
-            }
-        }
+    if let Some(inner) = &layer.layer {
+        check_layer(inner, &format!("{at}.layer"))?;
+    }
+    match LayerSpec::try_from(layer.clone()) {
+        Ok(_) => Ok(()),
+        Err(gimbap::Error::Config { message, .. }) => Err((at.into(), format!("(`{}`) {message}", layer.kind))),
+        Err(other) => Err((at.into(), other.to_string())),
     }
 }

@@ -6,17 +6,16 @@
 mod check;
 mod read;
 mod set;
-mod standin;
 pub mod template;
 
 use std::path::PathBuf;
 
 use gimbap::init::Initializer;
+use gimbap::layer::LayerConfig;
 use gimbap::optim::{Optimizer, Schedule};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use self::read::{Source, load};
-pub use self::standin::{LayerConfig, LayerKind};
 use crate::output::{Failure, Outcome};
 
 /// What a run is.

@@ -205,7 +205,7 @@ fn explain(message: &str, key: Option<&str>) -> String {
 }
 
 /// The known word that a slip of the fingers makes from `word`.
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let score = |k: &str| strsim::damerau_levenshtein(&word.to_lowercase(), k);
     let near = known.iter().copied().min_by_key(|k| score(k))?;
     let close = score(near) <= (word.chars().count() / 3).max(1)
