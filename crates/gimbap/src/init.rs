@@ -76,7 +76,7 @@ impl Initializer {
 }
 
 /// The standard deviation of a standard normal cut off at ±2.
-const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_78;
+const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 
 fn truncated_normal(rng: &mut Rng) -> f64 {
     loop {

@@ -1,0 +1,105 @@
+//! Operations on slices and rows that are bound by memory or by `exp`.
+
+use crate::isa::Kernel;
+use crate::lanes::{Lanes, Token};
+use crate::{Arithmetic, Real};
+
+/// Replaces `row` by its softmax `e^(x_j - m) / sum_j e^(x_j - m)`, `m` the largest `x_j`, and returns the
+/// logarithm of the sum of exponentials, `m + ln sum_j e^(x_j - m)`.
+///
+/// # Panics
+/// If `row` is empty.
+pub fn softmax<R: Arithmetic>(row: &mut [R]) -> R {
+    assert!(!row.is_empty(), "softmax of nothing");
+    R::softmax(row)
+}
+
+#[doc(hidden)]
+pub struct Softmax<'a, R>(pub(crate) &'a mut [R]);
+
+impl<R: Arithmetic> Kernel<R> for Softmax<'_, R> {
+    type Output = R;
+    #[inline(always)]
+    fn call<T: Token<Elem = R>>(self, token: T) -> R {
+        let row = self.0;
+        let whole = row.len() / T::WIDTH * T::WIDTH;
+        let mut largest = row[0];
+        if whole > 0 {
+            let mut vector = token.load(row);
+            for chunk in row[..whole].chunks_exact(T::WIDTH) {
+                vector = token.load(chunk).larger(vector);
+            }
+            largest = token.largest(vector);
+        }
+        for &x in &row[whole..] {
+            largest = largest.max(x);
+        }
+        let shift = token.splat(largest);
+        let mut sums = token.splat(R::ZERO);
+        for chunk in row[..whole].chunks_exact_mut(T::WIDTH) {
+            let e = (token.load(chunk) - shift).exp();
+            sums = sums + e;
+            token.store(chunk, e);
+        }
+        let mut sum = token.sum(sums);
+        let rest = &mut row[whole..];
+        if !rest.is_empty() {
+            token.store(rest, (token.load(rest) - shift).exp());
+            sum += rest.iter().copied().sum();
+        }
+        let scale = token.splat(R::ONE / sum);
+        for chunk in row.chunks_mut(T::WIDTH) {
+            token.store(chunk, token.load(chunk) * scale);
+        }
+        largest + R::from_f64(sum.to_f64().ln())
+    }
+}
+
+/// An elementwise function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// `e^x`.
+    Exp,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// `1 / (1 + e^-x)`.
+    Sigmoid,
+    /// `max(x, 0)`.
+    Relu,
+}
+
+/// Replaces every value by the function of it.
+pub fn apply<R: Arithmetic>(function: Function, values: &mut [R]) {
+    R::apply(function, values);
+}
+
+#[doc(hidden)]
+pub struct Apply<'a, R>(pub(crate) Function, pub(crate) &'a mut [R]);
+
+impl<R: Arithmetic> Kernel<R> for Apply<'_, R> {
+    type Output = ();
+    #[inline(always)]
+    fn call<T: Token<Elem = R>>(self, token: T) {
+        for chunk in self.1.chunks_mut(T::WIDTH) {
+            let x = token.load(chunk);
+            let y = match self.0 {
+                Function::Exp => x.exp(),
+                Function::Tanh => x.tanh(),
+                Function::Sigmoid => x.sigmoid(),
+                Function::Relu => x.relu(),
+            };
+            token.store(chunk, y);
+        }
+    }
+}
+
+/// `to[j] += from[j]`.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn add<R: Real>(to: &mut [R], from: &[R]) {
+    assert_eq!(to.len(), from.len());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += *from;
+    }
+}

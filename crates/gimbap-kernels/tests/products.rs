@@ -1,0 +1,101 @@
+//! The packed product and the large product against a loop, on every instruction set of this machine.
+
+use gimbap_kernels::packed::{Onto, Packed, multiply};
+use gimbap_kernels::{Isa, View, product, slabs};
+
+fn values(n: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
+    (0..n)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+fn by_loop(m: usize, k: usize, n: usize, a: &[f32], b: &[f32], start: &[f32]) -> Vec<f64> {
+    let mut c: Vec<f64> = start.iter().map(|&x| f64::from(x)).collect();
+    for i in 0..m {
+        for j in 0..n {
+            for l in 0..k {
+                c[i * n + j] += f64::from(a[i * k + l]) * f64::from(b[l * n + j]);
+            }
+        }
+    }
+    c
+}
+
+#[test]
+fn packed_product_is_the_product_and_each_row_keeps_its_bits() {
+    for isa in Isa::available() {
+        assert!(isa.select());
+        for (m, k, n) in [(1, 1, 1), (1, 3, 17), (5, 8, 65), (7, 34, 136), (13, 130, 130), (25, 16, 64)] {
+            let (a, b, c) = (values(m * k, 1), values(k * n, 2), values(m * n, 3));
+            let mut packed = Packed::new();
+            packed.pack(&b, k, n, n, 1);
+            let mut transposed = vec![0.0; k * n];
+            for i in 0..k {
+                for j in 0..n {
+                    transposed[j * k + i] = b[i * n + j];
+                }
+            }
+            let mut packed_transposed = Packed::new();
+            packed_transposed.pack(&transposed, k, n, 1, k);
+            let mut out = c.clone();
+            multiply(&packed, m, (&a, k), (&mut out, n), Onto::Output);
+            for (y, exact) in out.iter().zip(by_loop(m, k, n, &a, &b, &c)) {
+                assert!((f64::from(*y) - exact).abs() < 1e-5 * (k as f64), "{isa} {m}x{k}x{n}");
+            }
+            let mut again = c.clone();
+            multiply(&packed_transposed, m, (&a, k), (&mut again, n), Onto::Output);
+            assert_eq!(out, again, "{isa} {m}x{k}x{n}: packed from the transposed matrix");
+            for row in 0..m {
+                let mut alone = c[row * n..][..n].to_vec();
+                multiply(&packed, 1, (&a[row * k..], k), (&mut alone, n), Onto::Output);
+                assert_eq!(alone, out[row * n..][..n], "{isa} {m}x{k}x{n}: row {row} alone");
+            }
+            multiply(&packed, m, (&a, k), (&mut out, n), Onto::Zero);
+            for (y, exact) in out.iter().zip(by_loop(m, k, n, &a, &b, &vec![0.0; m * n])) {
+                assert!((f64::from(*y) - exact).abs() < 1e-5 * (k as f64), "{isa} {m}x{k}x{n} from zero");
+            }
+        }
+    }
+}
+
+#[test]
+fn large_product_takes_views_and_adds() {
+    let (m, k, n) = (9, 14, 11);
+    let (a, b, c) = (values(m * k, 4), values(k * n, 5), values(m * n, 6));
+    let exact = by_loop(m, k, n, &a, &b, &c);
+    let mut out = c.clone();
+    product((&mut out, n), true, View::new(&a, m, k, k), View::new(&b, k, n, n));
+    for (y, exact) in out.iter().zip(&exact) {
+        assert!((f64::from(*y) - exact).abs() < 1e-5);
+    }
+    let mut a_transposed = vec![0.0; m * k];
+    for i in 0..m {
+        for j in 0..k {
+            a_transposed[j * m + i] = a[i * k + j];
+        }
+    }
+    let mut out = c;
+    product((&mut out, n), true, View::new(&a_transposed, k, m, m).transposed(), View::new(&b, k, n, n));
+    for (y, exact) in out.iter().zip(&exact) {
+        assert!((f64::from(*y) - exact).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn parts_of_slabs_are_the_rows_asked_for() {
+    let offsets = [0, 4, 7, 8];
+    let mut data: Vec<usize> = (0..16).collect();
+    let mut parts = slabs::split(&mut data, 2, &offsets, &[0, 2, 4]);
+    assert_eq!(parts[0].slab(0), [0, 1, 2, 3]);
+    assert_eq!(parts[1].slab(0), [4, 5, 6, 7]);
+    assert_eq!(parts[1].slab(1), [12, 13]);
+    assert_eq!(parts[1].slab(2), []);
+    let (read, write) = parts[0].pair_mut(0, 1);
+    write.copy_from_slice(read);
+    drop(parts);
+    assert_eq!(data[8..12], [0, 1, 2, 3]);
+}

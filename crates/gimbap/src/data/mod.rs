@@ -1,0 +1,25 @@
+//! From files to token ids and feature frames: everything that comes before a batch.
+//!
+//! | module | from | to |
+//! |---|---|---|
+//! | [`read`] | a file, plain or `.gz`, or a folder | text, bytes, a fingerprint |
+//! | [`text`] | text | token ids, by a [`Vocabulary`](text::Vocabulary) |
+//! | [`table`] | CSV, TSV, one file per class | labelled texts, labelled ragged sequences |
+//! | [`series`] | CSV with a time column | windows and targets, a scaler, the trivial forecasts |
+//! | [`corpus`] | a seed | the built-in corpus, whose every probability is known |
+//! | [`dataset`] | arrays, ragged or padded | sequences with targets, weights and marks |
+//! | [`batch`] | a dataset, or a long stream of tokens | the batches of an epoch |
+//! | [`layout`] | the lengths of a batch | where its rows lie |
+//!
+//! Nothing here knows a layer or a model. Every error names the file, the line or byte, and what
+//! would be right.
+
+pub mod batch;
+pub mod corpus;
+pub mod dataset;
+pub mod layout;
+pub mod read;
+pub mod series;
+pub(crate) mod sheet;
+pub mod table;
+pub mod text;

@@ -1,0 +1,224 @@
+//! Reading files: gzip, byte-order marks, line ends, UTF-8.
+//!
+//! | what the file has | what the caller sees |
+//! |---|---|
+//! | gzip (known by its first two bytes, whatever the name) | the unpacked bytes |
+//! | a UTF-8 byte-order mark | nothing: [`read_text`] takes it off |
+//! | Windows line ends, `\r\n` | `\n`: [`read_text`] normalises them; a lone `\r` stays |
+//! | bytes that are not UTF-8 | [`Error::Data`] with the byte offset and the line |
+//! | nothing, or white space alone | [`Error::Data`] |
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// The bytes of a file, unpacked if it is gzip.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read; [`Error::Data`] if it is empty or its gzip data is damaged.
+pub fn read_bytes(path: impl AsRef<Path>) -> Result<Vec<u8>> {
+    let path = path.as_ref();
+    let raw = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+    let bytes = if raw.starts_with(&GZIP_MAGIC) {
+        let mut unpacked = Vec::new();
+        flate2::read::MultiGzDecoder::new(raw.as_slice()).read_to_end(&mut unpacked).map_err(|source| {
+            let done = unpacked.len();
+            Error::data(
+                path.display().to_string(),
+                format!("the gzip data is damaged or cut off after {done} unpacked bytes ({source}): fetch the file anew"),
+            )
+        })?;
+        unpacked
+    } else {
+        raw
+    };
+    if bytes.is_empty() {
+        return Err(Error::data(path.display().to_string(), "the file is empty: give one that holds data"));
+    }
+    Ok(bytes)
+}
+
+/// The text of a file: UTF-8, without its byte-order mark, `\r\n` made `\n`, gzip unpacked.
+///
+/// # Errors
+/// As [`read_bytes`]; [`Error::Data`] if the bytes are not UTF-8 (with the offset of the first wrong byte,
+/// counted from 0 in the unpacked file) or hold white space alone.
+pub fn read_text(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
+    let bytes = read_bytes(path)?;
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(Error::data(
+            format!("{}, byte 0", path.display()),
+            "the file begins with a UTF-16 byte-order mark: save it as UTF-8",
+        ));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        let bytes = error.as_bytes();
+        let line = 1 + bytes[..offset].iter().filter(|&&byte| byte == b'\n').count();
+        Error::data(
+            format!("{}, byte {offset} (line {line})", path.display()),
+            format!("byte 0x{:02x} is not valid UTF-8 here: save the file as UTF-8", bytes[offset]),
+        )
+    })?;
+    let body = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if body.trim().is_empty() {
+        return Err(Error::data(
+            path.display().to_string(),
+            "the file holds white space alone: give one that holds text",
+        ));
+    }
+    Ok(if body.contains("\r\n") { body.replace("\r\n", "\n") } else { body.to_owned() })
+}
+
+/// [`read_text`] of a file, or of all files of a folder one after another in the order of their names.
+///
+/// Hidden files (a name that starts with a dot) and folders within the folder are passed over; every other file
+/// must be text. A file that does not end in a line end gets one, so that no line runs on into the next file.
+///
+/// # Errors
+/// As [`read_text`], naming the file within the folder; [`Error::Data`] for a folder without files.
+pub fn read_text_or_folder(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
+    if !path.is_dir() {
+        return read_text(path);
+    }
+    let files = list_files(path)?;
+    if files.is_empty() {
+        return Err(Error::data(
+            path.display().to_string(),
+            "the folder holds no file: put text files into it",
+        ));
+    }
+    let mut whole = String::new();
+    for file in files {
+        whole.push_str(&read_text(&file)?);
+        if !whole.ends_with('\n') {
+            whole.push('\n');
+        }
+    }
+    Ok(whole)
+}
+
+/// The files of a folder that are not hidden, by name.
+pub(crate) fn list_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|source| Error::io(folder, source))? {
+        let entry = entry.map_err(|source| Error::io(folder, source))?;
+        let path = entry.path();
+        if path.is_file() && !entry.file_name().to_string_lossy().starts_with('.') {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// A file's name without its folder and without a final `.gz`.
+pub(crate) fn plain_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(".gz").unwrap_or(&name).to_owned()
+}
+
+/// A 128-bit FNV-1a hash of `bytes` in 32 hexadecimal digits, for the model card: the same data has the same
+/// hash on every machine. It tells versions of a file apart; it is no protection against forgery.
+///
+/// ```
+/// assert_eq!(gimbap::data::read::data_hash(b"a"), "d228cb696f1a8caf78912b704e4a8964");
+/// ```
+pub fn data_hash(bytes: &[u8]) -> String {
+    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    let hash = bytes.iter().fold(OFFSET, |hash, &byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
+    format!("{hash:032x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn file(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn message(result: Result<impl std::fmt::Debug>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn mark_line_ends_and_gzip_are_taken_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let raw = "\u{feff}één\r\ntwo\rthree\n".as_bytes();
+        let plain = file(folder.path(), "a.txt", raw);
+        let packed = file(folder.path(), "no_gz_in_the_name", &gzip(raw));
+        assert_eq!(read_text(plain).unwrap(), "één\ntwo\rthree\n");
+        assert_eq!(read_text(&packed).unwrap(), "één\ntwo\rthree\n");
+        assert_eq!(read_bytes(packed).unwrap(), raw);
+    }
+
+    #[test]
+    fn invalid_utf8_names_byte_and_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(folder.path(), "latin1.txt", b"one\ncaf\xe9 two");
+        let text = message(read_text(path));
+        assert!(text.contains("latin1.txt, byte 7 (line 2)") && text.contains("0xe9"), "{text}");
+        let cut = file(folder.path(), "cut.txt", b"ab\xc3");
+        assert!(message(read_text(cut)).contains("byte 2 (line 1)"));
+        let wide = file(folder.path(), "wide.txt", b"\xff\xfea\0");
+        assert!(message(read_text(wide)).contains("UTF-16"));
+    }
+
+    #[test]
+    fn nothing_to_read_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = file(folder.path(), "empty.txt", b"");
+        assert!(message(read_text(empty)).contains("empty.txt: the file is empty"));
+        let blank = file(folder.path(), "blank.txt", b"\xef\xbb\xbf \r\n");
+        assert!(message(read_text(blank)).contains("white space alone"));
+        let packed = file(folder.path(), "empty.gz", &gzip(b""));
+        assert!(message(read_bytes(packed)).contains("empty"));
+        assert_eq!(read_text(folder.path().join("absent")).unwrap_err().kind(), "io");
+    }
+
+    #[test]
+    fn damaged_gzip_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bytes = gzip(&b"some text ".repeat(50));
+        bytes.truncate(bytes.len() - 6);
+        let path = file(folder.path(), "cut.txt.gz", &bytes);
+        assert!(message(read_text(path)).contains("gzip data is damaged"));
+    }
+
+    #[test]
+    fn a_folder_is_its_files_in_the_order_of_names() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(message(read_text_or_folder(folder.path())).contains("holds no file"));
+        file(folder.path(), "b.txt", b"second\n");
+        file(folder.path(), "a.txt", b"first");
+        file(folder.path(), ".hidden", b"\xff");
+        std::fs::create_dir(folder.path().join("inner")).unwrap();
+        assert_eq!(read_text_or_folder(folder.path()).unwrap(), "first\nsecond\n");
+        file(folder.path(), "c.bin", b"\xff");
+        assert!(message(read_text_or_folder(folder.path())).contains("c.bin, byte 0"));
+    }
+
+    #[test]
+    fn the_hash_is_fnv1a_128() {
+        assert_eq!(data_hash(b""), "6c62272e07bb014262b821756295c58d");
+        assert_eq!(data_hash(b"a"), "d228cb696f1a8caf78912b704e4a8964");
+        assert_ne!(data_hash(b"ab"), data_hash(b"ba"));
+    }
+}

@@ -1,0 +1,403 @@
+//! Time series: columns of numbers, windows and targets, a scaler, and the trivial forecasts to beat.
+//!
+//! Shapes: N rows of F values lie row-major, `[N, F]`. A window at row `i` sees rows `i .. i + window` and is asked
+//! for rows `i + window .. i + window + horizon`.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::sheet::{Sheet, is_missing};
+use crate::error::{Error, Result};
+
+/// A multivariate time series in the data's own units.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// The time of each row, as written.
+    pub times: Vec<String>,
+    /// The names of the F columns.
+    pub names: Vec<String>,
+    /// The values `[N, F]`, row-major.
+    pub values: Vec<f64>,
+}
+
+/// The columns of a table that is a series.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeriesColumns {
+    /// The time column; by default the first.
+    pub time: Option<String>,
+    /// The value columns, in the order wanted; by default all others whose first cell is a number or stands for a
+    /// missing one (`NA`, `NaN`, nothing): a column of words is left out, a number that is missing is an error.
+    pub values: Vec<String>,
+}
+
+impl Series {
+    /// Reads a CSV or TSV file with a header. The rows must be in the order of time already: they are not sorted,
+    /// for dates are written in too many ways.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a missing column, a ragged row, a cell that is missing or no finite number (with line
+    /// and column), no value column, an empty file; [`Error::Io`] if it cannot be read.
+    pub fn read(path: impl AsRef<Path>, columns: &SeriesColumns) -> Result<Self> {
+        let sheet = Sheet::read(path.as_ref())?;
+        let time = match &columns.time {
+            Some(name) => sheet.column(name, "data.time")?,
+            None => 0,
+        };
+        let wanted: Vec<usize> = if columns.values.is_empty() {
+            let numeric = |column: usize| {
+                let cell = sheet.rows[0].text(column).trim();
+                cell.parse::<f64>().is_ok() || is_missing(cell)
+            };
+            (0..sheet.header.len()).filter(|&column| column != time && numeric(column)).collect()
+        } else {
+            columns.values.iter().map(|name| sheet.column(name, "data.value")).collect::<Result<_>>()?
+        };
+        if wanted.is_empty() {
+            return Err(Error::data(
+                format!("{}, line 1", sheet.place),
+                format!(
+                    "no column of numbers beside the time column `{}` (the columns are `{}`): add one, or name the \
+                     columns with data.time and data.value",
+                    sheet.header[time],
+                    sheet.header.join("`, `")
+                ),
+            ));
+        }
+        let mut values = Vec::with_capacity(sheet.rows.len() * wanted.len());
+        for row in &sheet.rows {
+            for &column in &wanted {
+                values.push(sheet.number(row, column)?);
+            }
+        }
+        Ok(Series {
+            times: sheet.rows.iter().map(|row| row.text(time).to_owned()).collect(),
+            names: wanted.iter().map(|&column| sheet.header[column].clone()).collect(),
+            values,
+        })
+    }
+
+    /// N, the number of rows.
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    /// F, the number of columns.
+    pub fn features(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The first `rows` rows, and the rest. Windows cut from each part do not straddle the boundary.
+    ///
+    /// # Panics
+    /// If there are fewer than `rows` rows.
+    pub fn split_at(&self, rows: usize) -> (Series, Series) {
+        let part = |from: usize, to: usize| Series {
+            times: self.times[from..to].to_vec(),
+            names: self.names.clone(),
+            values: self.values[from * self.features()..to * self.features()].to_vec(),
+        };
+        (part(0, rows), part(rows, self.len()))
+    }
+}
+
+/// How values are brought to a range that a network likes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scaling {
+    /// As they are.
+    None,
+    /// Mean 0 and standard deviation 1 (divided by N) over the training part.
+    #[default]
+    Standard,
+    /// From 0 to 1 over the training part.
+    Minmax,
+}
+
+/// `z = (x - offset) / scale`, for each column on its own, as fitted on the training part. It is stored in the model
+/// file; reading it back checks it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredScaler")]
+pub struct Scaler {
+    scaling: Scaling,
+    offset: Vec<f64>,
+    scale: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredScaler {
+    scaling: Scaling,
+    offset: Vec<f64>,
+    scale: Vec<f64>,
+}
+
+impl TryFrom<StoredScaler> for Scaler {
+    type Error = Error;
+
+    fn try_from(StoredScaler { scaling, offset, scale }: StoredScaler) -> Result<Self> {
+        if offset.len() != scale.len() || offset.is_empty() || scale.contains(&0.0) {
+            return Err(Error::data(
+                "scaler",
+                format!(
+                    "{} offsets and {} scales, where there must be as many of each, one or more, and no scale 0",
+                    offset.len(),
+                    scale.len()
+                ),
+            ));
+        }
+        Ok(Scaler { scaling, offset, scale })
+    }
+}
+
+impl Scaler {
+    /// Fits to `train [N, features]`: give the training part alone, or the test part leaks into the model.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if `train` has no row.
+    ///
+    /// # Panics
+    /// If `train` is not a whole number of rows.
+    pub fn fit(scaling: Scaling, train: &[f64], features: usize) -> Result<Self> {
+        check_rows(train, features);
+        if train.is_empty() {
+            return Err(Error::data("training part", "it has no row to fit a scaler to: give more data"));
+        }
+        let (offset, scale) = (0..features)
+            .map(|column| {
+                let values = || train.iter().skip(column).step_by(features).copied();
+                let n = (train.len() / features) as f64;
+                let (offset, scale) = match scaling {
+                    Scaling::None => (0.0, 1.0),
+                    Scaling::Standard => {
+                        let mean = values().sum::<f64>() / n;
+                        let variance = values().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+                        (mean, variance.sqrt())
+                    }
+                    Scaling::Minmax => {
+                        let least = values().fold(f64::INFINITY, f64::min);
+                        let most = values().fold(f64::NEG_INFINITY, f64::max);
+                        (least, most - least)
+                    }
+                };
+                // A constant column's deviation may come out as a rounding error of its mean.
+                let constant = scale <= 1e-12 * offset.abs().max(f64::MIN_POSITIVE);
+                (offset, if constant { 1.0 } else { scale })
+            })
+            .unzip();
+        Ok(Scaler { scaling, offset, scale })
+    }
+
+    /// Which rule fitted it.
+    pub fn scaling(&self) -> Scaling {
+        self.scaling
+    }
+
+    /// What is subtracted, by column.
+    pub fn offset(&self) -> &[f64] {
+        &self.offset
+    }
+
+    /// What is then divided by, by column: never 0, for a column that does not vary has 1.
+    pub fn scale(&self) -> &[f64] {
+        &self.scale
+    }
+
+    /// Data units to network units, in place, `[.., F]`.
+    ///
+    /// # Panics
+    /// If `values` is not a whole number of rows of F.
+    pub fn transform(&self, values: &mut [f64]) {
+        self.each(values, |x, offset, scale| (x - offset) / scale);
+    }
+
+    /// Network units to data units, in place, `[.., F]`.
+    ///
+    /// # Panics
+    /// If `values` is not a whole number of rows of F.
+    pub fn inverse(&self, values: &mut [f64]) {
+        self.each(values, |z, offset, scale| z * scale + offset);
+    }
+
+    fn each(&self, values: &mut [f64], f: impl Fn(f64, f64, f64) -> f64) {
+        check_rows(values, self.offset.len());
+        for row in values.chunks_exact_mut(self.offset.len().max(1)) {
+            for ((x, &offset), &scale) in row.iter_mut().zip(&self.offset).zip(&self.scale) {
+                *x = f(*x, offset, scale);
+            }
+        }
+    }
+}
+
+/// What a forecaster sees and is asked for, in rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    window: usize,
+    horizon: usize,
+}
+
+/// Windows cut from a series, one for every row at which one fits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowSet {
+    /// The number of windows.
+    pub count: usize,
+    /// What is seen, `[count, window, F]`.
+    pub inputs: Vec<f32>,
+    /// What is asked for, `[count, horizon, F]`.
+    pub targets: Vec<f32>,
+}
+
+impl Windows {
+    /// A window and horizon of at least one row each.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if either is 0.
+    pub fn new(window: usize, horizon: usize) -> Result<Self> {
+        for (place, rows) in [("data.window", window), ("data.horizon", horizon)] {
+            if rows == 0 {
+                return Err(Error::config(place, "0 rows: give 1 or more"));
+            }
+        }
+        Ok(Windows { window, horizon })
+    }
+
+    /// How many rows a forecaster sees.
+    pub fn window(&self) -> usize {
+        self.window
+    }
+
+    /// How many rows after these it forecasts.
+    pub fn horizon(&self) -> usize {
+        self.horizon
+    }
+
+    /// How many windows fit into `rows` rows.
+    pub fn count(&self, rows: usize) -> usize {
+        (rows + 1).saturating_sub(self.window + self.horizon)
+    }
+
+    /// Cuts `values [N, features]`, scaled already, into windows. They stay within `values`: cut the training part
+    /// and the test part apart, and none straddles the boundary.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if not one window fits.
+    ///
+    /// # Panics
+    /// If `values` is not a whole number of rows.
+    pub fn cut(&self, values: &[f64], features: usize) -> Result<WindowSet> {
+        let rows = check_rows(values, features);
+        let count = self.count(rows);
+        if count == 0 {
+            return Err(Error::data(
+                "series",
+                format!(
+                    "its {rows} rows are fewer than one window of {} and a horizon of {}: give more rows, or a \
+                     smaller data.window or data.horizon",
+                    self.window, self.horizon
+                ),
+            ));
+        }
+        let gather = |offset: usize, length: usize| {
+            let rows = (0..count).flat_map(|start| start + offset..start + offset + length);
+            rows.flat_map(|row| &values[row * features..(row + 1) * features]).map(|&x| x as f32).collect()
+        };
+        Ok(WindowSet { count, inputs: gather(0, self.window), targets: gather(self.window, self.horizon) })
+    }
+
+    /// The rows asked for, `[count, horizon, F]`, in the units of `values`: what forecasts are compared with.
+    ///
+    /// # Panics
+    /// If `values` is not a whole number of rows.
+    pub fn targets(&self, values: &[f64], features: usize) -> Vec<f64> {
+        self.forecast(values, features, |_, target| target)
+    }
+
+    /// The forecast that nothing changes: each target is the last row seen. `[count, horizon, F]`, in the units of
+    /// `values`.
+    ///
+    /// # Panics
+    /// If `values` is not a whole number of rows.
+    pub fn last_value(&self, values: &[f64], features: usize) -> Vec<f64> {
+        self.forecast(values, features, |last, _| last)
+    }
+
+    /// The forecast that each season is as the one before: a target is the row a whole number of periods earlier, the
+    /// latest that has been seen. `[count, horizon, F]`, in the units of `values`. It looks back beyond the window, to
+    /// the first row of `values`; where they do not reach back a period, it is the last row seen.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a period of 0.
+    ///
+    /// # Panics
+    /// If `values` is not a whole number of rows.
+    pub fn seasonal_naive(&self, values: &[f64], features: usize, period: usize) -> Result<Vec<f64>> {
+        if period == 0 {
+            return Err(Error::config("data.period", "a season of 0 rows: give 1 or more"));
+        }
+        Ok(self.forecast(values, features, |last, target| {
+            let periods = (target - last).div_ceil(period);
+            target.checked_sub(periods * period).unwrap_or(last)
+        }))
+    }
+
+    /// For every window and step, the row that `choose(last row seen, row asked for)` names.
+    fn forecast(&self, values: &[f64], features: usize, choose: impl Fn(usize, usize) -> usize) -> Vec<f64> {
+        let rows = check_rows(values, features);
+        let mut forecast = Vec::with_capacity(self.count(rows) * self.horizon * features);
+        for start in 0..self.count(rows) {
+            let last = start + self.window - 1;
+            for target in last + 1..=last + self.horizon {
+                let row = choose(last, target);
+                forecast.extend_from_slice(&values[row * features..(row + 1) * features]);
+            }
+        }
+        forecast
+    }
+}
+
+/// The length of the season of the first column of `train [N, features]`, if it has a clear one, for want of a
+/// configured one: the lag with the highest autocorrelation after that has first fallen below 0, the linear trend
+/// taken out. `None` if that is no peak or below 0.3. Lags up to a third of the rows, 2,000 at most, are looked at.
+///
+/// # Panics
+/// If `train` is not a whole number of rows.
+pub fn guess_period(train: &[f64], features: usize) -> Option<usize> {
+    let n = check_rows(train, features);
+    let mut x: Vec<f64> = train.iter().step_by(features.max(1)).copied().collect();
+    let middle = (n as f64 - 1.0) / 2.0;
+    let mean = x.iter().sum::<f64>() / n as f64;
+    let slope = x.iter().enumerate().map(|(i, x)| (i as f64 - middle) * (x - mean)).sum::<f64>()
+        / (0..n).map(|i| (i as f64 - middle).powi(2)).sum::<f64>();
+    let energy: f64 = x.iter().map(|x| x * x).sum();
+    for (i, x) in x.iter_mut().enumerate() {
+        *x -= mean + slope * (i as f64 - middle);
+    }
+    let product = |lag: usize| x.iter().zip(&x[lag..]).map(|(a, b)| a * b).sum::<f64>();
+    let variance = product(0);
+    // The extra lag at the end shows whether the last one is a peak.
+    let correlation: Vec<f64> = (0..(n / 3).min(2000) + 2).take_while(|&lag| lag < n).map(product).collect();
+    let below = correlation.iter().position(|&product| product < 0.0)?;
+    let peak = (below..correlation.len() - 1).max_by(|&a, &b| correlation[a].total_cmp(&correlation[b]))?;
+    // What a straight line leaves is rounding error, which may look periodic.
+    let clear = correlation[peak] > 0.3 * variance && variance > 1e-20 * energy;
+    (clear && peak > below && correlation[peak] > correlation[peak + 1]).then_some(peak)
+}
+
+/// The number of rows of `values [N, features]`.
+fn check_rows(values: &[f64], features: usize) -> usize {
+    assert!(
+        features > 0 && values.len().is_multiple_of(features),
+        "{} values are no rows of {features}",
+        values.len()
+    );
+    values.len() / features
+}
+
+#[cfg(test)]
+#[path = "series_tests.rs"]
+mod tests;

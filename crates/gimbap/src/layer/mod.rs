@@ -1,0 +1,406 @@
+//! Layers: what a user writes ([`spec`]), how it is written down ([`LayerConfig`]), and what runs ([`Layer`]).
+//!
+//! Between layers go [`Signal`]s: rows of features, time-major and packed ([`crate::data::batch`]), or token ids.
+//! A layer either keeps the steps (every row of the layout in, every row out) or ends them
+//! ([`Layer::ends_time`]: the last step, a pool, Flatten); behind that there is one row per sequence.
+//!
+//! A sequence may be run in segments: a layer with a state carries it in its [`Carry`] from one forward call to
+//! the next, and the gradient of it from one backward call to the next (in reverse). That is all that
+//! [`crate::bptt`] needs for truncation and for checkpoints.
+
+mod bidirectional;
+mod config;
+mod dense;
+mod dropout;
+mod norm;
+mod pool;
+mod recurrent;
+pub mod spec;
+mod token;
+
+pub use config::{KINDS, LayerConfig};
+pub use spec::{
+    Activation, Bidirectional, Dense, Dropout, Embedding, Flatten, Gru, GruOptions, LayerNorm, LayerSpec, Lstm,
+    LstmOptions, Merge, OneHot, Pool, Recurrent, SimpleRnn, SimpleRnnOptions,
+};
+
+use std::ops::Range;
+
+use gimbap_kernels::Arithmetic;
+
+use crate::data::layout::Layout;
+use crate::init::Initializer;
+use crate::rng::{self, Rng};
+use crate::sequence::State;
+use crate::{Error, Result};
+
+/// What one sequence looks like between two layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `[T]`: token ids below this number.
+    Ids(usize),
+    /// `[T, V]`: one-hot vectors, carried as ids.
+    OneHot(usize),
+    /// `[T, I]`: features at every step.
+    Steps(usize),
+    /// `[I]`: features of the whole sequence.
+    Flat(usize),
+}
+
+impl Shape {
+    /// The features of a row.
+    pub fn width(self) -> usize {
+        match self {
+            Shape::Ids(width) | Shape::OneHot(width) | Shape::Steps(width) | Shape::Flat(width) => width,
+        }
+    }
+
+    /// Whether there is a row for every step.
+    pub fn has_steps(self) -> bool {
+        !matches!(self, Shape::Flat(_))
+    }
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Shape::Ids(v) => write!(f, "[B, T] ids below {v}"),
+            Shape::OneHot(i) | Shape::Steps(i) => write!(f, "[B, T, {i}]"),
+            Shape::Flat(i) => write!(f, "[B, {i}]"),
+        }
+    }
+}
+
+/// What goes from layer to layer, for all rows of a layout (or all sequences of it).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Signal<R> {
+    /// `[N, I]` or `[B, I]`.
+    Values(Vec<R>),
+    /// `[N]`: token ids, or the places of the ones in one-hot vectors.
+    Ids(Vec<u32>),
+}
+
+impl<R> Default for Signal<R> {
+    fn default() -> Self {
+        Signal::Values(Vec::new())
+    }
+}
+
+impl<R> Signal<R> {
+    /// The values; of ids, none.
+    pub fn values(&self) -> &[R] {
+        match self {
+            Signal::Values(values) => values,
+            Signal::Ids(_) => &[],
+        }
+    }
+
+    /// The ids; of values, none.
+    pub fn ids(&self) -> &[u32] {
+        match self {
+            Signal::Values(_) => &[],
+            Signal::Ids(ids) => ids,
+        }
+    }
+
+    pub(crate) fn values_mut(&mut self) -> &mut Vec<R> {
+        if matches!(self, Signal::Ids(_)) {
+            *self = Signal::Values(Vec::new());
+        }
+        match self {
+            Signal::Values(values) => values,
+            Signal::Ids(_) => unreachable!("just replaced"),
+        }
+    }
+}
+
+/// Which draw of random numbers a pass belongs to; see [`crate::rng`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Draw {
+    /// The run's seed.
+    pub seed: u64,
+    /// The epoch.
+    pub epoch: u64,
+    /// The optimizer's step.
+    pub step: u64,
+}
+
+impl Draw {
+    pub(crate) fn rng(&self, stream: u64) -> Rng {
+        rng::keyed(self.seed, self.epoch, self.step, stream)
+    }
+}
+
+/// What every layer of one pass sees.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass<'a, R> {
+    /// All parameters of the model.
+    pub parameters: &'a [R],
+    /// The rows of this segment.
+    pub layout: &'a Layout,
+    /// Row `b` of the layout is sequence `order[b]` of the batch.
+    pub order: &'a [usize],
+    /// Dropout draws from here; None outside training.
+    pub draw: Option<Draw>,
+    /// Backward follows: keep what it needs.
+    pub keep: bool,
+    /// The segment was run before: what adds up over segments is not to be added again.
+    pub again: bool,
+}
+
+/// The state that a layer carries from segment to segment, one [`State`] per direction, rows as in the layout.
+#[derive(Clone, Debug, Default)]
+pub struct Carry<R> {
+    /// Before the last forward call.
+    pub initial: Vec<State<R>>,
+    /// After it.
+    pub state: Vec<State<R>>,
+    /// Backward takes the gradient of `state` here and leaves that of `initial`.
+    pub d_state: Vec<State<R>>,
+}
+
+/// A layer that runs.
+pub trait Layer<R: Arithmetic>: Send + std::fmt::Debug {
+    /// Called after each change of the parameters, before forward.
+    fn prepare(&mut self, _parameters: &[R]) {}
+
+    /// Runs a segment. A layer that ends time takes it in and writes nothing: see [`Layer::emit`].
+    fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>);
+
+    /// The gradients of the last kept forward call: `d_output` is shaped like the output's rows, `d_input`, if
+    /// wanted, receives that of the input's, and the parameters' are added to `gradients` (shaped as the model's
+    /// parameters). `d_output` may be overwritten.
+    fn backward(
+        &mut self,
+        pass: &Pass<'_, R>,
+        input: &Signal<R>,
+        output: &Signal<R>,
+        d_output: &mut Vec<R>,
+        d_input: Option<&mut Vec<R>>,
+        gradients: &mut [R],
+    );
+
+    /// Whether it makes one row of a sequence of rows.
+    fn ends_time(&self) -> bool {
+        false
+    }
+
+    /// Of a layer that ends time: its output `[B, I]`, after all segments.
+    fn emit(&mut self, _output: &mut Vec<R>) {}
+
+    /// Of a layer that ends time: takes the gradient of [`Layer::emit`]'s output, for the steps from `from` on of
+    /// the segments whose backward calls follow; `ends_here` marks the rows that end in them.
+    fn begin_backward(&mut self, _d_output: &[R], _from: usize, _ends_here: &[bool]) {}
+
+    /// The state that it carries, if it has one.
+    fn carry(&mut self) -> Option<&mut Carry<R>> {
+        None
+    }
+
+    /// The number of states per row that [`Layer::carry`] has in each direction, and the units: `(0, 0)` without.
+    fn state_size(&self) -> (usize, usize) {
+        (0, 0)
+    }
+
+    /// Begins new sequences: a carried state is set to zero, or to `initial`.
+    fn start(&mut self, batch: usize, initial: Option<&[State<R>]>) {
+        let (states, units) = self.state_size();
+        if let Some(carry) = self.carry() {
+            for (index, state) in carry.state.iter_mut().enumerate() {
+                *state = match initial {
+                    Some(initial) => initial[index].clone(),
+                    None => State::zeros(states, batch, units),
+                };
+            }
+        }
+    }
+
+    /// The carried states as they were after step `t` of the last kept forward call.
+    fn state_after(&self, _pass: &Pass<'_, R>, _t: usize, _output: &Signal<R>) -> Vec<State<R>> {
+        Vec::new()
+    }
+
+    /// Whether it can run in segments; if not, why.
+    fn runs_in_segments(&self) -> std::result::Result<(), &'static str> {
+        Ok(())
+    }
+
+    /// One step of one sequence, without allocation after the first call.
+    fn step(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
+        self.forward(pass, input, output);
+    }
+
+    /// Whether it can run step by step; if not, why.
+    fn streams(&self) -> std::result::Result<(), &'static str> {
+        Ok(())
+    }
+}
+
+/// A named array among the model's parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// `LAYER.ARRAY`: `lstm.w_x`.
+    pub name: String,
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+    /// Its place among the model's parameters.
+    pub range: Range<usize>,
+    /// Adds `l2 * sum(w^2)` to the loss.
+    pub l2: f64,
+    init: Init,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Init {
+    initializer: Initializer,
+    fan_in: usize,
+    fan_out: usize,
+    /// This value is added to `[H..2 H]` (the forget gate's bias).
+    forget_bias: Option<usize>,
+    /// This row is zero.
+    zero_row: Option<u32>,
+}
+
+impl Parameter {
+    /// The initial values, from the random stream of the parameter's number.
+    pub(crate) fn initial<R: Arithmetic>(&self, seed: u64, number: u64) -> Vec<R> {
+        let columns = *self.shape.last().unwrap_or(&1);
+        let rows = self.range.len() / columns.max(1);
+        let mut rng = rng::keyed(seed, u64::MAX, 0, number);
+        let Init { initializer, fan_in, fan_out, forget_bias, zero_row } = self.init;
+        let mut values = initializer.sample((rows, columns), fan_in, fan_out, &mut rng);
+        if let Some(units) = forget_bias {
+            values[units..2 * units].iter_mut().for_each(|b| *b += 1.0);
+        }
+        if let Some(row) = zero_row {
+            values[row as usize * columns..(row as usize + 1) * columns].fill(0.0);
+        }
+        values.into_iter().map(R::from_f64).collect()
+    }
+}
+
+/// Collects the parameters while a model is built.
+pub(crate) struct Builder {
+    pub(crate) parameters: Vec<Parameter>,
+    layer: String,
+    number: u64,
+    one_hot_stays: bool,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Builder { parameters: Vec::new(), layer: String::new(), number: 0, one_hot_stays: false }
+    }
+
+    /// The layer that follows: its name, its number among the layers (random streams are keyed by it), and
+    /// whether the one behind it takes one-hot vectors as ids.
+    pub(crate) fn enter(&mut self, layer: String, number: usize, one_hot_stays: bool) {
+        (self.layer, self.number, self.one_hot_stays) = (layer, number as u64, one_hot_stays);
+    }
+
+    fn place(&self) -> String {
+        format!("layer `{}`", self.layer)
+    }
+
+    /// A number for the layer's own random streams: `purpose` below 16.
+    fn stream(&self, purpose: u64) -> u64 {
+        self.number * 16 + purpose
+    }
+
+    fn add(&mut self, name: &str, shape: &[usize], l2: f64, initializer: Initializer, fans: (usize, usize)) -> Range<usize> {
+        let start = self.parameters.last().map_or(0, |p| p.range.end);
+        let range = start..start + shape.iter().product::<usize>();
+        let (fan_in, fan_out) = fans;
+        self.parameters.push(Parameter {
+            name: format!("{}.{name}", self.layer),
+            shape: shape.to_vec(),
+            range: range.clone(),
+            l2,
+            init: Init { initializer, fan_in, fan_out, forget_bias: None, zero_row: None },
+        });
+        range
+    }
+
+    fn last(&mut self) -> Option<&mut Init> {
+        self.parameters.last_mut().map(|parameter| &mut parameter.init)
+    }
+
+    fn positive(&self, name: &str, value: usize) -> Result<()> {
+        match value {
+            0 => Err(Error::config(self.place(), format!("`{name}` is 0; it must be at least 1"))),
+            _ => Ok(()),
+        }
+    }
+
+    fn rate(&self, name: &str, rate: f64) -> Result<()> {
+        match (0.0..1.0).contains(&rate) {
+            true => Ok(()),
+            false => Err(Error::config(self.place(), format!("`{name}` is {rate}; it must be in [0, 1)"))),
+        }
+    }
+
+    fn steps(&self, input: Shape) -> Result<usize> {
+        match input {
+            Shape::Steps(width) | Shape::OneHot(width) => Ok(width),
+            Shape::Ids(_) => Err(Error::config(
+                self.place(),
+                "takes features, but its input is token ids: put OneHot or Embedding in front of it",
+            )),
+            Shape::Flat(_) => Err(Error::config(
+                self.place(),
+                "takes an output for every step, but the layer in front of it gives only one per sequence: \
+                 give that layer `return_sequences`",
+            )),
+        }
+    }
+
+    fn features(&self, input: Shape) -> Result<usize> {
+        match input {
+            Shape::Flat(width) => Ok(width),
+            _ => self.steps(input),
+        }
+    }
+}
+
+/// Whether a layer takes one-hot vectors as ids.
+pub(crate) fn takes_one_hot(spec: &LayerSpec) -> bool {
+    use LayerSpec as L;
+    matches!(spec, L::SimpleRnn(_) | L::Lstm(_) | L::Gru(_) | L::Bidirectional(_) | L::Dense(_))
+}
+
+/// Makes a layer for an input of a shape, and the shape of its output.
+pub(crate) fn build<R: Arithmetic>(
+    spec: &LayerSpec,
+    input: Shape,
+    builder: &mut Builder,
+) -> Result<(Box<dyn Layer<R>>, Shape)> {
+    match spec {
+        LayerSpec::OneHot(_) => token::one_hot(input, builder),
+        LayerSpec::Embedding(spec) => token::embedding(spec, input, builder),
+        LayerSpec::SimpleRnn(_) | LayerSpec::Lstm(_) | LayerSpec::Gru(_) => recurrent::build(spec, input, builder),
+        LayerSpec::Bidirectional(spec) => bidirectional::build(spec, input, builder),
+        LayerSpec::Dense(spec) => dense::build(spec, input, builder),
+        LayerSpec::Activation(activation) => dense::activation(*activation, input, builder),
+        LayerSpec::Dropout(spec) => dropout::build(spec, input, builder),
+        LayerSpec::LayerNorm(spec) => norm::build(spec, input, builder),
+        LayerSpec::Flatten(spec) => pool::flatten(spec, input, builder),
+        LayerSpec::Pool(pool) => pool::build(*pool, input, builder),
+    }
+}
+
+/// Splits off the front of a parameter arena's part, array by array.
+pub(crate) fn take<'a, R>(part: &mut &'a mut [R], n: usize) -> &'a mut [R] {
+    let (front, rest) = std::mem::take(part).split_at_mut(n);
+    *part = rest;
+    front
+}
+
+/// The row ranges over which gradients are summed, in order: blocks of steps, the last first; of an input
+/// without steps, all at once.
+pub(crate) fn blocks(layout: &Layout, has_steps: bool) -> Vec<Range<usize>> {
+    if has_steps {
+        layout.blocks().map(|steps| layout.rows_of(steps)).filter(|rows| !rows.is_empty()).collect()
+    } else {
+        vec![0..layout.batch()]
+    }
+}

@@ -1,0 +1,393 @@
+//! Recurrent layers: one direction of one cell, with its masks and its carried state.
+
+use std::ops::Range;
+
+use gimbap_kernels::Arithmetic;
+
+use super::{Activation, Builder, Carry, Layer, LayerSpec, Pass, Recurrent, Shape, Signal, take};
+use crate::cell::gru::Gru;
+use crate::cell::gru_reset_before::GruResetBefore;
+use crate::cell::lstm::Lstm;
+use crate::cell::simple_rnn::{ReluRnn, SimpleRnn};
+use crate::data::layout::Layout;
+use crate::sequence::{Gradients, Input, Recurrence, Run, State, Weights};
+use crate::{Error, Result};
+
+/// One direction: the cell over time, with what surrounds it.
+#[derive(Debug)]
+pub(super) struct Direction<R> {
+    run: Box<dyn Run<R>>,
+    input: Shape,
+    units: usize,
+    backwards: bool,
+    dropout: f64,
+    recurrent_dropout: f64,
+    stream: u64,
+    parameters: Range<usize>,
+    arranged: Arranged<R>,
+    d_x: Vec<R>,
+}
+
+/// What the cell sees in place of the layer's input: reversed, masked, or as it is.
+#[derive(Debug, Default)]
+struct Arranged<R> {
+    x: Vec<R>,
+    ids: Vec<u32>,
+    scale: Vec<R>,
+    h_mask: Vec<R>,
+    reversal: Vec<usize>,
+    layout: Option<Layout>,
+}
+
+impl<R: Arithmetic> Arranged<R> {
+    fn input<'a>(&'a self, input: &'a Signal<R>) -> Input<'a, R> {
+        match input {
+            Signal::Ids(ids) => Input::OneHot {
+                ids: if self.ids.is_empty() { ids } else { &self.ids },
+                scale: (!self.scale.is_empty()).then_some(&self.scale[..]),
+            },
+            Signal::Values(values) => Input::Dense(if self.x.is_empty() { values } else { &self.x }),
+        }
+    }
+
+    fn layout<'a>(&'a self, pass: &Pass<'a, R>) -> &'a Layout {
+        self.layout.as_ref().unwrap_or(pass.layout)
+    }
+
+    fn h_mask(&self) -> Option<&[R]> {
+        (!self.h_mask.is_empty()).then_some(&self.h_mask[..])
+    }
+}
+
+impl<R: Arithmetic> Direction<R> {
+    pub(super) fn new(spec: &LayerSpec, input: Shape, backwards: bool, prefix: &str, builder: &mut Builder) -> Result<Self> {
+        match spec {
+            LayerSpec::SimpleRnn(layer) => match layer.cell.activation {
+                Activation::Tanh => Self::of(SimpleRnn, layer, input, backwards, prefix, builder),
+                Activation::Relu => Self::of(ReluRnn, layer, input, backwards, prefix, builder),
+                other => Err(Error::config(builder.place(), format!("has activation tanh or relu, not {other:?}"))),
+            },
+            LayerSpec::Lstm(layer) => {
+                let direction = Self::of(Lstm, layer, input, backwards, prefix, builder)?;
+                if let (true, Some(bias)) = (layer.cell.unit_forget_bias, builder.last()) {
+                    bias.forget_bias = Some(layer.units);
+                }
+                Ok(direction)
+            }
+            LayerSpec::Gru(layer) if layer.cell.reset_after => Self::of(Gru, layer, input, backwards, prefix, builder),
+            LayerSpec::Gru(layer) => Self::of(GruResetBefore, layer, input, backwards, prefix, builder),
+            other => Err(Error::config(
+                builder.place(),
+                format!("wraps a recurrent layer (simple_rnn, lstm, gru), not {}", other.kind()),
+            )),
+        }
+    }
+
+    fn of<C: crate::cell::Cell + std::fmt::Debug + 'static, K>(
+        cell: C,
+        layer: &Recurrent<K>,
+        input: Shape,
+        backwards: bool,
+        prefix: &str,
+        builder: &mut Builder,
+    ) -> Result<Self> {
+        let (i, h, columns) = (builder.steps(input)?, layer.units, C::GATES * layer.units);
+        builder.positive("units", h)?;
+        builder.rate("dropout", layer.dropout)?;
+        builder.rate("recurrent_dropout", layer.recurrent_dropout)?;
+        // PyTorch's initialiser goes by H for every array of the layer; Keras's by each array's own fans.
+        let fans = |init, fan_in| if init == crate::init::Initializer::Torch { (h, h) } else { (fan_in, columns) };
+        let name = |array: &str| format!("{prefix}{array}");
+        let (kernel, recurrent, bias) = (layer.kernel_init, layer.recurrent_init, layer.bias_init);
+        let first = builder.add(&name("w_x"), &[i, columns], layer.l2, kernel, fans(kernel, i));
+        builder.add(&name("w_h"), &[h, columns], layer.l2, recurrent, fans(recurrent, h));
+        if C::RECURRENT_BIAS {
+            builder.add(&name("b"), &[columns], 0.0, bias, fans(bias, columns));
+        }
+        let last = if C::RECURRENT_BIAS { "b_h" } else { "b" };
+        let last = builder.add(&name(last), &[columns], 0.0, bias, fans(bias, columns));
+        Ok(Direction {
+            run: Box::new(Recurrence::new(cell, i, h)),
+            input,
+            units: h,
+            backwards,
+            dropout: layer.dropout,
+            recurrent_dropout: layer.recurrent_dropout,
+            stream: builder.stream(if backwards { 2 } else { 0 }),
+            parameters: first.start..last.end,
+            arranged: Arranged::default(),
+            d_x: Vec::new(),
+        })
+    }
+
+    pub(super) fn units(&self) -> usize {
+        self.units
+    }
+
+    pub(super) fn states(&self) -> usize {
+        self.run.states()
+    }
+
+    fn sizes(&self) -> [usize; 4] {
+        let columns = self.run.gates() * self.units;
+        let b_h = if self.run.recurrent_bias() { columns } else { 0 };
+        [self.input.width() * columns, self.units * columns, columns, b_h]
+    }
+
+    fn weights<'a>(&self, parameters: &'a [R]) -> Weights<'a, R> {
+        let [w_x, w_h, b, b_h] = self.sizes();
+        let part = &parameters[self.parameters.clone()];
+        Weights {
+            w_x: &part[..w_x],
+            w_h: &part[w_x..w_x + w_h],
+            b: &part[w_x + w_h..w_x + w_h + b],
+            b_h: &part[w_x + w_h + b..w_x + w_h + b + b_h],
+        }
+    }
+
+    pub(super) fn prepare(&mut self, parameters: &[R]) {
+        let weights = self.weights(parameters);
+        self.run.pack(&weights);
+    }
+
+    /// Reverses the rows and draws the masks.
+    fn arrange(&mut self, pass: &Pass<'_, R>, input: &Signal<R>) {
+        let (width, backwards) = (self.input.width(), self.backwards);
+        let x_mask = self.x_mask(pass);
+        let to = &mut self.arranged;
+        to.h_mask = match pass.draw.filter(|_| self.recurrent_dropout > 0.0) {
+            Some(draw) => mask(draw.rng(self.stream + 1), pass, self.units, self.recurrent_dropout),
+            None => Vec::new(),
+        };
+        if backwards {
+            to.reversal = pass.layout.reversal();
+            to.layout = pass.layout.reversed_resets(&to.reversal);
+        }
+        to.ids.clear();
+        to.scale.clear();
+        to.x.clear();
+        match input {
+            Signal::Ids(ids) => {
+                if backwards {
+                    to.ids.extend(to.reversal.iter().map(|&row| ids[row]));
+                }
+                if !x_mask.is_empty() {
+                    let seen = if backwards { &to.ids } else { ids };
+                    let rows = (0..pass.layout.steps()).flat_map(|t| 0..pass.layout.active(t));
+                    to.scale.extend(rows.zip(seen).map(|(b, &id)| x_mask[b * width + id as usize]));
+                }
+            }
+            Signal::Values(values) => {
+                if backwards {
+                    for &row in &to.reversal {
+                        to.x.extend_from_slice(&values[row * width..(row + 1) * width]);
+                    }
+                } else if !x_mask.is_empty() {
+                    to.x.extend_from_slice(values);
+                }
+                multiply_rows(pass.layout, &x_mask, width, &mut to.x);
+            }
+        }
+    }
+
+    /// The mask `[B, I]` of the input, as the layout's rows; empty without dropout.
+    fn x_mask(&self, pass: &Pass<'_, R>) -> Vec<R> {
+        match pass.draw.filter(|_| self.dropout > 0.0) {
+            Some(draw) => mask(draw.rng(self.stream), pass, self.input.width(), self.dropout),
+            None => Vec::new(),
+        }
+    }
+
+    /// Fills `h` with the outputs, in the order in which they were made.
+    pub(super) fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, state: &mut State<R>, h: &mut Vec<R>) {
+        self.arrange(pass, input);
+        let weights = self.weights(pass.parameters);
+        let Direction { run, arranged, .. } = self;
+        run.forward(&weights, arranged.layout(pass), arranged.input(input), arranged.h_mask(), state, h, pass.keep);
+    }
+
+    /// `d_h` is in the order of `h`; `d_x` in that of the layer's input.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn backward(
+        &mut self,
+        pass: &Pass<'_, R>,
+        input: &Signal<R>,
+        initial: &State<R>,
+        h: &[R],
+        d_h: Option<&[R]>,
+        d_state: &mut State<R>,
+        d_x: Option<&mut Vec<R>>,
+        gradients: &mut [R],
+    ) {
+        let weights = self.weights(pass.parameters);
+        let [w_x, w_h, b, b_h] = self.sizes();
+        let mut part = &mut gradients[self.parameters.clone()];
+        let gradients = Gradients {
+            d_w_x: take(&mut part, w_x),
+            d_w_h: take(&mut part, w_h),
+            d_b: take(&mut part, b),
+            d_b_h: take(&mut part, b_h),
+        };
+        let Direction { run, arranged, d_x: d_seen, .. } = self;
+        let (layout, x, h_mask) = (arranged.layout(pass), arranged.input(input), arranged.h_mask());
+        let d_wanted = d_x.is_some().then_some(&mut *d_seen);
+        run.backward(&weights, layout, x, h_mask, initial, h, d_h, d_state, gradients, d_wanted);
+        let Some(d_x) = d_x else { return };
+        multiply_rows(pass.layout, &self.x_mask(pass), self.input.width(), &mut self.d_x);
+        if self.backwards {
+            let width = self.input.width();
+            d_x.resize(self.d_x.len(), R::ZERO);
+            for (from, &row) in self.d_x.chunks_exact(width).zip(&self.arranged.reversal) {
+                d_x[row * width..(row + 1) * width].copy_from_slice(from);
+            }
+        } else {
+            std::mem::swap(d_x, &mut self.d_x);
+        }
+    }
+
+    fn state_after(&self, pass: &Pass<'_, R>, t: usize, h: &[R], state: &mut State<R>) {
+        self.run.state_after(pass.layout, t, h, state);
+    }
+
+    pub(super) fn reversal(&self) -> &[usize] {
+        &self.arranged.reversal
+    }
+}
+
+/// A dropout mask `[B, width]`, drawn by sequence and laid out as the layout's rows.
+fn mask<R: Arithmetic>(mut rng: crate::rng::Rng, pass: &Pass<'_, R>, width: usize, rate: f64) -> Vec<R> {
+    let kept = R::from_f64(1.0 / (1.0 - rate));
+    let by_sequence: Vec<R> =
+        (0..pass.order.len() * width).map(|_| if rng.bernoulli(rate) { R::ZERO } else { kept }).collect();
+    pass.order.iter().flat_map(|&b| &by_sequence[b * width..(b + 1) * width]).copied().collect()
+}
+
+fn multiply_rows<R: Arithmetic>(layout: &Layout, mask: &[R], width: usize, rows: &mut [R]) {
+    if mask.is_empty() {
+        return;
+    }
+    for t in 0..layout.steps() {
+        let rows = &mut rows[layout.offsets()[t] * width..layout.offsets()[t + 1] * width];
+        rows.iter_mut().zip(mask).for_each(|(x, m)| *x = *x * *m);
+    }
+}
+
+/// A recurrent layer: every output, or the last.
+#[derive(Debug)]
+struct RecurrentLayer<R> {
+    direction: Direction<R>,
+    sequences: bool,
+    carry: Carry<R>,
+    h: Vec<R>,
+    planes: Vec<R>,
+}
+
+pub(super) fn build<R: Arithmetic>(
+    spec: &LayerSpec,
+    input: Shape,
+    builder: &mut Builder,
+) -> Result<(Box<dyn Layer<R>>, Shape)> {
+    let (sequences, backwards) = modes(spec);
+    let direction = Direction::new(spec, input, backwards, "", builder)?;
+    let units = direction.units();
+    let output = if sequences { Shape::Steps(units) } else { Shape::Flat(units) };
+    let carry = Carry { state: vec![State::default()], ..Carry::default() };
+    Ok((Box::new(RecurrentLayer { direction, sequences, carry, h: Vec::new(), planes: Vec::new() }), output))
+}
+
+/// `return_sequences` and `go_backwards` of a recurrent layer.
+pub(super) fn modes(spec: &LayerSpec) -> (bool, bool) {
+    match spec {
+        LayerSpec::SimpleRnn(layer) => (layer.return_sequences, layer.go_backwards),
+        LayerSpec::Lstm(layer) => (layer.return_sequences, layer.go_backwards),
+        LayerSpec::Gru(layer) => (layer.return_sequences, layer.go_backwards),
+        _ => (false, false),
+    }
+}
+
+impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
+    fn prepare(&mut self, parameters: &[R]) {
+        self.direction.prepare(parameters);
+    }
+
+    fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
+        self.carry.initial.clone_from(&self.carry.state);
+        let h = if self.sequences { output.values_mut() } else { &mut self.h };
+        self.direction.forward(pass, input, &mut self.carry.state[0], h);
+    }
+
+    fn backward(
+        &mut self,
+        pass: &Pass<'_, R>,
+        input: &Signal<R>,
+        output: &Signal<R>,
+        d_output: &mut Vec<R>,
+        d_input: Option<&mut Vec<R>>,
+        gradients: &mut [R],
+    ) {
+        let (h, d_h) = if self.sequences { (output.values(), Some(&d_output[..])) } else { (&self.h[..], None) };
+        let Carry { initial, d_state, .. } = &mut self.carry;
+        self.direction.backward(pass, input, &initial[0], h, d_h, &mut d_state[0], d_input, gradients);
+    }
+
+    fn ends_time(&self) -> bool {
+        !self.sequences
+    }
+
+    fn emit(&mut self, output: &mut Vec<R>) {
+        output.clone_from(&self.carry.state[0].0[0]);
+    }
+
+    /// The last output is the last state: a row's gradient enters where its sequence ends.
+    fn begin_backward(&mut self, d_output: &[R], _from: usize, ends_here: &[bool]) {
+        let units = self.direction.units();
+        let d_h = &mut self.carry.d_state[0].0[0];
+        for (b, _) in ends_here.iter().enumerate().filter(|(_, ends)| **ends) {
+            let row = b * units..(b + 1) * units;
+            gimbap_kernels::rows::add(&mut d_h[row.clone()], &d_output[row]);
+        }
+    }
+
+    fn carry(&mut self) -> Option<&mut Carry<R>> {
+        Some(&mut self.carry)
+    }
+
+    fn state_size(&self) -> (usize, usize) {
+        (self.direction.states(), self.direction.units())
+    }
+
+    fn state_after(&self, pass: &Pass<'_, R>, t: usize, output: &Signal<R>) -> Vec<State<R>> {
+        let mut state = self.carry.initial[0].clone();
+        let h = if self.sequences { output.values() } else { &self.h };
+        self.direction.state_after(pass, t, h, &mut state);
+        vec![state]
+    }
+
+    fn runs_in_segments(&self) -> std::result::Result<(), &'static str> {
+        match self.direction.backwards {
+            true => Err("reads from the end (`go_backwards`)"),
+            false => Ok(()),
+        }
+    }
+
+    fn step(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
+        let Carry { initial, state, .. } = &mut self.carry;
+        if initial.is_empty() {
+            initial.clone_from(state);
+        }
+        std::mem::swap(initial, state);
+        let weights = self.direction.weights(pass.parameters);
+        let x = match input {
+            Signal::Ids(ids) => Input::OneHot { ids, scale: None },
+            Signal::Values(values) => Input::Dense(values),
+        };
+        self.direction.run.step(&weights, x, &initial[0], &mut state[0], &mut self.planes);
+        let output = output.values_mut();
+        output.clear();
+        output.extend_from_slice(&state[0].0[0]);
+    }
+
+    fn streams(&self) -> std::result::Result<(), &'static str> {
+        self.runs_in_segments()
+    }
+}

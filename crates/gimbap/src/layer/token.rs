@@ -1,0 +1,110 @@
+//! From token ids to vectors.
+
+use std::ops::Range;
+
+use gimbap_kernels::Arithmetic;
+
+use super::{Builder, Embedding, Layer, Pass, Shape, Signal, blocks};
+use crate::{Error, Result};
+
+fn ids(input: Shape, builder: &Builder) -> Result<usize> {
+    match input {
+        Shape::Ids(vocabulary) => Ok(vocabulary),
+        other => Err(Error::config(builder.place(), format!("takes token ids [B, T], but its input is {other}"))),
+    }
+}
+
+/// Passes the ids on, or writes the vectors out for a layer that needs them.
+#[derive(Debug)]
+struct OneHotLayer {
+    vocabulary: usize,
+    stays: bool,
+}
+
+pub(super) fn one_hot<R: Arithmetic>(input: Shape, builder: &mut Builder) -> Result<(Box<dyn Layer<R>>, Shape)> {
+    let vocabulary = ids(input, builder)?;
+    let stays = builder.one_hot_stays;
+    let output = if stays { Shape::OneHot(vocabulary) } else { Shape::Steps(vocabulary) };
+    Ok((Box::new(OneHotLayer { vocabulary, stays }), output))
+}
+
+impl<R: Arithmetic> Layer<R> for OneHotLayer {
+    fn forward(&mut self, _pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
+        if self.stays {
+            output.clone_from(input);
+            return;
+        }
+        let output = output.values_mut();
+        output.clear();
+        output.resize(input.ids().len() * self.vocabulary, R::ZERO);
+        for (row, &id) in output.chunks_exact_mut(self.vocabulary).zip(input.ids()) {
+            row[id as usize] = R::ONE;
+        }
+    }
+
+    fn backward(
+        &mut self,
+        _pass: &Pass<'_, R>,
+        _input: &Signal<R>,
+        _output: &Signal<R>,
+        _d_output: &mut Vec<R>,
+        _d_input: Option<&mut Vec<R>>,
+        _gradients: &mut [R],
+    ) {
+    }
+}
+
+#[derive(Debug)]
+struct EmbeddingLayer {
+    units: usize,
+    padding_id: Option<u32>,
+    parameters: Range<usize>,
+}
+
+pub(super) fn embedding<R: Arithmetic>(
+    spec: &Embedding,
+    input: Shape,
+    builder: &mut Builder,
+) -> Result<(Box<dyn Layer<R>>, Shape)> {
+    let vocabulary = ids(input, builder)?;
+    builder.positive("units", spec.units)?;
+    if let Some(id) = spec.padding_id.filter(|&id| id as usize >= vocabulary) {
+        let message = format!("`padding_id` is {id}, but the vocabulary has only {vocabulary} tokens");
+        return Err(Error::config(builder.place(), message));
+    }
+    let parameters = builder.add("w", &[vocabulary, spec.units], spec.l2, spec.init, (vocabulary, spec.units));
+    if let Some(init) = builder.last() {
+        init.zero_row = spec.padding_id;
+    }
+    let layer = EmbeddingLayer { units: spec.units, padding_id: spec.padding_id, parameters };
+    Ok((Box::new(layer), Shape::Steps(spec.units)))
+}
+
+impl<R: Arithmetic> Layer<R> for EmbeddingLayer {
+    fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
+        let w = &pass.parameters[self.parameters.clone()];
+        let output = output.values_mut();
+        output.clear();
+        for &id in input.ids() {
+            output.extend_from_slice(&w[id as usize * self.units..][..self.units]);
+        }
+    }
+
+    fn backward(
+        &mut self,
+        pass: &Pass<'_, R>,
+        input: &Signal<R>,
+        _output: &Signal<R>,
+        d_output: &mut Vec<R>,
+        _d_input: Option<&mut Vec<R>>,
+        gradients: &mut [R],
+    ) {
+        let d_w = &mut gradients[self.parameters.clone()];
+        for rows in blocks(pass.layout, true) {
+            let d = d_output[rows.start * self.units..rows.end * self.units].chunks_exact(self.units);
+            for (&id, d) in input.ids()[rows].iter().zip(d).filter(|(id, _)| Some(**id) != self.padding_id) {
+                gimbap_kernels::rows::add(&mut d_w[id as usize * self.units..][..self.units], d);
+            }
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Layers in a row: built from their specifications, run forward and backward over segments of a batch.
+//!
+//! Up to the layer that ends time (if there is one) the network works on steps and may run in segments: that is
+//! its *body*. What follows works on one row per sequence: its *head*.
+
+use std::ops::Range;
+
+use gimbap_kernels::Arithmetic;
+
+use crate::layer::{self, Activation, Builder, Layer, LayerSpec, Parameter, Pass, Shape, Signal, takes_one_hot};
+use crate::sequence::State;
+use crate::{Error, Result};
+
+/// The carried states of all layers that have one: by layer, by direction.
+pub type States<R> = Vec<Vec<State<R>>>;
+
+/// A layer in its place.
+#[derive(Debug)]
+pub struct Node<R> {
+    /// Its name: its kind, and a number from the second of a kind on.
+    pub name: String,
+    /// Its kind.
+    pub kind: &'static str,
+    /// What it gives.
+    pub output: Shape,
+    /// Its parameters, as places in [`Network::parameters`].
+    pub parameters: Range<usize>,
+    layer: Box<dyn Layer<R>>,
+}
+
+/// A network that runs. It holds work buffers and carried states; the parameters are elsewhere.
+#[derive(Debug)]
+pub struct Network<R> {
+    nodes: Vec<Node<R>>,
+    parameters: Vec<Parameter>,
+    input_shape: Shape,
+    ends_time: Option<usize>,
+    link: Activation,
+    input: Signal<R>,
+    signals: Vec<Signal<R>>,
+    d: Vec<R>,
+    d_next: Vec<R>,
+}
+
+impl<R: Arithmetic> Network<R> {
+    /// Builds the layers for an input. With `logits`, a final sigmoid or softmax is left out and kept in
+    /// [`Network::link`].
+    pub fn build(input: Shape, specs: &[LayerSpec], logits: bool) -> Result<Network<R>> {
+        if specs.is_empty() {
+            return Err(Error::config("model", "has no layer: add at least one"));
+        }
+        let mut specs = specs.to_vec();
+        let link = if logits { split_link(&mut specs) } else { Activation::Linear };
+        let mut builder = Builder::new();
+        let mut nodes = Vec::new();
+        let mut shape = input;
+        for (number, spec) in specs.iter().enumerate() {
+            let kind = spec.kind();
+            let before = specs[..number].iter().filter(|other| other.kind() == kind).count();
+            let name = if before == 0 { kind.to_string() } else { format!("{kind}_{before}") };
+            let first = builder.parameters.len();
+            builder.enter(name.clone(), number, specs.get(number + 1).is_some_and(takes_one_hot));
+            let (layer, output) = layer::build(spec, shape, &mut builder)?;
+            nodes.push(Node { name, kind, output, parameters: first..builder.parameters.len(), layer });
+            shape = output;
+        }
+        if let Shape::Ids(_) | Shape::OneHot(_) = shape {
+            return Err(Error::config("model", "ends in token ids: add a recurrent or dense layer"));
+        }
+        let ends_time = nodes.iter().position(|node| node.layer.ends_time());
+        let signals = nodes.iter().map(|_| Signal::default()).collect();
+        Ok(Network {
+            nodes,
+            parameters: builder.parameters,
+            input_shape: input,
+            ends_time,
+            link,
+            input: Signal::default(),
+            signals,
+            d: Vec::new(),
+            d_next: Vec::new(),
+        })
+    }
+
+    /// The layers.
+    pub fn nodes(&self) -> &[Node<R>] {
+        &self.nodes
+    }
+
+    /// The parameters' names, shapes and places.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// What it takes.
+    pub fn input_shape(&self) -> Shape {
+        self.input_shape
+    }
+
+    /// What it gives.
+    pub fn output_shape(&self) -> Shape {
+        self.nodes.last().map_or(self.input_shape, |node| node.output)
+    }
+
+    /// The final activation that was left out.
+    pub fn link(&self) -> Activation {
+        self.link
+    }
+
+    /// Whether there is one output for a whole sequence.
+    pub fn ends_time(&self) -> bool {
+        self.ends_time.is_some()
+    }
+
+    fn body_len(&self) -> usize {
+        self.ends_time.map_or(self.nodes.len(), |end| end + 1)
+    }
+
+    /// Says which layer cannot run in segments, and why.
+    pub fn runs_in_segments(&self) -> Result<()> {
+        self.can(|layer| layer.runs_in_segments())
+    }
+
+    /// Says which layer cannot run step by step, and why.
+    pub fn streams(&self) -> Result<()> {
+        self.can(|layer| layer.streams())
+    }
+
+    fn can(&self, ask: impl Fn(&dyn Layer<R>) -> std::result::Result<(), &'static str>) -> Result<()> {
+        for node in &self.nodes {
+            ask(&*node.layer).map_err(|why| Error::unsupported(format!("layer `{}`", node.name), why))?;
+        }
+        Ok(())
+    }
+
+    /// To be called after each change of the parameters.
+    pub fn prepare(&mut self, parameters: &[R]) {
+        self.nodes.iter_mut().for_each(|node| node.layer.prepare(parameters));
+    }
+
+    /// Begins new sequences, with these states if given.
+    pub fn start(&mut self, batch: usize, initial: Option<&States<R>>) {
+        let mut index = 0;
+        for node in &mut self.nodes {
+            let has_state = node.layer.carry().is_some();
+            let given = initial.filter(|_| has_state).and_then(|states| states.get(index));
+            node.layer.start(batch, given.map(|states| &states[..]));
+            index += usize::from(has_state);
+        }
+    }
+
+    /// The carried states.
+    pub fn states(&mut self) -> States<R> {
+        self.nodes.iter_mut().filter_map(|node| node.layer.carry().map(|carry| carry.state.clone())).collect()
+    }
+
+    /// Carries these states.
+    pub fn set_states(&mut self, states: &States<R>) {
+        let carries = self.nodes.iter_mut().filter_map(|node| node.layer.carry());
+        carries.zip(states).for_each(|(carry, states)| carry.state.clone_from(states));
+    }
+
+    /// The number of states and units of each layer with a state, in each direction, and the layer's name.
+    pub fn state_sizes(&mut self) -> Vec<(String, usize, usize, usize)> {
+        let mut sizes = Vec::new();
+        for node in &mut self.nodes {
+            let (states, units) = node.layer.state_size();
+            if let Some(carry) = node.layer.carry() {
+                sizes.push((node.name.clone(), carry.state.len(), states, units));
+            }
+        }
+        sizes
+    }
+
+    /// The states as they were after step `t` of the last kept body call.
+    pub fn states_after(&mut self, pass: &Pass<'_, R>, t: usize) -> States<R> {
+        let signals = &self.signals;
+        let with_state = self.nodes.iter_mut().enumerate().filter_map(|(index, node)| {
+            node.layer.carry()?;
+            Some(node.layer.state_after(pass, t, &signals[index]))
+        });
+        with_state.collect()
+    }
+
+    /// The gradients of the carried states.
+    pub fn d_states(&mut self) -> States<R> {
+        self.nodes.iter_mut().filter_map(|node| node.layer.carry().map(|carry| carry.d_state.clone())).collect()
+    }
+
+    /// Sets the gradients of the carried states to zero.
+    pub fn zero_d_states(&mut self, batch: usize) {
+        for node in &mut self.nodes {
+            let (states, units) = node.layer.state_size();
+            if let Some(carry) = node.layer.carry() {
+                carry.d_state = carry.state.iter().map(|_| State::zeros(states, batch, units)).collect();
+            }
+        }
+    }
+
+    /// Runs the body over a segment whose input is `fill`ed in.
+    pub fn body(&mut self, pass: &Pass<'_, R>, fill: impl FnOnce(&mut Signal<R>)) {
+        fill(&mut self.input);
+        for index in 0..self.body_len() {
+            let (before, rest) = self.signals.split_at_mut(index);
+            let input = before.last().unwrap_or(&self.input);
+            self.nodes[index].layer.forward(pass, input, &mut rest[0]);
+        }
+    }
+
+    /// Runs the head, after the body over all segments. Nothing if no layer ends time.
+    pub fn head(&mut self, pass: &Pass<'_, R>) {
+        let Some(end) = self.ends_time else { return };
+        self.nodes[end].layer.emit(self.signals[end].values_mut());
+        for index in end + 1..self.nodes.len() {
+            let (before, rest) = self.signals.split_at_mut(index);
+            self.nodes[index].layer.forward(pass, &before[index - 1], &mut rest[0]);
+        }
+    }
+
+    /// The output: of the last body call, or of the head.
+    pub fn output(&self) -> &[R] {
+        self.signals.last().map_or(&[], |signal| signal.values())
+    }
+
+    /// Backward through the head; leaves the gradient of the body's end for [`Network::backward_body`].
+    pub fn backward_head(&mut self, pass: &Pass<'_, R>, d_output: &[R], gradients: &mut [R]) {
+        let Some(end) = self.ends_time else { return };
+        self.d.clear();
+        self.d.extend_from_slice(d_output);
+        for index in (end + 1..self.nodes.len()).rev() {
+            self.backward_node(index, pass, true, gradients);
+        }
+    }
+
+    /// The gradient of the output of the layer that ends time, after [`Network::backward_head`].
+    pub fn d_end(&self) -> &[R] {
+        &self.d
+    }
+
+    /// Takes the gradient of the end of time for the steps from `from` on of the segment that follows, of the
+    /// rows that end there.
+    pub fn begin_backward(&mut self, d_end: &[R], from: usize, ends_here: &[bool]) {
+        if let Some(end) = self.ends_time {
+            self.nodes[end].layer.begin_backward(d_end, from, ends_here);
+        }
+    }
+
+    /// Backward through the body's last kept call. `d_output` is the gradient of the body's output rows (unused
+    /// if a layer ends time). `d_input`, if given, receives the gradient of the input.
+    pub fn backward_body(
+        &mut self,
+        pass: &Pass<'_, R>,
+        d_output: &[R],
+        d_input: Option<&mut Vec<R>>,
+        gradients: &mut [R],
+    ) {
+        self.d.clear();
+        self.d.extend_from_slice(d_output);
+        for index in (0..self.body_len()).rev() {
+            let wanted = index > 0 || d_input.is_some();
+            self.backward_node(index, pass, wanted, gradients);
+        }
+        if let Some(d_input) = d_input {
+            std::mem::swap(d_input, &mut self.d);
+        }
+    }
+
+    /// One layer backward: `self.d` is the gradient of its output, and then of its input.
+    fn backward_node(&mut self, index: usize, pass: &Pass<'_, R>, wanted: bool, gradients: &mut [R]) {
+        let (before, rest) = self.signals.split_at(index);
+        let input = before.last().unwrap_or(&self.input);
+        let d_input = wanted.then_some(&mut self.d_next);
+        self.nodes[index].layer.backward(pass, input, &rest[0], &mut self.d, d_input, gradients);
+        if wanted {
+            std::mem::swap(&mut self.d, &mut self.d_next);
+        }
+    }
+
+    /// One step of one sequence: see [`crate::stream`].
+    pub fn step(&mut self, pass: &Pass<'_, R>, fill: impl FnOnce(&mut Signal<R>)) -> &[R] {
+        fill(&mut self.input);
+        for index in 0..self.nodes.len() {
+            let (before, rest) = self.signals.split_at_mut(index);
+            let input = before.last().unwrap_or(&self.input);
+            self.nodes[index].layer.step(pass, input, &mut rest[0]);
+        }
+        self.signals.last().map_or(&[], |signal| signal.values())
+    }
+
+    /// The first layer, and its first row, with an output that is not finite.
+    pub fn first_not_finite(&self) -> Option<(&Node<R>, usize, R)> {
+        self.nodes.iter().zip(&self.signals).find_map(|(node, signal)| {
+            let place = signal.values().iter().position(|x| !x.is_finite())?;
+            Some((node, place / node.output.width(), signal.values()[place]))
+        })
+    }
+}
+
+/// Takes a final sigmoid or softmax off.
+fn split_link(specs: &mut Vec<LayerSpec>) -> Activation {
+    let link = final_activation(specs);
+    if !matches!(link, Activation::Sigmoid | Activation::Softmax) {
+        return Activation::Linear;
+    }
+    if let Some(LayerSpec::Dense(dense)) = specs.last_mut() {
+        dense.activation = Activation::Linear;
+    } else if specs.len() > 1 {
+        specs.pop();
+    } else {
+        return Activation::Linear;
+    }
+    link
+}
+
+/// The final activation of these layers.
+pub(crate) fn final_activation(specs: &[LayerSpec]) -> Activation {
+    match specs.last() {
+        Some(LayerSpec::Dense(dense)) => dense.activation,
+        Some(LayerSpec::Activation(activation)) => *activation,
+        _ => Activation::Linear,
+    }
+}
