@@ -1,9 +1,10 @@
 //! Values that no run can have: found before any data is read, and named by their key.
 
+use gimbap::bptt::Bptt;
 use gimbap::layer::{KINDS, LayerConfig, LayerSpec};
 
 use super::read::nearest;
-use super::{Bptt, Config, Held, TaskKind};
+use super::{Config, Held, TaskKind};
 
 /// The first key with an impossible value, and what would be right.
 pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
@@ -24,22 +25,20 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
             return bad(key, "is 0, but must be at least 1");
         }
     }
-    match train.bptt {
+    match train.bptt.map(|back| back.0) {
         Some(Bptt::Truncated { k1, k2 }) if k1 == 0 || k2 == 0 => {
             return bad("train.bptt", "has 0 time steps, but must have at least 1");
         }
         Some(Bptt::Truncated { k1, k2 }) if k2 < k1 => {
             return Err((
                 "train.bptt".into(),
-                format!(
-                    "[{k1}, {k2}]: the second number, how far a gradient flows back, cannot be below the first"
-                ),
+                format!("is [{k1}, {k2}], but the second number, how far a gradient flows back, cannot be below the first"),
             ));
         }
-        Some(Bptt::Full) if config.task.kind == TaskKind::Lm => {
+        Some(Bptt::Full | Bptt::Checkpointed) if config.task.kind == TaskKind::Lm && !config.is_builtin() => {
             return bad(
                 "train.bptt",
-                "cannot be \"full\" for a language model, whose text is one long sequence: give a number of steps",
+                "must be a number of steps for a language model, whose text is one long sequence",
             );
         }
         _ => {}
@@ -59,6 +58,13 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         }
     }
     let schedule = train.schedule.map_or(Ok(()), |s| s.check());
+    let losses: &[&str] = match config.task.kind {
+        TaskKind::Lm | TaskKind::Classify => &["sparse_categorical_crossentropy"],
+        TaskKind::Forecast => &["mse", "mae", "huber"],
+    };
+    if let Some(loss) = train.loss.as_deref().filter(|loss| !losses.contains(loss)) {
+        return Err(("train.loss".into(), format!("is `{loss}`, but this task has {}", losses.join(", "))));
+    }
     match train.optimizer.check().and(schedule) {
         Err(gimbap::Error::Config { place, message }) => return Err((format!("train.{place}"), message)),
         Err(other) => return bad("train.optimizer", &other.to_string()),
@@ -75,7 +81,8 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
 
 fn check_layer(layer: &LayerConfig, at: &str) -> Result<(), (String, String)> {
     if !KINDS.contains(&layer.kind.as_str()) {
-        let near = nearest(&layer.kind, &KINDS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let near =
+            nearest(&layer.kind, &KINDS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         let message = format!("is `{}`, which is no layer{near} (known: {})", layer.kind, KINDS.join(", "));
         return Err((format!("{at}.type"), message));
     }
@@ -98,7 +105,9 @@ fn check_layer(layer: &LayerConfig, at: &str) -> Result<(), (String, String)> {
     }
     match LayerSpec::try_from(layer.clone()) {
         Ok(_) => Ok(()),
-        Err(gimbap::Error::Config { message, .. }) => Err((at.into(), format!("(`{}`) {message}", layer.kind))),
+        Err(gimbap::Error::Config { message, .. }) => {
+            Err((at.into(), format!("(`{}`) {message}", layer.kind)))
+        }
         Err(other) => Err((at.into(), other.to_string())),
     }
 }

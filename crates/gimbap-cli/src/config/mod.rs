@@ -10,8 +10,13 @@ pub mod template;
 
 use std::path::PathBuf;
 
+use gimbap::bptt::Bptt;
+use gimbap::data::series::Scaling;
+use gimbap::data::text::Unit;
 use gimbap::init::Initializer;
 use gimbap::layer::LayerConfig;
+use gimbap::loss::Reduction;
+use gimbap::metric::Metric;
 use gimbap::optim::{Optimizer, Schedule};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -93,7 +98,7 @@ pub struct Data {
     /// After how many steps the series repeats itself, for the seasonal-naive forecast.
     pub season: Option<usize>,
     /// How values are scaled.
-    pub scaler: Option<Scaler>,
+    pub scaler: Option<Scaling>,
 }
 
 /// A part of the data held out: a path, or a fraction of the training data.
@@ -106,32 +111,10 @@ pub enum Held {
     Path(PathBuf),
 }
 
-/// `data.unit`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// A Unicode scalar value after NFC.
-    Char,
-    /// What stands between white space.
-    Word,
-}
-
 /// One name or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Names(pub Vec<String>);
-
-/// `data.scaler`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scaler {
-    /// Mean 0, standard deviation 1.
-    Standard,
-    /// From 0 to 1.
-    Minmax,
-    /// As they are.
-    None,
-}
 
 /// `[train]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,7 +125,7 @@ pub struct Train {
     /// Sequences in a batch.
     pub batch: usize,
     /// How far gradients flow back in time.
-    pub bptt: Option<Bptt>,
+    pub bptt: Option<Back>,
     /// The update rule.
     pub optimizer: Optimizer,
     /// The gradient's norm over all parameters is scaled down to this.
@@ -162,7 +145,7 @@ pub struct Train {
     /// Sequences come in a new order every epoch.
     pub shuffle: bool,
     /// Figures beside the task's own.
-    pub metrics: Vec<String>,
+    pub metrics: Vec<Metric>,
     /// Stop after so many epochs without a better validation loss.
     pub patience: Option<usize>,
     /// Epochs between two saves of the trainer's state.
@@ -192,29 +175,9 @@ impl Default for Train {
     }
 }
 
-/// `train.bptt`
+/// `train.bptt`: a number, `[k1, k2]`, `"full"`, or `"checkpointed"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bptt {
-    /// Through the whole sequence.
-    Full,
-    /// Every `k1` steps the newest `k1` losses flow back through at most `k2` steps.
-    Truncated {
-        /// Steps between two updates.
-        k1: usize,
-        /// Steps a gradient flows back.
-        k2: usize,
-    },
-}
-
-/// `train.loss_reduction`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reduction {
-    /// The mean over valid steps.
-    Mean,
-    /// Summed over time, averaged over the batch.
-    SumTime,
-}
+pub struct Back(pub Bptt);
 
 impl Config {
     /// The config as TOML, as it lies in the run's folder.
@@ -274,35 +237,36 @@ impl<'de> Deserialize<'de> for Names {
     }
 }
 
-impl<'de> Deserialize<'de> for Bptt {
+impl<'de> Deserialize<'de> for Back {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const EXPECTED: &str = "a number of steps, two such as [10, 20], or \"full\"";
+        const EXPECTED: &str = "a number of steps, two such as [10, 20], \"full\" or \"checkpointed\"";
         fn steps<E: de::Error>(n: i64) -> Result<usize, E> {
             usize::try_from(n).map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &EXPECTED))
         }
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Bptt;
+            type Value = Back;
             fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
                 f.write_str(EXPECTED)
             }
-            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Bptt, E> {
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Back, E> {
                 let k = steps(n)?;
-                Ok(Bptt::Truncated { k1: k, k2: k })
+                Ok(Back(Bptt::Truncated { k1: k, k2: k }))
             }
-            fn visit_str<E: de::Error>(self, s: &str) -> Result<Bptt, E> {
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<Back, E> {
                 match s {
-                    "full" => Ok(Bptt::Full),
+                    "full" => Ok(Back(Bptt::Full)),
+                    "checkpointed" => Ok(Back(Bptt::Checkpointed)),
                     _ => Err(E::invalid_value(de::Unexpected::Str(s), &self)),
                 }
             }
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Bptt, A::Error> {
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Back, A::Error> {
                 let mut ks = Vec::new();
                 while let Some(k) = seq.next_element::<i64>()? {
                     ks.push(steps(k)?);
                 }
                 match ks[..] {
-                    [k1, k2] => Ok(Bptt::Truncated { k1, k2 }),
+                    [k1, k2] => Ok(Back(Bptt::Truncated { k1, k2 })),
                     _ => Err(de::Error::invalid_length(ks.len(), &self)),
                 }
             }
@@ -311,10 +275,11 @@ impl<'de> Deserialize<'de> for Bptt {
     }
 }
 
-impl Serialize for Bptt {
+impl Serialize for Back {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match *self {
+        match self.0 {
             Bptt::Full => serializer.serialize_str("full"),
+            Bptt::Checkpointed => serializer.serialize_str("checkpointed"),
             Bptt::Truncated { k1, k2 } if k1 == k2 => serializer.serialize_u64(k1 as u64),
             Bptt::Truncated { k1, k2 } => [k1, k2].serialize(serializer),
         }

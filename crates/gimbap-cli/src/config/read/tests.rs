@@ -1,6 +1,7 @@
+use gimbap::bptt::Bptt;
 use gimbap::optim::Optimizer;
 
-use super::super::{Bptt, Held, TaskKind};
+use super::super::{Back, Held, TaskKind};
 use super::*;
 
 const GOOD: &str = r#"[task]
@@ -52,7 +53,7 @@ fn the_designs_example_reads_and_writes_back() {
     assert_eq!(config.data.path.as_deref(), Some(Path::new("/base/ptb.train.txt")));
     assert_eq!(config.data.valid, Some(Held::Path("/base/ptb.valid.txt".into())));
     assert_eq!(config.layer[1].units, Some(200));
-    assert_eq!(config.train.bptt, Some(Bptt::Truncated { k1: 20, k2: 20 }));
+    assert_eq!(config.train.bptt, Some(Back(Bptt::Truncated { k1: 20, k2: 20 })));
     let text = config.to_toml().unwrap();
     assert_eq!(read(&text, &[]).unwrap(), config);
 }
@@ -73,7 +74,7 @@ fn sets_reach_everything() {
     .unwrap();
     assert_eq!(config.train.epochs, 2);
     assert_eq!(config.layer[0].units, Some(64));
-    assert_eq!(config.train.bptt, Some(Bptt::Truncated { k1: 10, k2: 20 }));
+    assert_eq!(config.train.bptt, Some(Back(Bptt::Truncated { k1: 10, k2: 20 })));
     assert_eq!(config.data.valid, Some(Held::Fraction(0.1)));
     assert!(matches!(config.train.optimizer, Optimizer::Adam(_)));
     // Two edits that only make sense together.
