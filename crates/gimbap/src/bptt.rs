@@ -179,6 +179,7 @@ impl<'a, R: Arithmetic> Job<'a, R> {
     }
 
     /// Adds the gradient of the loss to `gradients`. `d_input`, if given, receives that of the input's rows.
+    /// Afterwards the network carries the states after the last step.
     ///
     /// # Errors
     /// If a layer cannot run in segments, and `bptt` needs that.
@@ -217,6 +218,7 @@ impl<'a, R: Arithmetic> Job<'a, R> {
             checkpoints.push(if last > 0 { self.network.states() } else { States::new() });
             self.run_body(&layout.segment(steps.clone()), steps.clone(), index == last, false);
         }
+        let after = if last > 0 { self.network.states() } else { States::new() };
         if self.network.ends_time() {
             self.run_head();
             self.losses(0..layout.batch(), &mut row_losses, &mut d);
@@ -246,6 +248,9 @@ impl<'a, R: Arithmetic> Job<'a, R> {
             if let Some(d_input) = &mut d_input {
                 d_input[rows.start * width..rows.end * width].copy_from_slice(&d_segment);
             }
+        }
+        if last > 0 {
+            self.network.set_states(&after);
         }
         self.reduce(&row_losses)
     }

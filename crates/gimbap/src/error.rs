@@ -62,16 +62,20 @@ pub enum Error {
         message: String,
     },
     /// A value became NaN or infinite during training.
-    #[error("{what} became {value} in layer `{layer}` at time step {step} of batch {batch} (epoch {epoch})")]
+    #[error(
+        "{what} became {value} in layer `{layer}`{} of batch {batch} in epoch {epoch}; lower the learning rate or clip \
+         the gradient",
+        step.map(|step| format!(" at time step {step}")).unwrap_or_default()
+    )]
     NotFinite {
-        /// `output`, `loss`, `gradient`.
+        /// `output`, `gradient`.
         what: &'static str,
         /// `NaN` or `inf`.
         value: f64,
         /// The first layer that shows it.
         layer: String,
-        /// The first time step that shows it.
-        step: usize,
+        /// The first time step that shows it, where a step does.
+        step: Option<usize>,
         /// The batch within the epoch, from 0.
         batch: usize,
         /// The epoch, from 0.

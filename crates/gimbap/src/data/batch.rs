@@ -214,6 +214,11 @@ impl TokenStream {
         let length = (tokens.len() - 1) / streams;
         Ok(TokenStream { tokens, streams, length, k1, k2 })
     }
+
+    /// The same segments without the steps before them: for evaluation, which has no backward pass.
+    pub fn flat(self) -> Self {
+        TokenStream { k2: self.k1, ..self }
+    }
 }
 
 impl<R: Arithmetic> BatchSource<R> for TokenStream {

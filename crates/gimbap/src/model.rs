@@ -1,0 +1,730 @@
+//! A model: layers, their parameters, and what they are trained for.
+
+use std::fmt::Write;
+
+use gimbap_kernels::Arithmetic;
+use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
+use serde::{Deserialize, Serialize};
+
+use crate::bptt::{Bptt, Job, Losses, Objective, Truncation};
+use crate::data::batch::{Batch, BatchSource, Shuffled};
+use crate::data::dataset::{Dataset, Sequences, Steps, Targets};
+use crate::layer::{Draw, LayerSpec, Parameter, Pass, Shape, Signal};
+use crate::loss::{Loss, Reduction};
+use crate::metric::{Metric, MetricState};
+use crate::network::{Network, States, final_activation};
+use crate::optim::Optimizer;
+use crate::sequence::State;
+use crate::stream::Stream;
+use crate::{Error, Result};
+
+/// What a model takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// `[B, T, I]`: this many features at every step.
+    Features(usize),
+    /// `[B, T]`: token ids below this number.
+    Ids(usize),
+}
+
+impl Input {
+    /// `[B, T, I]`: `I` features at every step.
+    pub fn features(i: usize) -> Input {
+        Input::Features(i)
+    }
+
+    /// `[B, T]`: token ids below `vocabulary`.
+    pub fn ids(vocabulary: usize) -> Input {
+        Input::Ids(vocabulary)
+    }
+
+    fn shape(self) -> Result<Shape> {
+        match self {
+            Input::Features(0) | Input::Ids(0) => Err(Error::config("input", "has size 0; it must be at least 1")),
+            Input::Features(i) => Ok(Shape::Steps(i)),
+            Input::Ids(v) => Ok(Shape::Ids(v)),
+        }
+    }
+}
+
+/// Layers in a row, on the way to a [`Model`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sequential {
+    input: Input,
+    layers: Vec<LayerSpec>,
+    seed: u64,
+}
+
+impl Sequential {
+    /// Begins with what the model takes.
+    pub fn new(input: Input) -> Self {
+        Sequential { input, layers: Vec::new(), seed: 0 }
+    }
+
+    /// Adds a layer.
+    #[allow(clippy::should_implement_trait)] // Keras's word
+    pub fn add(mut self, layer: impl Into<LayerSpec>) -> Self {
+        self.layers.push(layer.into());
+        self
+    }
+
+    /// The seed of the initial weights; 0 unless said.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// A model with its initial weights, in `f32` or `f64`.
+    ///
+    /// # Errors
+    /// If a layer's options are wrong or it does not fit the one in front of it.
+    pub fn build<R: Arithmetic>(&self) -> Result<Model<R>> {
+        let mut model = self.build_without_values::<R>()?;
+        let numbered = model.parameters.iter().enumerate();
+        model.values = numbered.flat_map(|(number, p)| p.initial::<R>(self.seed, number as u64)).collect();
+        Ok(model)
+    }
+
+    /// A model whose parameters are all zero.
+    pub(crate) fn build_without_values<R: Arithmetic>(&self) -> Result<Model<R>> {
+        let network = Network::<R>::build(self.input.shape()?, &self.layers, false)?;
+        let parameters = network.parameters().to_vec();
+        let values = vec![R::ZERO; parameters.last().map_or(0, |p| p.range.end)];
+        Ok(Model {
+            input: self.input,
+            layers: self.layers.clone(),
+            parameters,
+            values,
+            training: None,
+            task: serde_json::Value::Null,
+        })
+    }
+
+    /// A model in `f32`, ready for [`Model::fit`].
+    ///
+    /// # Errors
+    /// As [`Sequential::build`] and [`Model::compile`].
+    pub fn compile(
+        &self,
+        optimizer: impl Into<Optimizer>,
+        loss: Loss,
+        metrics: impl IntoIterator<Item = Metric>,
+    ) -> Result<Model<f32>> {
+        self.build()?.compile(optimizer, loss, metrics)
+    }
+}
+
+/// What a model is trained for, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// How a gradient becomes a step.
+    pub optimizer: Optimizer,
+    /// What is made small.
+    pub loss: Loss,
+    /// How rows become one number.
+    pub reduction: Reduction,
+    /// What is measured beside.
+    pub metrics: Vec<Metric>,
+}
+
+/// A model: layers, parameters, and (once compiled) its training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model<R = f32> {
+    pub(crate) input: Input,
+    pub(crate) layers: Vec<LayerSpec>,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) values: Vec<R>,
+    pub(crate) training: Option<Training>,
+    /// Whatever its user needs beside it (a vocabulary, a scaler): kept in the model file.
+    pub task: serde_json::Value,
+}
+
+/// What [`Model::evaluate`] finds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evaluation {
+    /// The mean loss of a valid row (for cross-entropies: nats).
+    pub loss: f64,
+    /// In the order in which they were asked for.
+    pub metrics: Vec<(Metric, f64)>,
+    /// Valid rows: sequences, or steps.
+    pub rows: usize,
+}
+
+/// The states of one layer for the sequences of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerState<R> {
+    /// The layer's name.
+    pub layer: String,
+    /// One per direction: forward, and (of a bidirectional layer) backward.
+    pub directions: Vec<DirectionState<R>>,
+}
+
+/// The states of one direction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DirectionState<R> {
+    /// `[B, H]`.
+    pub h: Array2<R>,
+    /// `[B, H]`, of an LSTM.
+    pub c: Option<Array2<R>>,
+}
+
+/// What [`Model::run`] gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output<R> {
+    /// As [`Model::predict`].
+    pub y: ArrayD<R>,
+    /// The last states of the layers that have `return_state`.
+    pub states: Vec<LayerState<R>>,
+}
+
+/// What [`Model::gradients`] gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradients<R> {
+    /// The reduced loss, without L2 terms.
+    pub loss: f64,
+    /// Shaped as [`Model::values`].
+    pub parameters: Vec<R>,
+    /// `[B, T, I]`, zero beyond each length; empty for token ids.
+    pub x: ArrayD<R>,
+    /// Of the initial states, in the order of [`Model::state_layers`].
+    pub initial_states: Vec<LayerState<R>>,
+}
+
+impl<R: Arithmetic> Model<R> {
+    /// Says what the model is trained for.
+    ///
+    /// # Errors
+    /// If the loss does not fit the last activation, or a metric not the loss.
+    pub fn compile(
+        mut self,
+        optimizer: impl Into<Optimizer>,
+        loss: Loss,
+        metrics: impl IntoIterator<Item = Metric>,
+    ) -> Result<Self> {
+        let optimizer = optimizer.into();
+        optimizer.check()?;
+        let metrics: Vec<Metric> = metrics.into_iter().collect();
+        for metric in &metrics {
+            metric.check(loss.output_kind())?;
+        }
+        let last = final_activation(&self.layers);
+        let fits = last == crate::layer::Activation::Linear || loss.link() == Some(last) || loss.link().is_none();
+        if !fits {
+            return Err(Error::config(
+                "loss",
+                format!("{loss:?} takes logits: end the model in {:?} or in no activation, not {last:?}", loss.link().unwrap_or_default()),
+            ));
+        }
+        self.training = Some(Training { optimizer, loss, reduction: Reduction::Mean, metrics });
+        Ok(self)
+    }
+
+    /// How the losses of rows become one number; [`Reduction::Mean`] unless said.
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        if let Some(training) = &mut self.training {
+            training.reduction = reduction;
+        }
+        self
+    }
+
+    /// What it takes.
+    pub fn input(&self) -> Input {
+        self.input
+    }
+
+    /// Its layers.
+    pub fn layers(&self) -> &[LayerSpec] {
+        &self.layers
+    }
+
+    /// Its training, once compiled.
+    pub fn training(&self) -> Option<&Training> {
+        self.training.as_ref()
+    }
+
+    pub(crate) fn trained_for(&self) -> Result<&Training> {
+        self.training.as_ref().ok_or_else(|| Error::unsupported("model", "is not compiled: call `compile` first"))
+    }
+
+    /// The names, shapes and places of its parameters.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// All parameters, one after the other.
+    pub fn values(&self) -> &[R] {
+        &self.values
+    }
+
+    /// All parameters, to write.
+    pub fn values_mut(&mut self) -> &mut [R] {
+        &mut self.values
+    }
+
+    /// One parameter by its name, `lstm.w_x`.
+    pub fn parameter(&self, name: &str) -> Option<ArrayViewD<'_, R>> {
+        let parameter = self.parameters.iter().find(|p| p.name == name)?;
+        ArrayViewD::from_shape(IxDyn(&parameter.shape), &self.values[parameter.range.clone()]).ok()
+    }
+
+    /// Sets one parameter.
+    ///
+    /// # Errors
+    /// If there is none of that name, or it has another number of values.
+    pub fn set_parameter(&mut self, name: &str, values: &[R]) -> Result<()> {
+        let names = || self.parameters.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ");
+        let Some(parameter) = self.parameters.iter().find(|p| p.name == name) else {
+            return Err(Error::config(format!("parameter `{name}`"), format!("is not in this model; it has {}", names())));
+        };
+        if values.len() != parameter.range.len() {
+            let expected = format!("{:?}", parameter.shape);
+            return Err(Error::shape(format!("parameter `{name}`"), expected, format!("{} values", values.len())));
+        }
+        self.values[parameter.range.clone()].copy_from_slice(values);
+        Ok(())
+    }
+
+    /// The network that runs it, prepared. With `logits` its final sigmoid or softmax is left out.
+    pub(crate) fn network(&self, logits: bool) -> Result<Network<R>> {
+        let logits = logits && self.training.as_ref().is_some_and(|training| training.loss.link().is_some());
+        let mut network = Network::build(self.input.shape()?, &self.layers, logits)?;
+        network.prepare(&self.values);
+        Ok(network)
+    }
+
+    /// The layers that have a state, in order.
+    pub fn state_layers(&self) -> Result<Vec<String>> {
+        Ok(self.network(false)?.state_sizes().into_iter().map(|(name, ..)| name).collect())
+    }
+
+    /// The outputs for sequences: `[B, O]`, or `[B, T, O]` of a model with an output per step, zero beyond each
+    /// sequence's length.
+    ///
+    /// # Errors
+    /// If the sequences have other features than the model, or ids beyond its vocabulary.
+    pub fn predict(&self, x: impl Into<Sequences<R>>) -> Result<ArrayD<R>> {
+        Ok(self.run(x, None)?.y)
+    }
+
+    /// [`Model::predict`] with given initial states, and with the last states of the layers that have
+    /// `return_state`.
+    ///
+    /// # Errors
+    /// As [`Model::predict`]; or if the states do not fit.
+    pub fn run(&self, x: impl Into<Sequences<R>>, initial: Option<&[LayerState<R>]>) -> Result<Output<R>> {
+        let x = x.into();
+        self.check_inputs(&x)?;
+        let mut network = self.network(false)?;
+        let ends_time = network.ends_time();
+        let width = network.output_shape().width();
+        let steps = x.lengths().into_iter().max().unwrap_or(0);
+        let mut y = if ends_time {
+            ArrayD::from_elem(IxDyn(&[x.len(), width]), R::ZERO)
+        } else {
+            ArrayD::from_elem(IxDyn(&[x.len(), steps, width]), R::ZERO)
+        };
+        let per_sequence = if ends_time { width } else { steps * width };
+        let out = y.as_slice_mut().unwrap_or(&mut []);
+        let stateful = self.layers.iter().any(is_stateful);
+        let mut states = StateCollector::new(&mut network, initial, x.len())?;
+        let all: Vec<usize> = (0..x.len()).collect();
+        let mut carried = None;
+        for group in all.chunks(PREDICT_BATCH) {
+            let batch = Batch::inputs(&x, group);
+            let carried_over = carried.take().filter(|_| stateful);
+            let first = states.initial(group, &batch).or(carried_over);
+            network.start(group.len(), first.as_ref());
+            let pass = Pass {
+                parameters: &self.values,
+                layout: &batch.layout,
+                order: &batch.order,
+                draw: None,
+                keep: false,
+                again: false,
+            };
+            network.body(&pass, |input| *input = batch.input.clone());
+            network.head(&pass);
+            let rows = network.output();
+            for (b, &sequence) in batch.order.iter().enumerate() {
+                let to = &mut out[group[sequence] * per_sequence..][..per_sequence];
+                if ends_time {
+                    to.copy_from_slice(&rows[b * width..(b + 1) * width]);
+                } else {
+                    for t in 0..batch.layout.length(b) {
+                        let row = batch.layout.offsets()[t] + b;
+                        to[t * width..(t + 1) * width].copy_from_slice(&rows[row * width..(row + 1) * width]);
+                    }
+                }
+            }
+            let after = network.states();
+            states.collect(&after, group, &batch);
+            carried = (group.len() == PREDICT_BATCH).then_some(after);
+        }
+        let mut all_states = states.finish();
+        let returned: Vec<bool> = self.layers.iter().filter(|spec| has_state(spec)).map(returns_state).collect();
+        let mut kept = returned.into_iter();
+        all_states.retain(|_| kept.next().unwrap_or(false));
+        Ok(Output { y, states: all_states })
+    }
+
+    pub(crate) fn check_inputs(&self, x: &Sequences<R>) -> Result<()> {
+        match (self.input, x.steps()) {
+            (Input::Features(i), Steps::Features { width, .. }) if i == *width => self.check_flatten(x),
+            (Input::Ids(v), Steps::Ids(ids)) => match ids.iter().find(|&&id| id as usize >= v) {
+                None => self.check_flatten(x),
+                Some(id) => Err(Error::shape("input", format!("token ids below {v}"), id.to_string())),
+            },
+            (Input::Features(i), Steps::Features { width, .. }) => {
+                Err(Error::shape("input", format!("{i} features per step"), width.to_string()))
+            }
+            (Input::Features(i), Steps::Ids(_)) => Err(Error::shape("input", format!("{i} features per step"), "token ids")),
+            (Input::Ids(v), Steps::Features { .. }) => Err(Error::shape("input", format!("token ids below {v}"), "features")),
+        }
+    }
+
+    fn check_flatten(&self, x: &Sequences<R>) -> Result<()> {
+        let steps = self.layers.iter().find_map(|spec| match spec {
+            LayerSpec::Flatten(flatten) => Some(flatten.steps),
+            _ => None,
+        });
+        match steps.and_then(|steps| x.lengths().into_iter().find(|&n| n != steps).map(|n| (steps, n))) {
+            None => Ok(()),
+            Some((steps, n)) => {
+                Err(Error::shape("layer `flatten`", format!("sequences of {steps} steps"), format!("one of {n}")))
+            }
+        }
+    }
+
+    pub(crate) fn check_data(&self, data: &Dataset<R>) -> Result<()> {
+        self.check_inputs(&data.inputs)?;
+        let network = Network::<R>::build(self.input.shape()?, &self.layers, false)?;
+        match (network.ends_time(), data.per_step) {
+            (true, true) => {
+                return Err(Error::shape("targets", "one per sequence, as the model has outputs", "one per step"));
+            }
+            (false, false) => {
+                return Err(Error::shape("targets", "one per step, as the model has outputs", "one per sequence"));
+            }
+            _ => {}
+        }
+        self.trained_for()?.loss.check(network.output_shape().width(), &data.targets)
+    }
+
+    /// Loss and metrics on sequences with targets.
+    ///
+    /// # Errors
+    /// If the model is not compiled, or the data does not fit it.
+    pub fn evaluate(&self, x: impl Into<Sequences<R>>, y: impl Into<Targets<R>>) -> Result<Evaluation> {
+        let data = Dataset::new(x, y)?;
+        self.evaluate_data(&data, PREDICT_BATCH)
+    }
+
+    /// [`Model::evaluate`] on a dataset, in batches of this size.
+    ///
+    /// # Errors
+    /// As [`Model::evaluate`].
+    pub fn evaluate_data(&self, data: &Dataset<R>, batch: usize) -> Result<Evaluation> {
+        self.check_data(data)?;
+        let stateful = self.layers.iter().any(is_stateful);
+        self.evaluate_on(&Shuffled::new(data, batch, None, stateful)?)
+    }
+
+    /// [`Model::evaluate`] on any source of batches.
+    ///
+    /// # Errors
+    /// If the model is not compiled.
+    pub fn evaluate_on(&self, source: &dyn BatchSource<R>) -> Result<Evaluation> {
+        let training = self.trained_for()?;
+        let mut network = self.network(true)?;
+        let mut tally = Tally::new(training, &network)?;
+        let mut carried: Option<States<R>> = None;
+        for index in 0..source.batches() {
+            let batch = source.batch(0, index);
+            let initial = carried.take().filter(|_| batch.continues).map(|s| permute(&s, &batch.order, true));
+            network.start(batch.layout.batch(), initial.as_ref());
+            if batch.loss_from > 0 {
+                return Err(Error::unsupported("evaluate", "takes segments that do not overlap: see `TokenStream::flat`"));
+            }
+            let losses = tally.run(&mut network, &self.values, &batch, |job| Ok(job.evaluate()))?;
+            tally.add(&losses);
+            carried = batch.carry_at.map(|_| permute(&network.states(), &batch.order, false));
+        }
+        Ok(tally.finish())
+    }
+
+    /// The loss on a dataset as one batch, and its gradient for every parameter, the input and the initial states.
+    /// With a seed, dropout is on, with the masks of that seed.
+    ///
+    /// # Errors
+    /// If the model is not compiled, the data or the states do not fit, or a layer cannot run as `bptt` wants.
+    pub fn gradients(
+        &self,
+        data: &Dataset<R>,
+        initial: Option<&[LayerState<R>]>,
+        bptt: Bptt,
+        dropout: Option<u64>,
+    ) -> Result<Gradients<R>> {
+        self.check_data(data)?;
+        let training = self.trained_for()?;
+        let mut network = self.network(true)?;
+        let all: Vec<usize> = (0..data.len()).collect();
+        let batch = Batch::of(data, &all);
+        let mut states = StateCollector::new(&mut network, initial, data.len())?;
+        network.start(data.len(), states.initial(&all, &batch).as_ref());
+        let objective = Objective { loss: training.loss, reduction: training.reduction };
+        let mut parameters = vec![R::ZERO; self.values.len()];
+        let mut d_input = Vec::new();
+        let draw = dropout.map(|seed| Draw { seed, ..Draw::default() });
+        let wanted = matches!(batch.input, Signal::Values(_)).then_some(&mut d_input);
+        let job = Job { network: &mut network, parameters: &self.values, batch: &batch, objective, draw, observe: None };
+        let losses = job.gradient(bptt, &mut parameters, wanted)?;
+        let width = batch.width();
+        let mut x = ArrayD::from_elem(IxDyn(&[data.len(), batch.layout.steps(), width]), R::ZERO);
+        for t in 0..batch.layout.steps() {
+            for (b, row) in batch.layout.rows_of(t..t + 1).enumerate() {
+                for j in 0..width {
+                    x[[batch.order[b], t, j]] = d_input[row * width + j];
+                }
+            }
+        }
+        states.collect(&network.d_states(), &all, &batch);
+        Ok(Gradients { loss: losses.value, parameters, x, initial_states: states.finish() })
+    }
+
+    /// How far truncated gradients are from full ones on this data, at the present weights: for each parameter,
+    /// and for `all` together.
+    ///
+    /// # Errors
+    /// As [`Model::gradients`].
+    pub fn truncation(&self, data: &Dataset<R>, k1: usize, k2: usize) -> Result<Vec<Truncation>> {
+        let full = self.gradients(data, None, Bptt::Full, None)?.parameters;
+        let cut = self.gradients(data, None, Bptt::Truncated { k1, k2 }, None)?.parameters;
+        let each = self.parameters.iter().map(|p| Truncation::between(&p.name, &cut[p.range.clone()], &full[p.range.clone()]));
+        Ok(each.chain([Truncation::between("all", &cut, &full)]).collect())
+    }
+
+    /// A stream: one sequence, step by step, with its own state.
+    ///
+    /// # Errors
+    /// If a layer cannot run step by step.
+    pub fn stream(&self) -> Result<Stream<'_, R>> {
+        Stream::new(self)
+    }
+
+    /// A table of the layers, their outputs and parameters, as Keras prints it.
+    pub fn summary(&self) -> String {
+        let Ok(network) = self.network(false) else { return String::new() };
+        let rows: Vec<[String; 3]> = network
+            .nodes()
+            .iter()
+            .map(|node| {
+                let count: usize = self.parameters[node.parameters.clone()].iter().map(|p| p.range.len()).sum();
+                [format!("{} ({})", node.name, node.kind), node.output.to_string(), thousands(count)]
+            })
+            .collect();
+        let head = ["Layer (type)", "Output shape", "Param #"].map(String::from);
+        let width = |column: usize| rows.iter().chain([&head]).map(|row| row[column].len()).max().unwrap_or(0);
+        let widths = [width(0), width(1), width(2)];
+        let mut text = String::new();
+        for (index, [name, shape, count]) in [&head].into_iter().chain(&rows).enumerate() {
+            let _ = writeln!(text, "{name:<a$}  {shape:<b$}  {count:>c$}", a = widths[0], b = widths[1], c = widths[2]);
+            if index == 0 {
+                let _ = writeln!(text, "{}", "-".repeat(widths.iter().sum::<usize>() + 4));
+            }
+        }
+        let total = self.values.len();
+        let _ = writeln!(text, "Total params: {} ({:.2} KB)", thousands(total), (total * size_of::<R>()) as f64 / 1024.0);
+        text
+    }
+
+    /// For each layer: its name, kind, output shape and number of parameters.
+    pub fn describe(&self) -> Result<Vec<(String, &'static str, Shape, usize)>> {
+        let network = self.network(false)?;
+        let count = |range: std::ops::Range<usize>| self.parameters[range].iter().map(|p| p.range.len()).sum();
+        let nodes = network.nodes().iter();
+        Ok(nodes.map(|node| (node.name.clone(), node.kind, node.output, count(node.parameters.clone()))).collect())
+    }
+}
+
+/// Sequences at once in predict and evaluate: Keras's batch.
+const PREDICT_BATCH: usize = 32;
+
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).unwrap_or("")).collect();
+    groups.join(",")
+}
+
+/// The options shared by the recurrent layers, of a layer that has them.
+fn flags(spec: &LayerSpec) -> Option<(bool, bool)> {
+    match spec {
+        LayerSpec::SimpleRnn(layer) => Some((layer.stateful, layer.return_state)),
+        LayerSpec::Lstm(layer) => Some((layer.stateful, layer.return_state)),
+        LayerSpec::Gru(layer) => Some((layer.stateful, layer.return_state)),
+        LayerSpec::Bidirectional(layer) => flags(&layer.layer),
+        _ => None,
+    }
+}
+
+fn has_state(spec: &&LayerSpec) -> bool {
+    flags(spec).is_some()
+}
+
+pub(crate) fn is_stateful(spec: &LayerSpec) -> bool {
+    flags(spec).is_some_and(|(stateful, _)| stateful)
+}
+
+fn returns_state(spec: &LayerSpec) -> bool {
+    flags(spec).is_some_and(|(_, returns)| returns)
+}
+
+/// Rows of states from the batch's order to the layout's, or back.
+pub(crate) fn permute<R: Arithmetic>(states: &States<R>, order: &[usize], to_layout: bool) -> States<R> {
+    let plane = |values: &Vec<R>| {
+        let units = values.len() / order.len().max(1);
+        let mut moved = vec![R::ZERO; values.len()];
+        for (row, &sequence) in order.iter().enumerate() {
+            let (from, to) = if to_layout { (sequence, row) } else { (row, sequence) };
+            moved[to * units..(to + 1) * units].copy_from_slice(&values[from * units..(from + 1) * units]);
+        }
+        moved
+    };
+    states.iter().map(|layer| layer.iter().map(|state| State(state.0.each_ref().map(plane))).collect()).collect()
+}
+
+/// States of all sequences, taken apart into batches and put together again.
+struct StateCollector<R> {
+    initial: Option<Vec<LayerState<R>>>,
+    all: Vec<LayerState<R>>,
+}
+
+impl<R: Arithmetic> StateCollector<R> {
+    fn new(network: &mut Network<R>, initial: Option<&[LayerState<R>]>, sequences: usize) -> Result<Self> {
+        let zeros = |units| Array2::from_elem((sequences, units), R::ZERO);
+        let all: Vec<LayerState<R>> = network
+            .state_sizes()
+            .into_iter()
+            .map(|(layer, directions, states, units)| {
+                let direction = DirectionState { h: zeros(units), c: (states > 1).then(|| zeros(units)) };
+                LayerState { layer, directions: vec![direction; directions] }
+            })
+            .collect();
+        if let Some(initial) = initial {
+            let shapes = |states: &[LayerState<R>]| -> Vec<_> {
+                let direction = |d: &DirectionState<R>| (d.h.dim(), d.c.as_ref().map(|c| c.dim()));
+                states.iter().map(|s| (s.layer.clone(), s.directions.iter().map(direction).collect::<Vec<_>>())).collect()
+            };
+            let (found, expected) = (shapes(initial), shapes(&all));
+            if found != expected {
+                return Err(Error::shape("initial states", format!("{expected:?}"), format!("{found:?}")));
+            }
+        }
+        Ok(StateCollector { initial: initial.map(<[_]>::to_vec), all })
+    }
+
+    fn initial(&self, group: &[usize], batch: &Batch<R>) -> Option<States<R>> {
+        let rows = |array: &Array2<R>| -> Vec<R> {
+            batch.order.iter().flat_map(|&b| array.row(group[b]).to_vec()).collect()
+        };
+        let state = |d: &DirectionState<R>| State([rows(&d.h), d.c.as_ref().map(rows).unwrap_or_default()]);
+        let initial = self.initial.as_ref()?;
+        Some(initial.iter().map(|layer| layer.directions.iter().map(state).collect()).collect())
+    }
+
+    fn collect(&mut self, states: &States<R>, group: &[usize], batch: &Batch<R>) {
+        for (layer, states) in self.all.iter_mut().zip(states) {
+            for (direction, State([h, c])) in layer.directions.iter_mut().zip(states) {
+                let arrays = [(&mut direction.h, h)].into_iter().chain(direction.c.as_mut().map(|to| (to, c)));
+                for (array, values) in arrays {
+                    let units = array.ncols();
+                    for (row, &b) in batch.order.iter().enumerate() {
+                        array.row_mut(group[b]).iter_mut().zip(&values[row * units..]).for_each(|(to, v)| *to = *v);
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> Vec<LayerState<R>> {
+        self.all
+    }
+}
+
+/// Adds up losses and metrics over the batches of a pass.
+pub(crate) struct Tally {
+    objective: Objective,
+    metrics: Vec<MetricState>,
+    link: crate::layer::Activation,
+    width: usize,
+    per_sequence: bool,
+    pub(crate) sum: f64,
+    pub(crate) rows: usize,
+    draw: Option<Draw>,
+}
+
+impl Tally {
+    pub(crate) fn new<R: Arithmetic>(training: &Training, network: &Network<R>) -> Result<Self> {
+        let kind = training.loss.output_kind();
+        Ok(Tally {
+            objective: Objective { loss: training.loss, reduction: training.reduction },
+            metrics: training.metrics.iter().map(|&metric| MetricState::new(metric, kind)).collect::<Result<_>>()?,
+            link: training.loss.link().unwrap_or_default(),
+            width: network.output_shape().width(),
+            per_sequence: network.ends_time(),
+            sum: 0.0,
+            rows: 0,
+            draw: None,
+        })
+    }
+
+    pub(crate) fn draw(mut self, draw: Draw) -> Self {
+        self.draw = Some(draw);
+        self
+    }
+
+    /// Runs a job on a batch, its outputs seen by the metrics.
+    pub(crate) fn run<R: Arithmetic>(
+        &mut self,
+        network: &mut Network<R>,
+        parameters: &[R],
+        batch: &Batch<R>,
+        run: impl FnOnce(Job<'_, R>) -> Result<Losses>,
+    ) -> Result<Losses> {
+        let (objective, draw) = (self.objective, self.draw);
+        if self.metrics.iter().all(|m| m.metric().is_from_loss()) {
+            return run(Job { network, parameters, batch, objective, draw, observe: None });
+        }
+        let (link, width, per_sequence, metrics) = (self.link, self.width, self.per_sequence, &mut self.metrics);
+        let mut probabilities = Vec::new();
+        let mut observe = |rows: std::ops::Range<usize>, outputs: &[R]| {
+            probabilities.clear();
+            probabilities.extend_from_slice(outputs);
+            link.apply(&mut probabilities, width);
+            for (row, output) in rows.zip(probabilities.chunks_exact(width)) {
+                if batch.is_valid(row, per_sequence) {
+                    for metric in metrics.iter_mut().filter(|m| !m.metric().is_from_loss()) {
+                        metric.update(output, batch.targets.row(row), batch.weight(row));
+                    }
+                }
+            }
+        };
+        run(Job { network, parameters, batch, objective, draw, observe: Some(&mut observe) })
+    }
+
+    pub(crate) fn add(&mut self, losses: &Losses) {
+        self.sum += losses.sum;
+        self.rows += losses.rows;
+        for metric in self.metrics.iter_mut().filter(|m| m.metric().is_from_loss()) {
+            metric.update_loss(losses.sum, losses.weight);
+        }
+    }
+
+    pub(crate) fn finish(&self) -> Evaluation {
+        Evaluation {
+            loss: if self.rows > 0 { self.sum / self.rows as f64 } else { 0.0 },
+            metrics: self.metrics.iter().map(|metric| (metric.metric(), metric.finish())).collect(),
+            rows: self.rows,
+        }
+    }
+}

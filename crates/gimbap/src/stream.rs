@@ -1,0 +1,164 @@
+//! Streaming: one sequence, step by step, at the cost of one step each.
+//!
+//! A [`Stream`] borrows its model and owns its state; several may run side by side, and one can be forked. The
+//! numbers are those of the whole sequence (to 1e-5 of the largest output, since products are summed in another
+//! order). After the first step, [`Stream::step`] allocates nothing.
+
+use gimbap_kernels::Arithmetic;
+
+use crate::data::layout::Layout;
+use crate::layer::{Pass, Signal};
+use crate::model::{Input, Model};
+use crate::network::{Network, States};
+use crate::{Error, Result};
+
+/// What a step takes: the features of a model with features, the token of a model with token ids.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Frame<'a, R> {
+    /// `[I]`.
+    Features(&'a [R]),
+    /// A token id.
+    Id(u32),
+}
+
+impl<'a, R> From<&'a [R]> for Frame<'a, R> {
+    fn from(x: &'a [R]) -> Self {
+        Frame::Features(x)
+    }
+}
+
+impl<'a, R, const N: usize> From<&'a [R; N]> for Frame<'a, R> {
+    fn from(x: &'a [R; N]) -> Self {
+        Frame::Features(x)
+    }
+}
+
+impl<'a, R> From<&'a Vec<R>> for Frame<'a, R> {
+    fn from(x: &'a Vec<R>) -> Self {
+        Frame::Features(x)
+    }
+}
+
+impl<R> From<u32> for Frame<'_, R> {
+    fn from(id: u32) -> Self {
+        Frame::Id(id)
+    }
+}
+
+/// The state of a stream: what its model remembers of the steps so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamState<R>(States<R>);
+
+impl<R: Arithmetic> StreamState<R> {
+    fn planes(&self) -> impl Iterator<Item = &Vec<R>> {
+        self.0.iter().flatten().flat_map(|state| &state.0)
+    }
+
+    /// As bytes: every value as a little-endian `f64` (which holds an `f32` exactly), layer by layer.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.planes().flatten().flat_map(|x| x.to_f64().to_le_bytes()).collect()
+    }
+
+    /// A state of this one's model from [`StreamState::to_bytes`].
+    ///
+    /// # Errors
+    /// If the bytes are not as many as this model's state has.
+    pub fn from_bytes(&self, bytes: &[u8]) -> Result<Self> {
+        let expected: usize = self.planes().map(|plane| plane.len() * 8).sum();
+        if bytes.len() != expected {
+            let (expected, found) = (format!("{expected} bytes, as this model's has"), bytes.len().to_string());
+            return Err(Error::Shape { place: "stream state".into(), expected, found });
+        }
+        let mut values = bytes.as_chunks::<8>().0.iter().map(|bytes| R::from_f64(f64::from_le_bytes(*bytes)));
+        let mut state = self.clone();
+        for to in state.0.iter_mut().flatten().flat_map(|state| &mut state.0).flatten() {
+            *to = values.next().unwrap_or(R::ZERO);
+        }
+        Ok(state)
+    }
+}
+
+/// A sequence under way; see the [module](self).
+#[derive(Debug)]
+pub struct Stream<'a, R = f32> {
+    model: &'a Model<R>,
+    network: Network<R>,
+    layout: Layout,
+    ids: bool,
+    width: usize,
+}
+
+impl<'a, R: Arithmetic> Stream<'a, R> {
+    pub(crate) fn new(model: &'a Model<R>) -> Result<Self> {
+        let mut network = model.network(false)?;
+        network.streams()?;
+        network.start(1, None);
+        let (layout, _) = Layout::new(&[1]);
+        let (ids, width) = match model.input() {
+            Input::Ids(vocabulary) => (true, vocabulary),
+            Input::Features(i) => (false, i),
+        };
+        Ok(Stream { model, network, layout, ids, width })
+    }
+
+    /// The output after one more step: of a model with one output per sequence, the one it would have if the
+    /// sequence ended here.
+    ///
+    /// # Panics
+    /// If the frame is not what the model takes: another number of features, an id beyond the vocabulary.
+    pub fn step<'f>(&mut self, frame: impl Into<Frame<'f, R>>) -> &[R]
+    where
+        R: 'f,
+    {
+        let frame = frame.into();
+        match frame {
+            Frame::Features(x) => assert!(!self.ids && x.len() == self.width, "a step takes {} features", self.width),
+            Frame::Id(id) => assert!(self.ids && (id as usize) < self.width, "a step takes an id below {}", self.width),
+        }
+        let pass = Pass {
+            parameters: self.model.values(),
+            layout: &self.layout,
+            order: &[0],
+            draw: None,
+            keep: false,
+            again: false,
+        };
+        self.network.step(&pass, |input| match (frame, input) {
+            (Frame::Features(x), input) => {
+                let input = input.values_mut();
+                input.clear();
+                input.extend_from_slice(x);
+            }
+            (Frame::Id(id), Signal::Ids(ids)) => {
+                ids.clear();
+                ids.push(id);
+            }
+            (Frame::Id(id), input) => *input = Signal::Ids(vec![id]),
+        })
+    }
+
+    /// The state, to save.
+    pub fn state(&mut self) -> StreamState<R> {
+        StreamState(self.network.states())
+    }
+
+    /// Goes on from a saved state of the same model.
+    pub fn restore(&mut self, state: &StreamState<R>) {
+        self.network.set_states(&state.0);
+    }
+
+    /// Begins a new sequence.
+    pub fn reset(&mut self) {
+        self.network.start(1, None);
+    }
+
+    /// Another stream of the same model, from the present state on.
+    ///
+    /// # Errors
+    /// None that [`Model::stream`] did not have.
+    pub fn fork(&mut self) -> Result<Stream<'a, R>> {
+        let mut other = Stream::new(self.model)?;
+        other.restore(&self.state());
+        Ok(other)
+    }
+}

@@ -1,0 +1,642 @@
+//! Training: epochs over batches, with everything that goes on around the gradient.
+//!
+//! A step: the gradient by [`crate::bptt`], plus L2 terms; clipped; the schedule's rate; the optimizer's update. What
+//! a run needs to go on exactly is in [`Progress`], which a checkpoint holds: a run that was interrupted and resumed
+//! ends with the same bits as one that was not.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use gimbap_kernels::Arithmetic;
+use serde::{Deserialize, Serialize};
+
+use crate::bptt::Bptt;
+use crate::checkpoint::{self, Tensor};
+use crate::data::batch::{BatchSource, Shuffled};
+use crate::data::dataset::{Dataset, Sequences, Targets};
+use crate::layer::Draw;
+use crate::metric::Metric;
+use crate::model::{Evaluation, Model, Tally, is_stateful, permute};
+use crate::network::{Network, States};
+use crate::optim::{OptimizerState, Schedule, ScheduleState, clip};
+use crate::tensorboard::EventWriter;
+use crate::{Error, Result};
+
+/// How a model is trained. `Fit { epochs: 20, ..Fit::default() }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fit {
+    /// Passes over the data; 1 unless said.
+    pub epochs: usize,
+    /// Sequences in a batch; 32 unless said.
+    pub batch_size: usize,
+    /// Whether sequences are shuffled anew each epoch; true unless said (never with a stateful layer).
+    pub shuffle: bool,
+    /// The seed of shuffling and dropout.
+    pub seed: u64,
+    /// How far the gradient goes back.
+    pub bptt: Bptt,
+    /// Limits each value of the gradient to `±clip_value`.
+    pub clip_value: Option<f64>,
+    /// Scales the gradient down to this norm over all parameters.
+    pub clip_norm: Option<f64>,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// This last part of the data, before shuffling, is for validation.
+    pub validation_split: f64,
+    /// Stops when the validation loss (without validation data, the training loss) no longer improves.
+    pub early_stopping: Option<EarlyStopping>,
+    /// A folder for `best.safetensors` (by validation loss), `last.safetensors` and the state of the run
+    /// `trainer.safetensors`, written after each epoch.
+    pub directory: Option<PathBuf>,
+    /// A file to which a line of JSON is added for each epoch.
+    pub log: Option<PathBuf>,
+    /// A folder for TensorBoard's event files.
+    pub tensorboard: Option<PathBuf>,
+    /// 1 prints a line per epoch as Keras's `verbose=1` does (on standard output); 0, the default, nothing.
+    pub verbose: u8,
+}
+
+impl Default for Fit {
+    fn default() -> Self {
+        Fit {
+            epochs: 1,
+            batch_size: 32,
+            shuffle: true,
+            seed: 0,
+            bptt: Bptt::Full,
+            clip_value: None,
+            clip_norm: None,
+            schedule: Schedule::default(),
+            validation_split: 0.0,
+            early_stopping: None,
+            directory: None,
+            log: None,
+            tensorboard: None,
+            verbose: 0,
+        }
+    }
+}
+
+/// Stops a training that no longer gets better.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// Epochs without improvement after which it stops.
+    pub patience: usize,
+    /// What counts as improvement.
+    pub min_delta: f64,
+    /// Whether the model ends with the weights of its best epoch (Keras's default is false).
+    pub restore_best: bool,
+}
+
+impl Default for EarlyStopping {
+    fn default() -> Self {
+        EarlyStopping { patience: 0, min_delta: 0.0, restore_best: true }
+    }
+}
+
+/// One epoch, in figures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Epoch {
+    /// From 0.
+    pub epoch: usize,
+    /// Over the epoch's batches, as the weights changed.
+    pub train: Evaluation,
+    /// After the epoch.
+    pub valid: Option<Evaluation>,
+    /// The learning rate of its last step.
+    pub rate: f64,
+    /// The mean norm of its gradients before clipping.
+    pub gradient_norm: f64,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+fn figures(evaluation: &Evaluation) -> serde_json::Value {
+    let metrics = evaluation.metrics.iter().map(|(metric, value)| (metric.to_string(), (*value).into()));
+    serde_json::Value::Object([("loss".to_string(), evaluation.loss.into())].into_iter().chain(metrics).collect())
+}
+
+impl Epoch {
+    /// As JSON: `{"event":"epoch","epoch":1,"train":{"loss":..},"valid":{..},"rate":..,"seconds":..}`, epochs from 1.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "event": "epoch",
+            "epoch": self.epoch + 1,
+            "train": figures(&self.train),
+            "valid": self.valid.as_ref().map(figures),
+            "rate": self.rate,
+            "gradient_norm": self.gradient_norm,
+            "seconds": self.seconds,
+        })
+    }
+}
+
+/// Why a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All epochs are done.
+    Finished,
+    /// By early stopping.
+    NoImprovement,
+    /// The observer said so; it can be resumed.
+    Interrupted,
+}
+
+/// What a training was like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    /// The epochs of this call.
+    pub epochs: Vec<Epoch>,
+    /// The epoch with the smallest validation (or training) loss, from 0, of the whole run.
+    pub best_epoch: Option<usize>,
+    /// Why it ended.
+    pub ended: Ended,
+}
+
+impl History {
+    /// The training loss after each epoch.
+    pub fn loss(&self) -> Vec<f64> {
+        self.epochs.iter().map(|epoch| epoch.train.loss).collect()
+    }
+
+    /// The validation loss after each epoch that had one.
+    pub fn val_loss(&self) -> Vec<f64> {
+        self.epochs.iter().filter_map(|epoch| epoch.valid.as_ref().map(|valid| valid.loss)).collect()
+    }
+
+    /// A metric on the training data after each epoch.
+    pub fn metric(&self, metric: Metric) -> Vec<f64> {
+        let of = |epoch: &Epoch| epoch.train.metrics.iter().find(|(m, _)| *m == metric).map(|(_, value)| *value);
+        self.epochs.iter().filter_map(of).collect()
+    }
+}
+
+/// What the observer of a training sees.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// After a step.
+    Step {
+        /// From 0.
+        epoch: usize,
+        /// Batches done in this epoch.
+        batch: usize,
+        /// Batches of an epoch.
+        batches: usize,
+        /// Valid rows (steps, or sequences) of this batch.
+        rows: usize,
+        /// Mean loss of the epoch so far.
+        loss: f64,
+    },
+    /// After an epoch.
+    Epoch(&'a Epoch),
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Save and stop.
+    Stop,
+}
+
+/// Where a run stands: everything beside the weights that it needs to go on exactly.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Epochs done.
+    pub epoch: usize,
+    /// Batches done of the epoch under way.
+    pub batch: usize,
+    /// Steps done.
+    pub step: u64,
+    /// The smallest loss so far.
+    pub best: Option<f64>,
+    /// Its epoch, from 0.
+    pub best_epoch: Option<usize>,
+    /// Epochs since.
+    pub waited: usize,
+    /// Of the schedule.
+    pub schedule: ScheduleState,
+    /// Stopped early.
+    pub stopped: bool,
+    sum: f64,
+    rows: usize,
+    norm: f64,
+    seconds: f64,
+}
+
+/// A run under way.
+#[derive(Debug)]
+struct Run<R> {
+    progress: Progress,
+    optimizer: OptimizerState<R>,
+    carried: Option<States<R>>,
+    best: Option<Vec<R>>,
+}
+
+const BEST: &str = "best.safetensors";
+const LAST: &str = "last.safetensors";
+const TRAINER: &str = "trainer.safetensors";
+const KEY: &str = "gimbap_trainer";
+
+impl<R: Arithmetic> Model<R> {
+    /// Trains on sequences with targets.
+    ///
+    /// # Errors
+    /// If the model is not compiled, the data does not fit it, a value becomes NaN or infinite, or a file cannot be
+    /// written.
+    pub fn fit(&mut self, x: impl Into<Sequences<R>>, y: impl Into<Targets<R>>, fit: &Fit) -> Result<History> {
+        self.fit_data(&Dataset::new(x, y)?, None, fit)
+    }
+
+    /// [`Model::fit`] on a dataset, with validation on another.
+    ///
+    /// # Errors
+    /// As [`Model::fit`].
+    pub fn fit_data(&mut self, data: &Dataset<R>, valid: Option<&Dataset<R>>, fit: &Fit) -> Result<History> {
+        self.fit_observed(data, valid, fit, &mut |_| Flow::Continue)
+    }
+
+    /// [`Model::fit_data`], with an observer that may stop it.
+    ///
+    /// # Errors
+    /// As [`Model::fit`].
+    pub fn fit_observed(
+        &mut self,
+        data: &Dataset<R>,
+        valid: Option<&Dataset<R>>,
+        fit: &Fit,
+        observe: &mut dyn FnMut(Event<'_>) -> Flow,
+    ) -> Result<History> {
+        self.check_data(data)?;
+        let split = match valid {
+            None if fit.validation_split > 0.0 => Some(data.split(fit.validation_split)?),
+            _ => None,
+        };
+        let (data, valid) = split.as_ref().map_or((data, valid), |(train, valid)| (train, Some(valid)));
+        if let Some(valid) = valid {
+            self.check_data(valid)?;
+        }
+        let stateful = self.layers().iter().any(is_stateful);
+        let train = Shuffled::new(data, fit.batch_size, fit.shuffle.then_some(fit.seed), stateful)?;
+        let valid = valid.map(|valid| Shuffled::new(valid, fit.batch_size, None, stateful)).transpose()?;
+        self.fit_on(&train, valid.as_ref().map(|valid| valid as &dyn BatchSource<R>), fit, observe)
+    }
+
+    /// Trains on any source of batches.
+    ///
+    /// # Errors
+    /// As [`Model::fit`].
+    pub fn fit_on(
+        &mut self,
+        train: &dyn BatchSource<R>,
+        valid: Option<&dyn BatchSource<R>>,
+        fit: &Fit,
+        observe: &mut dyn FnMut(Event<'_>) -> Flow,
+    ) -> Result<History> {
+        let optimizer = self.trained_for()?.optimizer.state(self.values().len());
+        let run = Run { progress: Progress::default(), optimizer, carried: None, best: None };
+        self.go_on(run, train, valid, fit, observe)
+    }
+
+    /// Goes on with the run whose state is in `fit.directory`, exactly as if it had not stopped. The data and `fit`
+    /// must be the same (more epochs are fine).
+    ///
+    /// # Errors
+    /// As [`Model::fit`]; or if there is no state, or one of another model.
+    pub fn resume_on(
+        &mut self,
+        train: &dyn BatchSource<R>,
+        valid: Option<&dyn BatchSource<R>>,
+        fit: &Fit,
+        observe: &mut dyn FnMut(Event<'_>) -> Flow,
+    ) -> Result<History> {
+        let directory = fit.directory.as_ref();
+        let directory = directory.ok_or_else(|| Error::config("directory", "is needed to resume from"))?;
+        let run = self.load_run(&directory.join(TRAINER))?;
+        self.go_on(run, train, valid, fit, observe)
+    }
+
+    fn go_on(
+        &mut self,
+        mut run: Run<R>,
+        train: &dyn BatchSource<R>,
+        valid: Option<&dyn BatchSource<R>>,
+        fit: &Fit,
+        observe: &mut dyn FnMut(Event<'_>) -> Flow,
+    ) -> Result<History> {
+        fit.bptt.check()?;
+        fit.schedule.check()?;
+        let mut network = self.network(true)?;
+        if fit.bptt != Bptt::Full {
+            network.runs_in_segments()?;
+        }
+        let mut logs = Logs::open(fit)?;
+        let mut gradients = vec![R::ZERO; self.values().len()];
+        let mut history = History { epochs: Vec::new(), best_epoch: None, ended: Ended::Finished };
+        while run.progress.epoch < fit.epochs && !run.progress.stopped {
+            let started = Instant::now();
+            let training = self.trained_for()?.clone();
+            let mut tally = Tally::new(&training, &network)?;
+            (tally.sum, tally.rows) = (run.progress.sum, run.progress.rows);
+            let mut rate = training.optimizer.rate();
+            while run.progress.batch < train.batches() {
+                let batch = train.batch(run.progress.epoch, run.progress.batch);
+                let carried = run.carried.take().filter(|_| batch.continues);
+                network.start(batch.layout.batch(), carried.as_ref().map(|s| permute(s, &batch.order, true)).as_ref());
+                gradients.fill(R::ZERO);
+                let progress = &mut run.progress;
+                let draw = Draw { seed: fit.seed, epoch: progress.epoch as u64, step: progress.step };
+                let mut tallied = tally.draw(draw);
+                let losses = tallied
+                    .run(&mut network, &self.values, &batch, |job| job.gradient(fit.bptt, &mut gradients, None))?;
+                tally = tallied;
+                if !losses.value.is_finite() {
+                    return Err(not_finite(&network, &batch.layout, progress, losses.value));
+                }
+                if let Some(steps) = batch.carry_at {
+                    run.carried = Some(self.carried(&mut network, &batch, steps, carried));
+                }
+                for parameter in self.parameters.iter().filter(|p| p.l2 > 0.0) {
+                    let range = parameter.range.clone();
+                    clip::add_l2_gradient(&mut gradients[range.clone()], &self.values[range], parameter.l2);
+                }
+                if let Some(limit) = fit.clip_value {
+                    clip::clip_value(&mut gradients, limit);
+                }
+                let norm = match fit.clip_norm {
+                    Some(limit) => clip::clip_global_norm(&mut gradients, limit),
+                    None => clip::global_norm(&gradients),
+                };
+                if !norm.is_finite() {
+                    return Err(self.gradient_not_finite(&gradients, progress, norm));
+                }
+                rate = fit.schedule.rate(training.optimizer.rate(), progress.epoch, progress.step, &progress.schedule);
+                training.optimizer.update(&mut run.optimizer, rate, &mut self.values, &gradients);
+                network.prepare(&self.values);
+                tally.add(&losses);
+                progress.step += 1;
+                progress.batch += 1;
+                progress.norm += norm;
+                (progress.sum, progress.rows) = (tally.sum, tally.rows);
+                let event = Event::Step {
+                    epoch: progress.epoch,
+                    batch: progress.batch,
+                    batches: train.batches(),
+                    rows: losses.rows,
+                    loss: tally.sum / tally.rows.max(1) as f64,
+                };
+                if observe(event) == Flow::Stop && progress.batch < train.batches() {
+                    progress.seconds += started.elapsed().as_secs_f64();
+                    if let Some(directory) = &fit.directory {
+                        self.save_run(&run, directory)?;
+                    }
+                    history.ended = Ended::Interrupted;
+                    history.best_epoch = run.progress.best_epoch;
+                    return Ok(history);
+                }
+            }
+            let valid = valid.map(|valid| self.evaluate_on(valid)).transpose()?;
+            let epoch = self.end_epoch(&mut run, fit, tally.finish(), valid, rate, started.elapsed().as_secs_f64(), train.batches());
+            if let Some(directory) = &fit.directory {
+                if run.progress.best_epoch == Some(epoch.epoch) {
+                    checkpoint::save(self, directory.join(BEST))?;
+                }
+                self.save_run(&run, directory)?;
+            }
+            logs.write(&epoch, &run.progress)?;
+            if fit.verbose > 0 {
+                println!("{}", keras_line(&epoch, fit.epochs, train.batches()));
+            }
+            let flow = observe(Event::Epoch(&epoch));
+            history.epochs.push(epoch);
+            if flow == Flow::Stop && run.progress.epoch < fit.epochs {
+                history.ended = Ended::Interrupted;
+                history.best_epoch = run.progress.best_epoch;
+                return Ok(history);
+            }
+        }
+        history.best_epoch = run.progress.best_epoch;
+        if run.progress.stopped {
+            history.ended = Ended::NoImprovement;
+        }
+        if let (Some(EarlyStopping { restore_best: true, .. }), Some(best)) = (fit.early_stopping, &run.best) {
+            self.values.copy_from_slice(best);
+        }
+        Ok(history)
+    }
+
+    /// The state with which the next batch begins, in the order of the batch.
+    fn carried(
+        &self,
+        network: &mut Network<R>,
+        batch: &crate::data::batch::Batch<R>,
+        steps: usize,
+        initial: Option<States<R>>,
+    ) -> States<R> {
+        if steps == batch.layout.steps() {
+            return permute(&network.states(), &batch.order, false);
+        }
+        if steps == 0 {
+            // The window did not move on: it began with this state, or with zeros.
+            return initial.unwrap_or_else(|| {
+                network.start(batch.layout.batch(), None);
+                network.states()
+            });
+        }
+        let pass = crate::layer::Pass {
+            parameters: &self.values,
+            layout: &batch.layout,
+            order: &batch.order,
+            draw: None,
+            keep: true,
+            again: true,
+        };
+        permute(&network.states_after(&pass, steps - 1), &batch.order, false)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn end_epoch(
+        &self,
+        run: &mut Run<R>,
+        fit: &Fit,
+        mut train: Evaluation,
+        valid: Option<Evaluation>,
+        rate: f64,
+        seconds: f64,
+        batches: usize,
+    ) -> Epoch {
+        let penalised = self.parameters.iter().filter(|p| p.l2 > 0.0);
+        train.loss += penalised.map(|p| clip::l2_loss(&self.values[p.range.clone()], p.l2)).sum::<f64>();
+        let progress = &mut run.progress;
+        let loss = valid.as_ref().map_or(train.loss, |valid| valid.loss);
+        fit.schedule.on_epoch_end(&mut progress.schedule, loss);
+        let min_delta = fit.early_stopping.map_or(0.0, |stopping| stopping.min_delta);
+        if progress.best.is_none_or(|best| loss < best - min_delta) {
+            (progress.best, progress.best_epoch, progress.waited) = (Some(loss), Some(progress.epoch), 0);
+            if fit.early_stopping.is_some_and(|stopping| stopping.restore_best) {
+                run.best = Some(self.values.clone());
+            }
+        } else {
+            progress.waited += 1;
+            progress.stopped = fit.early_stopping.is_some_and(|stopping| progress.waited >= stopping.patience.max(1));
+        }
+        let epoch = Epoch {
+            epoch: progress.epoch,
+            train,
+            valid,
+            rate,
+            gradient_norm: progress.norm / batches.max(1) as f64,
+            seconds: progress.seconds + seconds,
+        };
+        progress.epoch += 1;
+        progress.batch = 0;
+        (progress.sum, progress.rows, progress.norm, progress.seconds) = (0.0, 0, 0.0, 0.0);
+        run.carried = None;
+        epoch
+    }
+
+    fn gradient_not_finite(&self, gradients: &[R], progress: &Progress, norm: f64) -> Error {
+        let broken = |p: &&crate::layer::Parameter| gradients[p.range.clone()].iter().any(|d| !d.is_finite());
+        let layer = self.parameters.iter().find(broken).map_or("all", |p| &p.name);
+        let layer = layer.to_string();
+        Error::NotFinite { what: "gradient", value: norm, layer, step: None, batch: progress.batch, epoch: progress.epoch }
+    }
+
+    fn save_run(&self, run: &Run<R>, directory: &Path) -> Result<()> {
+        checkpoint::save(self, directory.join(LAST))?;
+        let flat = |name: String, values: &[R]| Tensor { name, shape: vec![values.len()], values: values.to_vec() };
+        let mut tensors = vec![flat("values".into(), &self.values)];
+        tensors.extend(run.optimizer.slots().map(|(name, slot)| flat(format!("optimizer.{name}"), slot)));
+        tensors.extend(run.best.iter().map(|best| flat("best".into(), best)));
+        for (l, layer) in run.carried.iter().flatten().enumerate() {
+            for (d, state) in layer.iter().enumerate() {
+                tensors.extend(state.0.iter().enumerate().map(|(s, plane)| flat(format!("carried.{l}.{d}.{s}"), plane)));
+            }
+        }
+        checkpoint::write_tensors(&directory.join(TRAINER), KEY, &(run.optimizer.step, &run.progress), &tensors)
+    }
+
+    fn load_run(&mut self, path: &Path) -> Result<Run<R>> {
+        let (document, tensors) = checkpoint::read_tensors::<R>(path, KEY)?;
+        let failed = |message: String| Error::ModelFile { path: path.into(), message };
+        let (step, progress): (u64, Progress) =
+            serde_json::from_str(&document).map_err(|error| failed(format!("has a damaged header ({error})")))?;
+        let n = self.values.len();
+        let of_model = |name: &str| -> Result<Option<&Vec<R>>> {
+            match tensors.iter().find(|tensor| tensor.name == name) {
+                Some(tensor) if tensor.values.len() != n => Err(Error::Tensor {
+                    path: path.into(),
+                    tensor: name.into(),
+                    message: format!("has {} values; this model has {n}: resume with the run's own config", tensor.values.len()),
+                }),
+                found => Ok(found.map(|tensor| &tensor.values)),
+            }
+        };
+        let missing = |name: &str| Error::Tensor { path: path.into(), tensor: name.into(), message: "is missing".into() };
+        let values = of_model("values")?.ok_or_else(|| missing("values"))?.clone();
+        let mut optimizer = self.trained_for()?.optimizer.state(n);
+        optimizer.step = step;
+        for (name, slot) in optimizer.slots_mut() {
+            let name = format!("optimizer.{name}");
+            slot.copy_from_slice(of_model(&name)?.ok_or_else(|| missing(&name))?);
+        }
+        let best = of_model("best")?.cloned();
+        let mut states = self.network(true)?.states();
+        let mut found = false;
+        for (l, layer) in states.iter_mut().enumerate() {
+            for (d, state) in layer.iter_mut().enumerate() {
+                for (s, plane) in state.0.iter_mut().enumerate() {
+                    let name = format!("carried.{l}.{d}.{s}");
+                    if let Some(tensor) = tensors.iter().find(|tensor| tensor.name == name) {
+                        plane.clone_from(&tensor.values);
+                        found = true;
+                    }
+                }
+            }
+        }
+        self.values = values;
+        Ok(Run { progress, optimizer, carried: found.then_some(states), best })
+    }
+}
+
+fn not_finite<R: Arithmetic>(
+    network: &Network<R>,
+    layout: &crate::data::layout::Layout,
+    progress: &Progress,
+    loss: f64,
+) -> Error {
+    let (batch, epoch) = (progress.batch, progress.epoch);
+    match network.first_not_finite() {
+        Some((node, row, value)) => {
+            let step = node.output.has_steps().then(|| layout.offsets().partition_point(|&first| first <= row) - 1);
+            Error::NotFinite { what: "output", value: value.to_f64(), layer: node.name.clone(), step, batch, epoch }
+        }
+        None => Error::NotFinite { what: "loss", value: loss, layer: "loss".into(), step: None, batch, epoch },
+    }
+}
+
+/// The line that Keras prints for an epoch with `verbose=1`.
+fn keras_line(epoch: &Epoch, epochs: usize, batches: usize) -> String {
+    let time = match epoch.seconds / batches.max(1) as f64 {
+        step if step >= 1.0 => format!("{step:.0}s/step"),
+        step if step >= 1e-3 => format!("{:.0}ms/step", step * 1e3),
+        step => format!("{:.0}us/step", step * 1e6),
+    };
+    let list = |prefix: &str, evaluation: &Evaluation| {
+        let mut figures: Vec<(String, f64)> = evaluation.metrics.iter().map(|(m, v)| (m.to_string(), *v)).collect();
+        figures.push(("loss".into(), evaluation.loss));
+        figures.into_iter().map(|(name, value)| format!(" - {prefix}{name}: {value:.4}")).collect::<String>()
+    };
+    format!(
+        "Epoch {}/{epochs}\n{batches}/{batches} {} {:.0}s {time}{}{}",
+        epoch.epoch + 1,
+        "━".repeat(20),
+        epoch.seconds,
+        list("", &epoch.train),
+        epoch.valid.as_ref().map(|valid| list("val_", valid)).unwrap_or_default()
+    )
+}
+
+/// The files that take a line or a point per epoch.
+struct Logs {
+    jsonl: Option<(PathBuf, std::fs::File)>,
+    events: Option<EventWriter>,
+}
+
+impl Logs {
+    fn open(fit: &Fit) -> Result<Logs> {
+        if let Some(directory) = &fit.directory {
+            std::fs::create_dir_all(directory).map_err(|error| Error::io(directory, error))?;
+        }
+        let jsonl = match &fit.log {
+            None => None,
+            Some(path) => {
+                let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+                Some((path.clone(), file.map_err(|error| Error::io(path, error))?))
+            }
+        };
+        Ok(Logs { jsonl, events: fit.tensorboard.as_ref().map(EventWriter::create).transpose()? })
+    }
+
+    fn write(&mut self, epoch: &Epoch, progress: &Progress) -> Result<()> {
+        if let Some((path, file)) = &mut self.jsonl {
+            use std::io::Write;
+            writeln!(file, "{}", epoch.to_json()).map_err(|error| Error::io(&*path, error))?;
+        }
+        if let Some(events) = &mut self.events {
+            let parts = [("train", Some(&epoch.train)), ("valid", epoch.valid.as_ref())];
+            for (part, evaluation) in parts.into_iter().filter_map(|(part, evaluation)| Some((part, evaluation?))) {
+                events.scalar(&format!("loss/{part}"), progress.step, evaluation.loss)?;
+                for (metric, value) in &evaluation.metrics {
+                    events.scalar(&format!("{metric}/{part}"), progress.step, *value)?;
+                }
+            }
+            events.scalar("rate", progress.step, epoch.rate)?;
+            events.scalar("gradient_norm", progress.step, epoch.gradient_norm)?;
+            events.flush()?;
+        }
+        Ok(())
+    }
+}
