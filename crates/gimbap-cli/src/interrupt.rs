@@ -38,8 +38,3 @@ impl Drop for Graceful {
 pub fn asked() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
-
-/// The flag itself, for a library call that watches one.
-pub fn flag() -> &'static AtomicBool {
-    &ASKED
-}

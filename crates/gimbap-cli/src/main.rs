@@ -2,12 +2,15 @@
 
 mod args;
 mod config;
+mod input;
 mod interrupt;
+mod model_file;
 mod npy;
 mod output;
 mod progress;
 mod run_dir;
 mod sample;
+mod task;
 mod verb;
 
 use std::process::ExitCode;
@@ -39,8 +42,13 @@ fn main() -> ExitCode {
 fn run(cli: &Cli, out: &Out) -> Outcome {
     match &cli.verb {
         Verb::New(args) => verb::new::run(args, out),
+        Verb::Train(args) => verb::train::run(args, out),
+        Verb::Eval(args) => verb::eval::run(args, out),
+        Verb::Predict(args) => verb::predict::run(args, out),
+        Verb::Generate(args) => verb::generate::run(args, out),
+        Verb::Score(args) => verb::score::run(args, out),
+        Verb::Inspect(args) => verb::inspect::run(args, out),
         Verb::Completions(args) => verb::completions::run(args, out),
-        _ => Err(Failure::work("unsupported", "not wired yet")),
     }
 }
 

@@ -69,8 +69,17 @@ impl RunDir {
         }
     }
 
-    /// Makes the folder, and under `--force` removes the earlier run's files.
-    pub fn create(&self) -> Outcome {
+    /// Makes the folder with its config; under `--force`, removes the earlier run's files first. A folder that
+    /// cannot take the config is not left behind.
+    pub fn create(&self, config: &str) -> Outcome {
+        let made = self.clear().and_then(|()| self.write(CONFIG, config.as_bytes()));
+        made.inspect_err(|_| {
+            // Removes it only if it is empty.
+            let _ = fs::remove_dir(&self.path);
+        })
+    }
+
+    fn clear(&self) -> Outcome {
         fs::create_dir_all(&self.path).map_err(|e| Failure::io(&self.path, &e))?;
         if self.existing == Existing::Force {
             for entry in fs::read_dir(&self.path).map_err(|e| Failure::io(&self.path, &e))? {
@@ -209,9 +218,10 @@ mod tests {
         for name in [BEST, TRAINER, "events.out.tfevents.1", "notes.txt"] {
             fs::write(dir.path().join(name), "x").unwrap();
         }
-        RunDir::check(dir.path(), Existing::Force).unwrap().create().unwrap();
-        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left, ["notes.txt"]);
+        RunDir::check(dir.path(), Existing::Force).unwrap().create("# the config").unwrap();
+        let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [CONFIG, "notes.txt"]);
     }
 
     #[test]

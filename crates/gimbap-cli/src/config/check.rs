@@ -19,7 +19,6 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         ("data.season", data.season),
         ("train.epochs", Some(train.epochs)),
         ("train.batch", Some(train.batch)),
-        ("train.checkpoint", Some(train.checkpoint)),
     ] {
         if value == Some(0) {
             return bad(key, "is 0, but must be at least 1");
@@ -32,7 +31,9 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         Some(Bptt::Truncated { k1, k2 }) if k2 < k1 => {
             return Err((
                 "train.bptt".into(),
-                format!("is [{k1}, {k2}], but the second number, how far a gradient flows back, cannot be below the first"),
+                format!(
+                    "is [{k1}, {k2}], but the second number, how far a gradient flows back, cannot be below the first"
+                ),
             ));
         }
         Some(Bptt::Full | Bptt::Checkpointed) if config.task.kind == TaskKind::Lm && !config.is_builtin() => {

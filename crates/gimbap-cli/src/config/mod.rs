@@ -148,8 +148,6 @@ pub struct Train {
     pub metrics: Vec<Metric>,
     /// Stop after so many epochs without a better validation loss.
     pub patience: Option<usize>,
-    /// Epochs between two saves of the trainer's state.
-    pub checkpoint: usize,
 }
 
 impl Default for Train {
@@ -170,7 +168,6 @@ impl Default for Train {
             shuffle: true,
             metrics: Vec::new(),
             patience: None,
-            checkpoint: 1,
         }
     }
 }

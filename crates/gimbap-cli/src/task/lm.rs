@@ -13,7 +13,7 @@ use gimbap::model::{Evaluation, Input, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Report, TaskDoc, Work, card_of, data_path, figures, line_of, sequential};
+use super::{Report, TaskDoc, Work, card_of, data_path, figures, line_of, plain_figures, sequential};
 use crate::config::{Config, Held};
 use crate::output::{Failure, Out, Outcome, thousands};
 
@@ -99,7 +99,8 @@ impl Lm {
         }
         for (key, part) in [("data.valid", &self.valid), ("data.test", &self.test)] {
             if part.as_ref().is_some_and(|p| p.ids.len() < 2) {
-                let message = format!("{key}: has fewer than two tokens, so nothing can be predicted: give more");
+                let message =
+                    format!("{key}: has fewer than two tokens, so nothing can be predicted: give more");
                 return Err(Failure::work("data", message));
             }
         }
@@ -132,7 +133,8 @@ fn cut(text: &str, fraction: f64, unit: Unit) -> usize {
     if unit == Unit::Char {
         return at;
     }
-    let after = |mark: fn(char) -> bool| text[at..].find(mark).map(|i| at + i + 1).filter(|&i| i < text.len());
+    let after =
+        |mark: fn(char) -> bool| text[at..].find(mark).map(|i| at + i + 1).filter(|&i| i < text.len());
     after(|c| c == '\n')
         .or_else(|| text[..at].rfind('\n').map(|i| i + 1))
         .or_else(|| after(char::is_whitespace))
@@ -142,7 +144,9 @@ fn cut(text: &str, fraction: f64, unit: Unit) -> usize {
 /// An error about "the text" names the file.
 fn in_file(error: gimbap::Error, path: &Path) -> Failure {
     match error {
-        gimbap::Error::Data { message, .. } => gimbap::Error::data(path.display().to_string(), message).into(),
+        gimbap::Error::Data { message, .. } => {
+            gimbap::Error::data(path.display().to_string(), message).into()
+        }
         other => other.into(),
     }
 }
@@ -168,7 +172,10 @@ pub fn evaluate(doc: &Doc, model: &Model, path: &Path) -> Outcome<Report> {
     let text = read_text_or_folder(path)?;
     let part = Part::new(&doc.vocabulary, &text);
     let source = measuring(&part.ids).map_err(|_| {
-        Failure::work("data", format!("{}: has fewer than two tokens, so nothing can be predicted", path.display()))
+        Failure::work(
+            "data",
+            format!("{}: has fewer than two tokens, so nothing can be predicted", path.display()),
+        )
     })?;
     let evaluation = model.evaluate_on(&source)?;
     let mut metrics = from_loss(&evaluation, part.chars);
@@ -208,8 +215,8 @@ impl Work for Lm {
     }
 
     fn figures(&self, evaluation: &Evaluation) -> Map<String, Value> {
-        let mut metrics = from_loss(evaluation, self.valid.as_ref().unwrap_or(&self.train).chars);
-        metrics.extend(figures(evaluation.metrics.iter().map(|(m, x)| (m.to_string(), *x)).collect::<Vec<_>>().iter().map(|(m, x)| (m.as_str(), *x))));
+        let mut metrics = from_loss(evaluation, self.train.chars);
+        metrics.extend(plain_figures(evaluation));
         metrics
     }
 
@@ -221,15 +228,9 @@ impl Work for Lm {
             Ok(metrics)
         };
         let mut report = Report::default();
-        if let Some(valid) = &self.valid {
-            report.metrics = measure(valid)?;
-            report.text = format!("validation  {}", line_of(&report.metrics));
-        }
-        if let Some(test) = &self.test {
-            let metrics = measure(test)?;
-            let gap = if report.text.is_empty() { "" } else { "\n" };
-            report.text.push_str(&format!("{gap}test        {}", line_of(&metrics)));
-            report.metrics.insert("test".into(), Value::Object(metrics));
+        for (name, part) in [("validation", &self.valid), ("test", &self.test)] {
+            let Some(part) = part else { continue };
+            report.add(name, measure(part)?);
         }
         Ok(report)
     }

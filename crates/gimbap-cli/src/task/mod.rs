@@ -6,6 +6,7 @@ pub mod builtin;
 pub mod classify;
 pub mod forecast;
 pub mod lm;
+pub mod speak;
 
 use std::path::Path;
 
@@ -44,7 +45,8 @@ impl TaskDoc {
 
     /// For [`Model::task`].
     pub fn to_value(&self) -> Outcome<Value> {
-        serde_json::to_value(self).map_err(|e| Failure::work("model_file", format!("the task cannot be stored: {e}")))
+        serde_json::to_value(self)
+            .map_err(|e| Failure::work("model_file", format!("the task cannot be stored: {e}")))
     }
 }
 
@@ -77,6 +79,26 @@ pub struct Report {
     pub beside: Map<String, Value>,
     /// For people.
     pub text: String,
+}
+
+impl Report {
+    /// Adds the figures of a part: the first one's stand alone, a later one's under its name.
+    pub fn add(&mut self, name: &str, metrics: Map<String, Value>) {
+        let text = format!("{name}: {}", line_of(&metrics));
+        self.add_as(name, metrics, &text);
+    }
+
+    /// As [`Report::add`], in these words.
+    pub fn add_as(&mut self, name: &str, metrics: Map<String, Value>, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(text);
+        match self.metrics.is_empty() {
+            true => self.metrics = metrics,
+            false => drop(self.metrics.insert(name.into(), Value::Object(metrics))),
+        }
+    }
 }
 
 /// Reads the data that a config names.
@@ -123,14 +145,16 @@ fn specs(config: &Config) -> Outcome<Vec<LayerSpec>> {
         let kind = layer.kind.clone();
         let ends_later = config.layer[i + 1..].iter().any(|l| l.kind == "pool" || l.kind == "flatten");
         let steps = lm || Some(i) != last || ends_later;
-        let at = layer.layer.as_deref_mut().filter(|_| kind == "bidirectional");
         if lm && (kind == "bidirectional" || layer.go_backwards == Some(true)) {
             return Err(Failure::usage(
                 "config",
                 format!("layer.{i}: a language model cannot read from the right, where the answer stands"),
             ));
         }
-        fill(at.unwrap_or(&mut layer), steps, config.train.init);
+        match layer.layer.as_deref_mut() {
+            Some(inner) => fill(inner, steps, config.train.init),
+            None => fill(&mut layer, steps, config.train.init),
+        }
         specs.push(LayerSpec::try_from(layer)?);
     }
     Ok(specs)
@@ -157,6 +181,12 @@ pub fn number(x: f64) -> Value {
 /// Figures in the order given.
 pub fn figures<'a>(pairs: impl IntoIterator<Item = (&'a str, f64)>) -> Map<String, Value> {
     pairs.into_iter().map(|(name, x)| (name.to_string(), number(x))).collect()
+}
+
+/// The loss and the metrics of a pass.
+pub fn plain_figures(evaluation: &Evaluation) -> Map<String, Value> {
+    let metrics = evaluation.metrics.iter().map(|(metric, x)| (metric.to_string(), number(*x)));
+    [("loss".to_string(), number(evaluation.loss))].into_iter().chain(metrics).collect()
 }
 
 /// Figures on one line: `loss 1.2345  perplexity 3.44`.
