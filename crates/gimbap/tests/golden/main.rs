@@ -13,6 +13,7 @@
 //! Each is computed in f64, and in f32 on every instruction set of this processor. A value may be off by
 //! [`F64`] or [`F32`] of the largest in its tensor; a tensor of zeros must be met exactly. A test fails too if it
 //! leaves a tensor of its fixture unread, or an option of it.
+//! `cargo test -p gimbap --test golden -- --nocapture` prints the largest errors.
 
 mod curves;
 mod fixture;
