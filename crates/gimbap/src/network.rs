@@ -192,6 +192,13 @@ impl<R: Arithmetic> Network<R> {
             .collect()
     }
 
+    /// Begins backward with these gradients of the last states, as [`Network::zero_d_states`] does with zeros:
+    /// for an objective that looks at the states as well as at the outputs. Rows are those of the layout.
+    pub fn set_d_states(&mut self, d_states: &States<R>) {
+        let carries = self.nodes.iter_mut().filter_map(|node| node.layer.carry());
+        carries.zip(d_states).for_each(|(carry, d_states)| carry.d_state.clone_from(d_states));
+    }
+
     /// Sets the gradients of the carried states to zero.
     pub fn zero_d_states(&mut self, batch: usize) {
         for node in &mut self.nodes {
