@@ -1,2 +1,65 @@
-//! The binary `gimbap`.
-fn main() {}
+//! The binary `gimbap`: this file is its map, one match over the verbs.
+
+mod args;
+mod config;
+mod input;
+mod interrupt;
+mod model_file;
+mod npy;
+mod output;
+mod progress;
+mod run_dir;
+mod sample;
+mod task;
+mod verb;
+
+use std::process::ExitCode;
+
+use args::{Cli, Verb};
+use clap::Parser;
+use output::{Failure, Out, Outcome};
+
+fn main() -> ExitCode {
+    let (out, outcome) = match Cli::try_parse() {
+        Ok(cli) => {
+            let out = Out { json: cli.common.json, quiet: cli.common.quiet };
+            (out, interrupt::install().and_then(|()| run(&cli, &out)))
+        }
+        Err(error) => match misuse(&error) {
+            Some(answer) => answer,
+            None => error.exit(),
+        },
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            out.failure(&failure);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(cli: &Cli, out: &Out) -> Outcome {
+    match &cli.verb {
+        Verb::New(args) => verb::new::run(args, out),
+        Verb::Train(args) => verb::train::run(args, out),
+        Verb::Eval(args) => verb::eval::run(args, out),
+        Verb::Predict(args) => verb::predict::run(args, out),
+        Verb::Generate(args) => verb::generate::run(args, out),
+        Verb::Score(args) => verb::score::run(args, out),
+        Verb::Inspect(args) => verb::inspect::run(args, out),
+        Verb::Completions(args) => verb::completions::run(args, out),
+    }
+}
+
+/// Wrong usage under `--json` is an object like every other failure; otherwise clap speaks for itself.
+fn misuse(error: &clap::Error) -> Option<(Out, Outcome)> {
+    let json = std::env::args_os().skip(1).take_while(|a| a != "--").any(|a| a == "--json");
+    if !json || !error.use_stderr() {
+        return None;
+    }
+    let text = error.to_string();
+    let message = text.trim().strip_prefix("error: ").unwrap_or(text.trim());
+    let message = message.split("\n\nUsage:").next().unwrap_or(message).trim();
+    Some((Out { json: true, quiet: true }, Err(Failure::usage("usage", message))))
+}

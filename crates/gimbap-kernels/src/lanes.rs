@@ -20,12 +20,7 @@ use crate::Real;
 
 /// A scalar or a vector of numbers, with the arithmetic that a cell needs.
 pub trait Lanes:
-    Copy
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     /// `x` in every lane (of the kind of `self`, whose values are not used).
     fn splat(self, x: f64) -> Self;

@@ -126,7 +126,8 @@ impl<R: Arithmetic> Kernel<R> for Multiply<'_, R> {
     type Output = ();
     #[inline(always)]
     fn call<T: Token<Elem = R>>(self, token: T) {
-        let Multiply { weights, rows, input: (input, input_stride), output: (output, output_stride), onto } = self;
+        let Multiply { weights, rows, input: (input, input_stride), output: (output, output_stride), onto } =
+            self;
         let Packed { k, n, panel, start, ref data } = *weights;
         if rows == 0 || n == 0 {
             return;
@@ -201,13 +202,21 @@ impl<R: Arithmetic> Tile<'_, R> {
                 }
             }
         }
-        let rows: [&[R]; M] = std::array::from_fn(|i| &input[i * input_stride..i * input_stride + k]);
+        // Plain loops, here and below: `array::from_fn` is not always inlined, and a call that is not leaves the
+        // instruction set's features behind.
+        let mut rows = [input; M];
+        for (i, row) in rows.iter_mut().enumerate() {
+            *row = &input[i * input_stride..i * input_stride + k];
+        }
         for (step, weights) in block.chunks_exact(V * T::WIDTH).enumerate() {
-            let weights: [T::V; V] = std::array::from_fn(|v| token.load(&weights[v * T::WIDTH..]));
+            let mut w = [zero; V];
+            for (v, w) in w.iter_mut().enumerate() {
+                *w = token.load(&weights[v * T::WIDTH..]);
+            }
             for (sums, row) in sums.iter_mut().zip(rows) {
                 // SAFETY: the block holds k chunks, so step < k, and every row slice is k long.
                 let x = token.splat(unsafe { *row.get_unchecked(step) });
-                for (sum, w) in sums.iter_mut().zip(weights) {
+                for (sum, w) in sums.iter_mut().zip(w) {
                     *sum = x.mul_add(w, *sum);
                 }
             }

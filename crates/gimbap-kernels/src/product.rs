@@ -52,8 +52,7 @@ pub fn product<R: Arithmetic>(output: (&mut [R], usize), accumulate: bool, a: Vi
     }
     assert!((m - 1) * row_stride + n <= output.len() && row_stride >= n, "output too small");
     let threads = if m * n * k < PARALLEL_FROM { 1 } else { rayon::current_num_threads() };
-    let parallelism =
-        if threads == 1 { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(threads) };
+    let parallelism = if threads == 1 { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(threads) };
     // SAFETY: the views were checked on construction and the output just now; `output` is borrowed exclusively
     // and so overlaps neither operand; row_stride >= n keeps output rows apart.
     unsafe {

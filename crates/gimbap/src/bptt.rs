@@ -58,7 +58,9 @@ impl Bptt {
             Bptt::Truncated { k1: 0, .. } => Err(Error::config("bptt", "k1 is 0; it must be at least 1")),
             Bptt::Truncated { k1, k2 } if k2 < k1 => Err(Error::config(
                 "bptt",
-                format!("k2 = {k2} is below k1 = {k1}: the losses of {k1} steps need at least as many to flow back"),
+                format!(
+                    "k2 = {k2} is below k1 = {k1}: the losses of {k1} steps need at least as many to flow back"
+                ),
             )),
             _ => Ok(()),
         }
@@ -265,7 +267,13 @@ impl<'a, R: Arithmetic> Job<'a, R> {
     }
 
     /// Windows of `k2` steps that end every `k1` steps.
-    fn truncated(mut self, k1: usize, k2: usize, gradients: &mut [R], mut d_input: Option<&mut Vec<R>>) -> Losses {
+    fn truncated(
+        mut self,
+        k1: usize,
+        k2: usize,
+        gradients: &mut [R],
+        mut d_input: Option<&mut Vec<R>>,
+    ) -> Losses {
         let (batch, shared) = (self.batch, self.shared());
         let layout = &batch.layout;
         let (steps, width, lengths) = (layout.steps(), batch.width(), layout.lengths());
@@ -331,7 +339,15 @@ impl<'a, R: Arithmetic> Job<'a, R> {
         let new = rows.start + old..rows.end;
         let outputs = &self.network.output()[old * width..];
         let mut d_new = Vec::new();
-        self.objective.loss.rows(outputs, width, &batch.targets, new.start, &scale, &mut row_losses[new.clone()], &mut d_new);
+        self.objective.loss.rows(
+            outputs,
+            width,
+            &batch.targets,
+            new.start,
+            &scale,
+            &mut row_losses[new.clone()],
+            &mut d_new,
+        );
         d.clear();
         d.resize(old * width, R::ZERO);
         d.extend_from_slice(&d_new);

@@ -86,7 +86,8 @@ pub(crate) fn write_tensors<R: Arithmetic>(
     let views = tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
         TensorView::new(dtype::<R>(), tensor.shape.clone(), bytes).map(|view| (&tensor.name, view))
     });
-    let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| failed(error.to_string()))?;
+    let views =
+        views.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| failed(error.to_string()))?;
     let metadata = HashMap::from([(key.to_string(), document)]);
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| failed(error.to_string()))?;
     write_atomically(path, &bytes)
@@ -99,14 +100,20 @@ pub(crate) fn read_tensors<R: Arithmetic>(path: &Path, key: &str) -> Result<(Str
     let not_whole = |error| failed(format!("is damaged or no safetensors file ({error})"));
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_whole)?;
     let document = metadata.metadata().as_ref().and_then(|m| m.get(key)).cloned();
-    let document = document.ok_or_else(|| failed(format!("is a safetensors file, but not one of Gimbap's (no `{key}` in its metadata)")))?;
+    let document = document.ok_or_else(|| {
+        failed(format!("is a safetensors file, but not one of Gimbap's (no `{key}` in its metadata)"))
+    })?;
     let file = SafeTensors::deserialize(&bytes).map_err(not_whole)?;
     let mut tensors = Vec::new();
     for (name, view) in file.tensors() {
         let data = view.data();
         let values = match view.dtype() {
-            Dtype::F32 => data.as_chunks::<4>().0.iter().map(|b| R::from_f64(f32::from_le_bytes(*b).into())).collect(),
-            Dtype::F64 => data.as_chunks::<8>().0.iter().map(|b| R::from_f64(f64::from_le_bytes(*b))).collect(),
+            Dtype::F32 => {
+                data.as_chunks::<4>().0.iter().map(|b| R::from_f64(f32::from_le_bytes(*b).into())).collect()
+            }
+            Dtype::F64 => {
+                data.as_chunks::<8>().0.iter().map(|b| R::from_f64(f64::from_le_bytes(*b))).collect()
+            }
             other => {
                 let message = format!("has type {other:?}; F32 or F64 is read");
                 return Err(Error::Tensor { path: path.into(), tensor: name, message });
@@ -152,7 +159,12 @@ pub fn save<R: Arithmetic>(model: &Model<R>, path: impl AsRef<Path>) -> Result<(
 /// The parameters as tensors, with these values.
 pub(crate) fn tensors<R: Arithmetic>(model: &Model<R>, values: &[R]) -> Vec<Tensor<R>> {
     let each = model.parameters.iter();
-    each.map(|p| Tensor { name: p.name.clone(), shape: p.shape.clone(), values: values[p.range.clone()].to_vec() }).collect()
+    each.map(|p| Tensor {
+        name: p.name.clone(),
+        shape: p.shape.clone(),
+        values: values[p.range.clone()].to_vec(),
+    })
+    .collect()
 }
 
 /// Reads a model.
@@ -164,15 +176,19 @@ pub fn load<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
     let path = path.as_ref();
     let failed = |message: String| Error::ModelFile { path: path.into(), message };
     let (document, tensors) = read_tensors::<R>(path, KEY)?;
-    let value: serde_json::Value = serde_json::from_str(&document).map_err(|error| failed(format!("has a damaged header ({error})")))?;
+    let value: serde_json::Value =
+        serde_json::from_str(&document).map_err(|error| failed(format!("has a damaged header ({error})")))?;
     match value.get("format").and_then(serde_json::Value::as_u64) {
         Some(format) if format == u64::from(FORMAT) => {}
         Some(format) => {
-            return Err(failed(format!("has format {format}; this version reads format {FORMAT}: use the Gimbap that wrote it, or a newer one")));
+            return Err(failed(format!(
+                "has format {format}; this version reads format {FORMAT}: use the Gimbap that wrote it, or a newer one"
+            )));
         }
         None => return Err(failed("has no format version in its header".into())),
     }
-    let document: Document = serde_json::from_value(value).map_err(|error| failed(format!("has a wrong header: {error}")))?;
+    let document: Document =
+        serde_json::from_value(value).map_err(|error| failed(format!("has a wrong header: {error}")))?;
     let sequential = document.layers.into_iter().fold(Sequential::new(document.input), Sequential::add);
     let mut model = sequential.build_without_values::<R>()?;
     fill(&mut model, path, &tensors)?;
@@ -183,10 +199,14 @@ pub fn load<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
 
 /// Takes the parameters' values from tensors.
 pub(crate) fn fill<R: Arithmetic>(model: &mut Model<R>, path: &Path, tensors: &[Tensor<R>]) -> Result<()> {
-    let failed = |tensor: &str, message: String| Error::Tensor { path: path.into(), tensor: tensor.into(), message };
+    let failed =
+        |tensor: &str, message: String| Error::Tensor { path: path.into(), tensor: tensor.into(), message };
     for parameter in &model.parameters {
         let Some(tensor) = tensors.iter().find(|tensor| tensor.name == parameter.name) else {
-            return Err(failed(&parameter.name, format!("is missing; its shape should be {:?}", parameter.shape)));
+            return Err(failed(
+                &parameter.name,
+                format!("is missing; its shape should be {:?}", parameter.shape),
+            ));
         };
         if tensor.shape != parameter.shape {
             let message = format!("has shape {:?}; the layers say {:?}", tensor.shape, parameter.shape);

@@ -59,8 +59,8 @@
 #![forbid(unsafe_code)]
 
 pub mod bptt;
-pub mod checkpoint;
 pub mod cell;
+pub mod checkpoint;
 pub mod data;
 pub mod error;
 pub mod init;
@@ -94,8 +94,8 @@ pub mod prelude {
     pub use crate::checkpoint::{load, save};
     pub use crate::data::dataset::{Dataset, Sequences, Targets};
     pub use crate::layer::{
-        Activation, Bidirectional, Dense, Dropout, Embedding, Flatten, Gru, LayerNorm, Lstm, Merge, OneHot, Pool,
-        SimpleRnn,
+        Activation, Bidirectional, Dense, Dropout, Embedding, Flatten, Gru, LayerNorm, Lstm, Merge, OneHot,
+        Pool, SimpleRnn,
     };
     pub use crate::loss::{Loss, Reduction};
     pub use crate::metric::Metric;

@@ -136,24 +136,32 @@ impl Loss {
             (Loss::SparseCategoricalCrossentropy, RowTargets::Classes(classes)) => {
                 match classes.iter().find(|&&class| class as usize >= width) {
                     None => Ok(()),
-                    Some(class) => {
-                        Err(Error::shape(place, format!("classes below {width}, the model's outputs"), class.to_string()))
-                    }
+                    Some(class) => Err(Error::shape(
+                        place,
+                        format!("classes below {width}, the model's outputs"),
+                        class.to_string(),
+                    )),
                 }
             }
-            (Loss::SparseCategoricalCrossentropy, RowTargets::Values { .. }) => {
-                Err(Error::shape(place, "classes (integers)", "values; for those use categorical_crossentropy"))
-            }
+            (Loss::SparseCategoricalCrossentropy, RowTargets::Values { .. }) => Err(Error::shape(
+                place,
+                "classes (integers)",
+                "values; for those use categorical_crossentropy",
+            )),
             (Loss::BinaryCrossentropy, RowTargets::Classes(classes)) if width == 1 => {
                 match classes.iter().find(|&&class| class > 1) {
                     None => Ok(()),
                     Some(class) => Err(Error::shape(place, "0 or 1", class.to_string())),
                 }
             }
-            (_, RowTargets::Classes(_)) => Err(Error::shape(place, format!("{width} values per row"), "classes")),
-            (_, RowTargets::Values { width: found, .. }) if *found != width => {
-                Err(Error::shape(place, format!("{width} values per row, as the model has outputs"), found.to_string()))
+            (_, RowTargets::Classes(_)) => {
+                Err(Error::shape(place, format!("{width} values per row"), "classes"))
             }
+            (_, RowTargets::Values { width: found, .. }) if *found != width => Err(Error::shape(
+                place,
+                format!("{width} values per row, as the model has outputs"),
+                found.to_string(),
+            )),
             _ => Ok(()),
         }
     }

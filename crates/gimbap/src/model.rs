@@ -41,7 +41,9 @@ impl Input {
 
     fn shape(self) -> Result<Shape> {
         match self {
-            Input::Features(0) | Input::Ids(0) => Err(Error::config("input", "has size 0; it must be at least 1")),
+            Input::Features(0) | Input::Ids(0) => {
+                Err(Error::config("input", "has size 0; it must be at least 1"))
+            }
             Input::Features(i) => Ok(Shape::Steps(i)),
             Input::Ids(v) => Ok(Shape::Ids(v)),
         }
@@ -228,11 +230,15 @@ impl<R: Arithmetic> Model<R> {
             metric.check(loss.output_kind())?;
         }
         let last = final_activation(&self.layers);
-        let fits = last == crate::layer::Activation::Linear || loss.link() == Some(last) || loss.link().is_none();
+        let fits =
+            last == crate::layer::Activation::Linear || loss.link() == Some(last) || loss.link().is_none();
         if !fits {
             return Err(Error::config(
                 "loss",
-                format!("{loss:?} takes logits: end the model in {:?} or in no activation, not {last:?}", loss.link().unwrap_or_default()),
+                format!(
+                    "{loss:?} takes logits: end the model in {:?} or in no activation, not {last:?}",
+                    loss.link().unwrap_or_default()
+                ),
             ));
         }
         self.training = Some(Training { optimizer, loss, reduction: Reduction::Mean, metrics });
@@ -263,7 +269,9 @@ impl<R: Arithmetic> Model<R> {
     }
 
     pub(crate) fn trained_for(&self) -> Result<&Training> {
-        self.training.as_ref().ok_or_else(|| Error::unsupported("model", "is not compiled: call `compile` first"))
+        self.training
+            .as_ref()
+            .ok_or_else(|| Error::unsupported("model", "is not compiled: call `compile` first"))
     }
 
     /// The names, shapes and places of its parameters.
@@ -294,11 +302,18 @@ impl<R: Arithmetic> Model<R> {
     pub fn set_parameter(&mut self, name: &str, values: &[R]) -> Result<()> {
         let names = || self.parameters.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ");
         let Some(parameter) = self.parameters.iter().find(|p| p.name == name) else {
-            return Err(Error::config(format!("parameter `{name}`"), format!("is not in this model; it has {}", names())));
+            return Err(Error::config(
+                format!("parameter `{name}`"),
+                format!("is not in this model; it has {}", names()),
+            ));
         };
         if values.len() != parameter.range.len() {
             let expected = format!("{:?}", parameter.shape);
-            return Err(Error::shape(format!("parameter `{name}`"), expected, format!("{} values", values.len())));
+            return Err(Error::shape(
+                format!("parameter `{name}`"),
+                expected,
+                format!("{} values", values.len()),
+            ));
         }
         self.values[parameter.range.clone()].copy_from_slice(values);
         Ok(())
@@ -397,7 +412,8 @@ impl<R: Arithmetic> Model<R> {
             carried = (group.len() == PREDICT_BATCH).then_some(after);
         }
         let mut all_states = states.finish();
-        let returned: Vec<bool> = self.layers.iter().filter(|spec| has_state(spec)).map(returns_state).collect();
+        let returned: Vec<bool> =
+            self.layers.iter().filter(|spec| has_state(spec)).map(returns_state).collect();
         let mut kept = returned.into_iter();
         all_states.retain(|_| kept.next().unwrap_or(false));
         Ok(Output { y, states: all_states })
@@ -413,8 +429,12 @@ impl<R: Arithmetic> Model<R> {
             (Input::Features(i), Steps::Features { width, .. }) => {
                 Err(Error::shape("input", format!("{i} features per step"), width.to_string()))
             }
-            (Input::Features(i), Steps::Ids(_)) => Err(Error::shape("input", format!("{i} features per step"), "token ids")),
-            (Input::Ids(v), Steps::Features { .. }) => Err(Error::shape("input", format!("token ids below {v}"), "features")),
+            (Input::Features(i), Steps::Ids(_)) => {
+                Err(Error::shape("input", format!("{i} features per step"), "token ids"))
+            }
+            (Input::Ids(v), Steps::Features { .. }) => {
+                Err(Error::shape("input", format!("token ids below {v}"), "features"))
+            }
         }
     }
 
@@ -425,9 +445,11 @@ impl<R: Arithmetic> Model<R> {
         });
         match steps.and_then(|steps| x.lengths().into_iter().find(|&n| n != steps).map(|n| (steps, n))) {
             None => Ok(()),
-            Some((steps, n)) => {
-                Err(Error::shape("layer `flatten`", format!("sequences of {steps} steps"), format!("one of {n}")))
-            }
+            Some((steps, n)) => Err(Error::shape(
+                "layer `flatten`",
+                format!("sequences of {steps} steps"),
+                format!("one of {n}"),
+            )),
         }
     }
 
@@ -436,10 +458,18 @@ impl<R: Arithmetic> Model<R> {
         let network = Network::<R>::build(self.input.shape()?, &self.layers, false)?;
         match (network.ends_time(), data.per_step) {
             (true, true) => {
-                return Err(Error::shape("targets", "one per sequence, as the model has outputs", "one per step"));
+                return Err(Error::shape(
+                    "targets",
+                    "one per sequence, as the model has outputs",
+                    "one per step",
+                ));
             }
             (false, false) => {
-                return Err(Error::shape("targets", "one per step, as the model has outputs", "one per sequence"));
+                return Err(Error::shape(
+                    "targets",
+                    "one per step, as the model has outputs",
+                    "one per sequence",
+                ));
             }
             _ => {}
         }
@@ -479,7 +509,10 @@ impl<R: Arithmetic> Model<R> {
             let initial = carried.take().filter(|_| batch.continues).map(|s| permute(&s, &batch.order, true));
             network.start(batch.layout.batch(), initial.as_ref());
             if batch.loss_from > 0 {
-                return Err(Error::unsupported("evaluate", "takes segments that do not overlap: see `TokenStream::flat`"));
+                return Err(Error::unsupported(
+                    "evaluate",
+                    "takes segments that do not overlap: see `TokenStream::flat`",
+                ));
             }
             let losses = tally.run(&mut network, &self.values, &batch, |job| Ok(job.evaluate()))?;
             tally.add(&losses);
@@ -512,7 +545,14 @@ impl<R: Arithmetic> Model<R> {
         let mut d_input = Vec::new();
         let draw = dropout.map(|seed| Draw { seed, ..Draw::default() });
         let wanted = matches!(batch.input, Signal::Values(_)).then_some(&mut d_input);
-        let job = Job { network: &mut network, parameters: &self.values, batch: &batch, objective, draw, observe: None };
+        let job = Job {
+            network: &mut network,
+            parameters: &self.values,
+            batch: &batch,
+            objective,
+            draw,
+            observe: None,
+        };
         let losses = job.gradient(bptt, &mut parameters, wanted)?;
         let width = batch.width();
         let mut x = ArrayD::from_elem(IxDyn(&[data.len(), batch.layout.steps(), width]), R::ZERO);
@@ -556,7 +596,10 @@ impl<R: Arithmetic> Model<R> {
     pub fn truncation(&self, data: &Dataset<R>, k1: usize, k2: usize) -> Result<Vec<Truncation>> {
         let full = self.gradients(data, None, Bptt::Full, None)?.parameters;
         let cut = self.gradients(data, None, Bptt::Truncated { k1, k2 }, None)?.parameters;
-        let each = self.parameters.iter().map(|p| Truncation::between(&p.name, &cut[p.range.clone()], &full[p.range.clone()]));
+        let each = self
+            .parameters
+            .iter()
+            .map(|p| Truncation::between(&p.name, &cut[p.range.clone()], &full[p.range.clone()]));
         Ok(each.chain([Truncation::between("all", &cut, &full)]).collect())
     }
 
@@ -575,31 +618,47 @@ impl<R: Arithmetic> Model<R> {
             .nodes()
             .iter()
             .map(|node| {
-                let count: usize = self.parameters[node.parameters.clone()].iter().map(|p| p.range.len()).sum();
+                let count: usize =
+                    self.parameters[node.parameters.clone()].iter().map(|p| p.range.len()).sum();
                 [format!("{} ({})", node.name, node.kind), node.output.to_string(), thousands(count)]
             })
             .collect();
         let head = ["Layer (type)", "Output shape", "Param #"].map(String::from);
-        let width = |column: usize| rows.iter().chain([&head]).map(|row| row[column].len()).max().unwrap_or(0);
+        let width =
+            |column: usize| rows.iter().chain([&head]).map(|row| row[column].len()).max().unwrap_or(0);
         let widths = [width(0), width(1), width(2)];
         let mut text = String::new();
         for (index, [name, shape, count]) in [&head].into_iter().chain(&rows).enumerate() {
-            let _ = writeln!(text, "{name:<a$}  {shape:<b$}  {count:>c$}", a = widths[0], b = widths[1], c = widths[2]);
+            let _ = writeln!(
+                text,
+                "{name:<a$}  {shape:<b$}  {count:>c$}",
+                a = widths[0],
+                b = widths[1],
+                c = widths[2]
+            );
             if index == 0 {
                 let _ = writeln!(text, "{}", "-".repeat(widths.iter().sum::<usize>() + 4));
             }
         }
         let total = self.values.len();
-        let _ = writeln!(text, "Total params: {} ({:.2} KB)", thousands(total), (total * size_of::<R>()) as f64 / 1024.0);
+        let _ = writeln!(
+            text,
+            "Total params: {} ({:.2} KB)",
+            thousands(total),
+            (total * size_of::<R>()) as f64 / 1024.0
+        );
         text
     }
 
     /// For each layer: its name, kind, output shape and number of parameters.
     pub fn describe(&self) -> Result<Vec<(String, &'static str, Shape, usize)>> {
         let network = self.network(false)?;
-        let count = |range: std::ops::Range<usize>| self.parameters[range].iter().map(|p| p.range.len()).sum();
+        let count =
+            |range: std::ops::Range<usize>| self.parameters[range].iter().map(|p| p.range.len()).sum();
         let nodes = network.nodes().iter();
-        Ok(nodes.map(|node| (node.name.clone(), node.kind, node.output, count(node.parameters.clone()))).collect())
+        Ok(nodes
+            .map(|node| (node.name.clone(), node.kind, node.output, count(node.parameters.clone())))
+            .collect())
     }
 }
 
@@ -608,7 +667,8 @@ const PREDICT_BATCH: usize = 32;
 
 fn thousands(n: usize) -> String {
     let digits = n.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).unwrap_or("")).collect();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).unwrap_or("")).collect();
     groups.join(",")
 }
 
@@ -646,7 +706,10 @@ pub(crate) fn permute<R: Arithmetic>(states: &States<R>, order: &[usize], to_lay
         }
         moved
     };
-    states.iter().map(|layer| layer.iter().map(|state| State(state.0.each_ref().map(plane))).collect()).collect()
+    states
+        .iter()
+        .map(|layer| layer.iter().map(|state| State(state.0.each_ref().map(plane))).collect())
+        .collect()
 }
 
 /// States of all sequences, taken apart into batches and put together again.
@@ -669,7 +732,10 @@ impl<R: Arithmetic> StateCollector<R> {
         if let Some(initial) = initial {
             let shapes = |states: &[LayerState<R>]| -> Vec<_> {
                 let direction = |d: &DirectionState<R>| (d.h.dim(), d.c.as_ref().map(|c| c.dim()));
-                states.iter().map(|s| (s.layer.clone(), s.directions.iter().map(direction).collect::<Vec<_>>())).collect()
+                states
+                    .iter()
+                    .map(|s| (s.layer.clone(), s.directions.iter().map(direction).collect::<Vec<_>>()))
+                    .collect()
             };
             let (found, expected) = (shapes(initial), shapes(&all));
             if found != expected {
@@ -691,11 +757,16 @@ impl<R: Arithmetic> StateCollector<R> {
     fn collect(&mut self, states: &States<R>, group: &[usize], batch: &Batch<R>) {
         for (layer, states) in self.all.iter_mut().zip(states) {
             for (direction, State([h, c])) in layer.directions.iter_mut().zip(states) {
-                let arrays = [(&mut direction.h, h)].into_iter().chain(direction.c.as_mut().map(|to| (to, c)));
+                let arrays =
+                    [(&mut direction.h, h)].into_iter().chain(direction.c.as_mut().map(|to| (to, c)));
                 for (array, values) in arrays {
                     let units = array.ncols();
                     for (row, &b) in batch.order.iter().enumerate() {
-                        array.row_mut(group[b]).iter_mut().zip(&values[row * units..]).for_each(|(to, v)| *to = *v);
+                        array
+                            .row_mut(group[b])
+                            .iter_mut()
+                            .zip(&values[row * units..])
+                            .for_each(|(to, v)| *to = *v);
                     }
                 }
             }
@@ -724,7 +795,11 @@ impl Tally {
         let kind = training.loss.output_kind();
         Ok(Tally {
             objective: Objective { loss: training.loss, reduction: training.reduction },
-            metrics: training.metrics.iter().map(|&metric| MetricState::new(metric, kind)).collect::<Result<_>>()?,
+            metrics: training
+                .metrics
+                .iter()
+                .map(|&metric| MetricState::new(metric, kind))
+                .collect::<Result<_>>()?,
             link: training.loss.link().unwrap_or_default(),
             width: network.output_shape().width(),
             per_sequence: network.ends_time(),
@@ -751,7 +826,8 @@ impl Tally {
         if self.metrics.iter().all(|m| m.metric().is_from_loss()) {
             return run(Job { network, parameters, batch, objective, draw, observe: None });
         }
-        let (link, width, per_sequence, metrics) = (self.link, self.width, self.per_sequence, &mut self.metrics);
+        let (link, width, per_sequence, metrics) =
+            (self.link, self.width, self.per_sequence, &mut self.metrics);
         let mut probabilities = Vec::new();
         let mut observe = |rows: std::ops::Range<usize>, outputs: &[R]| {
             probabilities.clear();

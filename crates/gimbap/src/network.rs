@@ -7,7 +7,9 @@ use std::ops::Range;
 
 use gimbap_kernels::Arithmetic;
 
-use crate::layer::{self, Activation, Builder, Layer, LayerSpec, Parameter, Pass, Shape, Signal, takes_one_hot};
+use crate::layer::{
+    self, Activation, Builder, Layer, LayerSpec, Parameter, Pass, Shape, Signal, takes_one_hot,
+};
 use crate::sequence::State;
 use crate::{Error, Result};
 
@@ -184,7 +186,17 @@ impl<R: Arithmetic> Network<R> {
 
     /// The gradients of the carried states.
     pub fn d_states(&mut self) -> States<R> {
-        self.nodes.iter_mut().filter_map(|node| node.layer.carry().map(|carry| carry.d_state.clone())).collect()
+        self.nodes
+            .iter_mut()
+            .filter_map(|node| node.layer.carry().map(|carry| carry.d_state.clone()))
+            .collect()
+    }
+
+    /// Begins backward with these gradients of the last states, as [`Network::zero_d_states`] does with zeros:
+    /// for an objective that looks at the states as well as at the outputs. Rows are those of the layout.
+    pub fn set_d_states(&mut self, d_states: &States<R>) {
+        let carries = self.nodes.iter_mut().filter_map(|node| node.layer.carry());
+        carries.zip(d_states).for_each(|(carry, d_states)| carry.d_state.clone_from(d_states));
     }
 
     /// Sets the gradients of the carried states to zero.

@@ -149,7 +149,14 @@ pub trait Run<R>: Send + std::fmt::Debug {
 
     /// One step of one sequence: from `prev` to `next`, with `planes` as work space. Allocates nothing once
     /// `planes` has its size.
-    fn step(&mut self, weights: &Weights<'_, R>, x: Input<'_, R>, prev: &State<R>, next: &mut State<R>, planes: &mut Vec<R>);
+    fn step(
+        &mut self,
+        weights: &Weights<'_, R>,
+        x: Input<'_, R>,
+        prev: &State<R>,
+        next: &mut State<R>,
+        planes: &mut Vec<R>,
+    );
 }
 
 impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
@@ -225,7 +232,8 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
         let widths = [self.hidden, if Self::STATES > 1 { self.hidden } else { 0 }];
         {
             let initial = &*state;
-            let planes_parts = slabs::split(&mut planes, if keep { stride } else { 0 }, layout.offsets(), &cuts);
+            let planes_parts =
+                slabs::split(&mut planes, if keep { stride } else { 0 }, layout.offsets(), &cuts);
             let h_parts = slabs::split(h, widths[0], layout.offsets(), &cuts);
             let c_parts = slabs::split(&mut c, widths[1], layout.offsets(), &cuts);
             let parts: Vec<_> = planes_parts
@@ -314,7 +322,13 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
         let prev = prev.0.each_ref().map(|state| &state[..]);
         for (product, w) in C::PRODUCTS.iter().zip(&self.w_h) {
             if product.stage == Stage::Hidden {
-                multiply(w, 1, (prev[0], hidden), (&mut planes[product.plane * hidden..], stride), Onto::Output);
+                multiply(
+                    w,
+                    1,
+                    (prev[0], hidden),
+                    (&mut planes[product.plane * hidden..], stride),
+                    Onto::Output,
+                );
             }
         }
         if let Some((product, plane, w)) = self.second_product(&self.w_h) {
@@ -373,7 +387,13 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             let masked = apply_mask(prev[0], mask, &mut operand, count * hidden);
             for (product, w) in C::PRODUCTS.iter().zip(&self.w_h) {
                 if product.stage == Stage::Hidden {
-                    multiply(w, count, (masked, hidden), (&mut planes[product.plane * hidden..], stride), Onto::Output);
+                    multiply(
+                        w,
+                        count,
+                        (masked, hidden),
+                        (&mut planes[product.plane * hidden..], stride),
+                        Onto::Output,
+                    );
                 }
             }
             if let Some((product, plane, w)) = self.second_product(&self.w_h) {
@@ -382,14 +402,27 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                 if let Some(mask) = mask {
                     operand.iter_mut().zip(mask).for_each(|(x, m)| *x = *x * *m);
                 }
-                multiply(w, count, (&operand, hidden), (&mut planes[product.plane * hidden..], stride), Onto::Output);
+                multiply(
+                    w,
+                    count,
+                    (&operand, hidden),
+                    (&mut planes[product.plane * hidden..], stride),
+                    Onto::Output,
+                );
             }
             R::run(Forward { cell: self.cell, hidden, planes, prev, next });
         }
     }
 
     /// Adds `W_x x_t` for `count` rows from row `first` on.
-    fn add_input(&self, weights: &Weights<'_, R>, x: Input<'_, R>, first: usize, count: usize, planes: &mut [R]) {
+    fn add_input(
+        &self,
+        weights: &Weights<'_, R>,
+        x: Input<'_, R>,
+        first: usize,
+        count: usize,
+        planes: &mut [R],
+    ) {
         let (stride, columns) = (Self::PLANES * self.hidden, C::GATES * self.hidden);
         match x {
             Input::Dense(x) => {
@@ -411,7 +444,10 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         }
     }
 
-    fn second_product<'a>(&self, packed: &'a [Packed<R>]) -> Option<(&'static Product, usize, &'a Packed<R>)> {
+    fn second_product<'a>(
+        &self,
+        packed: &'a [Packed<R>],
+    ) -> Option<(&'static Product, usize, &'a Packed<R>)> {
         C::PRODUCTS.iter().zip(packed).find_map(|(product, packed)| match product.stage {
             Stage::Operand { plane } => Some((product, plane, packed)),
             Stage::Hidden => None,
@@ -462,7 +498,14 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                     d_operand.iter_mut().zip(mask).for_each(|(d, m)| *d = *d * *m);
                 }
                 let d_h_prev = &mut d_state[0][..];
-                R::run(OperandBackward { cell: self.cell, hidden, planes, h_prev: prev[0], d_operand: &d_operand, d_h_prev });
+                R::run(OperandBackward {
+                    cell: self.cell,
+                    hidden,
+                    planes,
+                    h_prev: prev[0],
+                    d_operand: &d_operand,
+                    d_h_prev,
+                });
             }
             let d_h_state = &mut d_state[0][..count * hidden];
             if mask.is_some() {
@@ -471,7 +514,13 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             let target = if mask.is_some() { &mut d_operand[..] } else { &mut d_h_state[..] };
             for (product, w) in C::PRODUCTS.iter().zip(&self.w_h_transposed) {
                 if product.stage == Stage::Hidden {
-                    multiply(w, count, (&planes[product.plane * hidden..], stride), (target, hidden), Onto::Output);
+                    multiply(
+                        w,
+                        count,
+                        (&planes[product.plane * hidden..], stride),
+                        (target, hidden),
+                        Onto::Output,
+                    );
                 }
             }
             if let Some(mask) = mask {
@@ -619,7 +668,13 @@ fn apply_mask<'a, R: Arithmetic>(h: &'a [R], mask: Option<&[R]>, into: &'a mut [
     }
 }
 
-fn mask_steps<R: Arithmetic>(layout: &Layout, steps: Range<usize>, mask: &[R], hidden: usize, rows: &mut [R]) {
+fn mask_steps<R: Arithmetic>(
+    layout: &Layout,
+    steps: Range<usize>,
+    mask: &[R],
+    hidden: usize,
+    rows: &mut [R],
+) {
     let mut at = 0;
     for t in steps {
         let n = layout.active(t) * hidden;

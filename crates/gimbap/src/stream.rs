@@ -66,7 +66,8 @@ impl<R: Arithmetic> StreamState<R> {
     pub fn from_bytes(&self, bytes: &[u8]) -> Result<Self> {
         let expected: usize = self.planes().map(|plane| plane.len() * 8).sum();
         if bytes.len() != expected {
-            let (expected, found) = (format!("{expected} bytes, as this model's has"), bytes.len().to_string());
+            let (expected, found) =
+                (format!("{expected} bytes, as this model's has"), bytes.len().to_string());
             return Err(Error::Shape { place: "stream state".into(), expected, found });
         }
         let mut values = bytes.as_chunks::<8>().0.iter().map(|bytes| R::from_f64(f64::from_le_bytes(*bytes)));
@@ -138,8 +139,12 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
     {
         let frame = frame.into();
         match frame {
-            Frame::Features(x) => assert!(!self.ids && x.len() == self.width, "a step takes {} features", self.width),
-            Frame::Id(id) => assert!(self.ids && (id as usize) < self.width, "a step takes an id below {}", self.width),
+            Frame::Features(x) => {
+                assert!(!self.ids && x.len() == self.width, "a step takes {} features", self.width)
+            }
+            Frame::Id(id) => {
+                assert!(self.ids && (id as usize) < self.width, "a step takes an id below {}", self.width)
+            }
         }
         let pass = Pass {
             parameters: self.model.values(),

@@ -114,7 +114,9 @@ pub struct Epoch {
 
 fn figures(evaluation: &Evaluation) -> serde_json::Value {
     let metrics = evaluation.metrics.iter().map(|(metric, value)| (metric.to_string(), (*value).into()));
-    serde_json::Value::Object([("loss".to_string(), evaluation.loss.into())].into_iter().chain(metrics).collect())
+    serde_json::Value::Object(
+        [("loss".to_string(), evaluation.loss.into())].into_iter().chain(metrics).collect(),
+    )
 }
 
 impl Epoch {
@@ -167,7 +169,8 @@ impl History {
 
     /// A metric on the training data after each epoch.
     pub fn metric(&self, metric: Metric) -> Vec<f64> {
-        let of = |epoch: &Epoch| epoch.train.metrics.iter().find(|(m, _)| *m == metric).map(|(_, value)| *value);
+        let of =
+            |epoch: &Epoch| epoch.train.metrics.iter().find(|(m, _)| *m == metric).map(|(_, value)| *value);
         self.epochs.iter().filter_map(of).collect()
     }
 }
@@ -272,7 +275,12 @@ impl<R: Arithmetic> Model<R> {
     /// # Errors
     /// If the model is not compiled, the data does not fit it, a value becomes NaN or infinite, or a file cannot be
     /// written.
-    pub fn fit(&mut self, x: impl Into<Sequences<R>>, y: impl Into<Targets<R>>, fit: &Fit) -> Result<History> {
+    pub fn fit(
+        &mut self,
+        x: impl Into<Sequences<R>>,
+        y: impl Into<Targets<R>>,
+        fit: &Fit,
+    ) -> Result<History> {
         self.fit_data(&Dataset::new(x, y)?, None, fit)
     }
 
@@ -370,13 +378,17 @@ impl<R: Arithmetic> Model<R> {
             while run.progress.batch < train.batches() {
                 let batch = train.batch(run.progress.epoch, run.progress.batch);
                 let carried = run.carried.take().filter(|_| batch.continues);
-                network.start(batch.layout.batch(), carried.as_ref().map(|s| permute(s, &batch.order, true)).as_ref());
+                network.start(
+                    batch.layout.batch(),
+                    carried.as_ref().map(|s| permute(s, &batch.order, true)).as_ref(),
+                );
                 gradients.fill(R::ZERO);
                 let progress = &mut run.progress;
                 let draw = Draw { seed: fit.seed, epoch: progress.epoch as u64, step: progress.step };
                 let mut tallied = tally.draw(draw);
-                let losses = tallied
-                    .run(&mut network, &self.values, &batch, |job| job.gradient(fit.bptt, &mut gradients, None))?;
+                let losses = tallied.run(&mut network, &self.values, &batch, |job| {
+                    job.gradient(fit.bptt, &mut gradients, None)
+                })?;
                 tally = tallied;
                 if !losses.value.is_finite() {
                     return Err(not_finite(&network, &batch.layout, progress, losses.value));
@@ -398,7 +410,12 @@ impl<R: Arithmetic> Model<R> {
                 if !norm.is_finite() {
                     return Err(self.gradient_not_finite(&gradients, progress, norm));
                 }
-                rate = fit.schedule.rate(training.optimizer.rate(), progress.epoch, progress.step, &progress.schedule);
+                rate = fit.schedule.rate(
+                    training.optimizer.rate(),
+                    progress.epoch,
+                    progress.step,
+                    &progress.schedule,
+                );
                 training.optimizer.update(&mut run.optimizer, rate, &mut self.values, &gradients);
                 network.prepare(&self.values);
                 tally.add(&losses);
@@ -424,7 +441,15 @@ impl<R: Arithmetic> Model<R> {
                 }
             }
             let valid = valid.map(|valid| self.evaluate_on(valid)).transpose()?;
-            let epoch = self.end_epoch(&mut run, fit, tally.finish(), valid, rate, started.elapsed().as_secs_f64(), train.batches());
+            let epoch = self.end_epoch(
+                &mut run,
+                fit,
+                tally.finish(),
+                valid,
+                rate,
+                started.elapsed().as_secs_f64(),
+                train.batches(),
+            );
             if let Some(directory) = &fit.directory {
                 if run.progress.best_epoch == Some(epoch.epoch) {
                     checkpoint::save(self, directory.join(BEST))?;
@@ -447,7 +472,8 @@ impl<R: Arithmetic> Model<R> {
         if run.progress.stopped {
             history.ended = Ended::NoImprovement;
         }
-        if let (Some(EarlyStopping { restore_best: true, .. }), Some(best)) = (fit.early_stopping, &run.best) {
+        if let (Some(EarlyStopping { restore_best: true, .. }), Some(best)) = (fit.early_stopping, &run.best)
+        {
             self.values.copy_from_slice(best);
         }
         Ok(history)
@@ -506,7 +532,8 @@ impl<R: Arithmetic> Model<R> {
             }
         } else {
             progress.waited += 1;
-            progress.stopped = fit.early_stopping.is_some_and(|stopping| progress.waited >= stopping.patience.max(1));
+            progress.stopped =
+                fit.early_stopping.is_some_and(|stopping| progress.waited >= stopping.patience.max(1));
         }
         let epoch = Epoch {
             epoch: progress.epoch,
@@ -527,40 +554,62 @@ impl<R: Arithmetic> Model<R> {
         let broken = |p: &&crate::layer::Parameter| gradients[p.range.clone()].iter().any(|d| !d.is_finite());
         let layer = self.parameters.iter().find(broken).map_or("all", |p| &p.name);
         let layer = layer.to_string();
-        Error::NotFinite { what: "gradient", value: norm, layer, step: None, batch: progress.batch, epoch: progress.epoch }
+        Error::NotFinite {
+            what: "gradient",
+            value: norm,
+            layer,
+            step: None,
+            batch: progress.batch,
+            epoch: progress.epoch,
+        }
     }
 
     fn save_run(&self, run: &Run<R>, directory: &Path) -> Result<()> {
         checkpoint::save(self, directory.join(LAST))?;
-        let flat = |name: String, values: &[R]| Tensor { name, shape: vec![values.len()], values: values.to_vec() };
+        let flat =
+            |name: String, values: &[R]| Tensor { name, shape: vec![values.len()], values: values.to_vec() };
         let mut tensors = vec![flat("values".into(), &self.values)];
         tensors.extend(run.optimizer.slots().map(|(name, slot)| flat(format!("optimizer.{name}"), slot)));
         tensors.extend(run.best.iter().map(|best| flat("best".into(), best)));
         for (l, layer) in run.carried.iter().flatten().enumerate() {
             for (d, state) in layer.iter().enumerate() {
-                tensors.extend(state.0.iter().enumerate().map(|(s, plane)| flat(format!("carried.{l}.{d}.{s}"), plane)));
+                tensors.extend(
+                    state.0.iter().enumerate().map(|(s, plane)| flat(format!("carried.{l}.{d}.{s}"), plane)),
+                );
             }
         }
-        checkpoint::write_tensors(&directory.join(TRAINER), KEY, &(run.optimizer.step, &run.progress), &tensors)
+        checkpoint::write_tensors(
+            &directory.join(TRAINER),
+            KEY,
+            &(run.optimizer.step, &run.progress),
+            &tensors,
+        )
     }
 
     fn load_run(&mut self, path: &Path) -> Result<Run<R>> {
         let (document, tensors) = checkpoint::read_tensors::<R>(path, KEY)?;
         let failed = |message: String| Error::ModelFile { path: path.into(), message };
-        let (step, progress): (u64, Progress) =
-            serde_json::from_str(&document).map_err(|error| failed(format!("has a damaged header ({error})")))?;
+        let (step, progress): (u64, Progress) = serde_json::from_str(&document)
+            .map_err(|error| failed(format!("has a damaged header ({error})")))?;
         let n = self.values.len();
         let of_model = |name: &str| -> Result<Option<&Vec<R>>> {
             match tensors.iter().find(|tensor| tensor.name == name) {
                 Some(tensor) if tensor.values.len() != n => Err(Error::Tensor {
                     path: path.into(),
                     tensor: name.into(),
-                    message: format!("has {} values; this model has {n}: resume with the run's own config", tensor.values.len()),
+                    message: format!(
+                        "has {} values; this model has {n}: resume with the run's own config",
+                        tensor.values.len()
+                    ),
                 }),
                 found => Ok(found.map(|tensor| &tensor.values)),
             }
         };
-        let missing = |name: &str| Error::Tensor { path: path.into(), tensor: name.into(), message: "is missing".into() };
+        let missing = |name: &str| Error::Tensor {
+            path: path.into(),
+            tensor: name.into(),
+            message: "is missing".into(),
+        };
         let values = of_model("values")?.ok_or_else(|| missing("values"))?.clone();
         let mut optimizer = self.trained_for()?.optimizer.state(n);
         optimizer.step = step;
@@ -596,10 +645,20 @@ fn not_finite<R: Arithmetic>(
     let (batch, epoch) = (progress.batch, progress.epoch);
     match network.first_not_finite() {
         Some((node, row, value)) => {
-            let step = node.output.has_steps().then(|| layout.offsets().partition_point(|&first| first <= row) - 1);
-            Error::NotFinite { what: "output", value: value.to_f64(), layer: node.name.clone(), step, batch, epoch }
+            let step =
+                node.output.has_steps().then(|| layout.offsets().partition_point(|&first| first <= row) - 1);
+            Error::NotFinite {
+                what: "output",
+                value: value.to_f64(),
+                layer: node.name.clone(),
+                step,
+                batch,
+                epoch,
+            }
         }
-        None => Error::NotFinite { what: "loss", value: loss, layer: "loss".into(), step: None, batch, epoch },
+        None => {
+            Error::NotFinite { what: "loss", value: loss, layer: "loss".into(), step: None, batch, epoch }
+        }
     }
 }
 
@@ -611,7 +670,8 @@ fn keras_line(epoch: &Epoch, epochs: usize, batches: usize) -> String {
         step => format!("{:.0}us/step", step * 1e6),
     };
     let list = |prefix: &str, evaluation: &Evaluation| {
-        let mut figures: Vec<(String, f64)> = evaluation.metrics.iter().map(|(m, v)| (m.to_string(), *v)).collect();
+        let mut figures: Vec<(String, f64)> =
+            evaluation.metrics.iter().map(|(m, v)| (m.to_string(), *v)).collect();
         figures.push(("loss".into(), evaluation.loss));
         figures.into_iter().map(|(name, value)| format!(" - {prefix}{name}: {value:.4}")).collect::<String>()
     };
@@ -653,7 +713,9 @@ impl Logs {
         }
         if let Some(events) = &mut self.events {
             let parts = [("train", Some(&epoch.train)), ("valid", epoch.valid.as_ref())];
-            for (part, evaluation) in parts.into_iter().filter_map(|(part, evaluation)| Some((part, evaluation?))) {
+            for (part, evaluation) in
+                parts.into_iter().filter_map(|(part, evaluation)| Some((part, evaluation?)))
+            {
                 events.scalar(&format!("loss/{part}"), progress.step, evaluation.loss)?;
                 for (metric, value) in &evaluation.metrics {
                     events.scalar(&format!("{metric}/{part}"), progress.step, *value)?;

@@ -12,7 +12,7 @@
 
 use gimbap_kernels::Lanes;
 
-use super::{Cell, Product, Stage};
+use super::{Cell, Product, Stage, d_sigmoid};
 
 /// The equations of the GRU that resets after its product.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,6 +47,6 @@ impl Cell for Gru {
         let d_z = d_h * (h_prev - n);
         let d_n_x = d_h * (one - z) * (one - n * n);
         let d_r = d_n_x * n_h;
-        ([d_r * r * (one - r), d_z * z * (one - z), d_n_x, d_n_x * r], [d_h * z])
+        ([d_r * d_sigmoid(r), d_z * d_sigmoid(z), d_n_x, d_n_x * r], [d_h * z])
     }
 }

@@ -11,7 +11,7 @@
 
 use gimbap_kernels::Lanes;
 
-use super::{Cell, Product, Stage};
+use super::{Cell, Product, Stage, d_sigmoid};
 
 /// The equations of the GRU that resets before its product.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,12 +50,12 @@ impl Cell for GruResetBefore {
         let one = r.splat(1.0);
         let d_z = d_h * (h_prev - n);
         let d_n = d_h * (one - z) * (one - n * n);
-        ([r, d_z * z * (one - z), d_n, q], [d_h * z])
+        ([r, d_z * d_sigmoid(z), d_n, q], [d_h * z])
     }
 
     #[inline(always)]
     fn operand_backward<V: Lanes>(&self, [r, d_z, d_n, q]: [V; 4], [h_prev]: [V; 1], d_q: V) -> ([V; 4], V) {
         let d_r = d_q * h_prev;
-        ([d_r * r * (r.splat(1.0) - r), d_z, d_n, q], d_q * r)
+        ([d_r * d_sigmoid(r), d_z, d_n, q], d_q * r)
     }
 }

@@ -12,7 +12,7 @@
 
 use gimbap_kernels::Lanes;
 
-use super::{Cell, Product, Stage};
+use super::{Cell, Product, Stage, d_sigmoid};
 
 /// The LSTM's equations.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,7 +22,8 @@ impl Cell for Lstm {
     type State<V: Lanes> = [V; 2];
     type Step<V: Lanes> = [V; 4];
     const GATES: usize = 4;
-    const PRODUCTS: &'static [Product] = &[Product { stage: Stage::Hidden, first_gate: 0, gates: 4, plane: 0 }];
+    const PRODUCTS: &'static [Product] =
+        &[Product { stage: Stage::Hidden, first_gate: 0, gates: 4, plane: 0 }];
 
     #[inline(always)]
     fn forward<V: Lanes>(&self, [i, f, g, o]: [V; 4], [_, c_prev]: [V; 2]) -> ([V; 2], [V; 4]) {
@@ -44,7 +45,6 @@ impl Cell for Lstm {
         let d_o = d_h * tanh_c;
         let d_c = (d_h * o).mul_add(one - tanh_c * tanh_c, d_c);
         let (d_i, d_f, d_g) = (d_c * g, d_c * c_prev, d_c * i);
-        let d_sigmoid = |y: V| y * (one - y);
         let d_step = [d_i * d_sigmoid(i), d_f * d_sigmoid(f), d_g * (one - g * g), d_o * d_sigmoid(o)];
         (d_step, [one.splat(0.0), d_c * f])
     }

@@ -25,22 +25,34 @@ use gimbap_kernels::Lanes;
 pub trait Planes<V>: Copy {
     /// `N`.
     const COUNT: usize;
-    /// The value of each plane.
-    fn from_fn(value: impl FnMut(usize) -> V) -> Self;
-    /// All values.
+    /// All the same.
+    fn splat(value: V) -> Self;
+    /// The values.
     fn values(&self) -> &[V];
+    /// The values, to write.
+    fn values_mut(&mut self) -> &mut [V];
 }
 
 impl<V: Copy, const N: usize> Planes<V> for [V; N] {
     const COUNT: usize = N;
     #[inline(always)]
-    fn from_fn(value: impl FnMut(usize) -> V) -> Self {
-        std::array::from_fn(value)
+    fn splat(value: V) -> Self {
+        [value; N]
     }
     #[inline(always)]
     fn values(&self) -> &[V] {
         self
     }
+    #[inline(always)]
+    fn values_mut(&mut self) -> &mut [V] {
+        self
+    }
+}
+
+/// The derivative of the logistic function where its value is `y`.
+#[inline(always)]
+pub(crate) fn d_sigmoid<V: Lanes>(y: V) -> V {
+    y * (y.splat(1.0) - y)
 }
 
 /// When a product happens within a step.
@@ -82,7 +94,8 @@ pub trait Cell: Copy + Send + Sync {
     const RECURRENT_BIAS: bool = false;
 
     /// From pre-activations and the state before, the state after, and what backward needs.
-    fn forward<V: Lanes>(&self, step: Self::Step<V>, prev: Self::State<V>) -> (Self::State<V>, Self::Step<V>);
+    fn forward<V: Lanes>(&self, step: Self::Step<V>, prev: Self::State<V>)
+    -> (Self::State<V>, Self::Step<V>);
 
     /// From what forward kept, the states before and after and the gradient of the one after: the gradients of
     /// the pre-activations, and of the state before as far as it does not come through `W_h`.

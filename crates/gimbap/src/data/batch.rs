@@ -65,9 +65,9 @@ impl<R: Arithmetic> Batch<R> {
         let steps = step_order(data, sequences, &batch);
         batch.input = match data.steps() {
             Steps::Ids(ids) => Signal::Ids(steps.iter().map(|&step| ids[step]).collect()),
-            Steps::Features { values, width } => {
-                Signal::Values(steps.iter().flat_map(|&s| &values[s * width..(s + 1) * width]).copied().collect())
-            }
+            Steps::Features { values, width } => Signal::Values(
+                steps.iter().flat_map(|&s| &values[s * width..(s + 1) * width]).copied().collect(),
+            ),
         };
         batch
     }
@@ -92,7 +92,11 @@ impl<R: Arithmetic> Batch<R> {
     }
 
     /// What each target's loss is multiplied by in the reduced loss; None where it does not count.
-    pub fn scale(&self, reduction: Reduction, per_sequence: bool) -> impl Fn(usize) -> Option<f64> + Sync + '_ {
+    pub fn scale(
+        &self,
+        reduction: Reduction,
+        per_sequence: bool,
+    ) -> impl Fn(usize) -> Option<f64> + Sync + '_ {
         let rows = if per_sequence { self.layout.batch() } else { self.layout.rows() };
         let count = match reduction {
             Reduction::Mean => (0..rows).filter(|&row| self.is_valid(row, per_sequence)).count(),
@@ -143,7 +147,10 @@ impl<'a, R: Arithmetic> Shuffled<'a, R> {
             return Err(Error::data("data", "has no sequence"));
         }
         if continues && data.len() % batch != 0 {
-            let message = format!("a stateful layer needs batches of one size: {} sequences are no multiple", data.len());
+            let message = format!(
+                "a stateful layer needs batches of one size: {} sequences are no multiple",
+                data.len()
+            );
             return Err(Error::config(format!("batch_size {batch}"), message));
         }
         Ok(Shuffled { data, batch, seed: seed.filter(|_| !continues), continues })
@@ -248,7 +255,8 @@ impl<R: Arithmetic> BatchSource<R> for TokenStream {
         let (start, end) = window(index);
         let (layout, order) = Layout::new(&vec![end - start; self.streams]);
         let at = |offset: usize| -> Vec<u32> {
-            let places = (start..end).flat_map(|t| (0..self.streams).map(move |b| b * self.length + t + offset));
+            let places =
+                (start..end).flat_map(|t| (0..self.streams).map(move |b| b * self.length + t + offset));
             places.map(|place| self.tokens[place]).collect()
         };
         let more = (index + 1) * self.k1 < self.length;

@@ -45,7 +45,11 @@ impl<R: Arithmetic> Sequences<R> {
     pub fn features(values: Vec<R>, width: usize, lengths: &[usize]) -> Result<Self> {
         let steps: usize = lengths.iter().sum();
         if width == 0 || values.len() != steps * width {
-            return Err(Error::shape("sequences", format!("{steps} steps of {width} features"), format!("{} values", values.len())));
+            return Err(Error::shape(
+                "sequences",
+                format!("{steps} steps of {width} features"),
+                format!("{} values", values.len()),
+            ));
         }
         Ok(Sequences { steps: Steps::Features { values, width }, offsets: offsets(lengths.iter().copied()) })
     }
@@ -113,7 +117,9 @@ fn check_lengths(lengths: &[usize], b: usize, t: usize) -> Result<()> {
     }
     match lengths.iter().find(|&&n| n > t) {
         None => Ok(()),
-        Some(n) => Err(Error::shape("lengths", format!("at most {t}, the steps of the array"), n.to_string())),
+        Some(n) => {
+            Err(Error::shape("lengths", format!("at most {t}, the steps of the array"), n.to_string()))
+        }
     }
 }
 
@@ -284,7 +290,8 @@ impl<R: Arithmetic> Dataset<R> {
                     return Err(Error::shape("targets", format!("{} sequences", inputs.len()), found));
                 }
                 check_lengths(&inputs.lengths(), inputs.len(), t)?;
-                let kept = (0..inputs.len()).flat_map(|b| (0..inputs.length(b)).map(move |step| b * t + step));
+                let kept =
+                    (0..inputs.len()).flat_map(|b| (0..inputs.length(b)).map(move |step| b * t + step));
                 rows.select(kept)
             }
             _ => rows,
@@ -292,7 +299,11 @@ impl<R: Arithmetic> Dataset<R> {
         let expected = if per_step { inputs.total_steps() } else { inputs.len() };
         if targets.len() != expected {
             let what = if per_step { "steps" } else { "sequences" };
-            return Err(Error::shape("targets", format!("{expected}, as there are {what}"), targets.len().to_string()));
+            return Err(Error::shape(
+                "targets",
+                format!("{expected}, as there are {what}"),
+                targets.len().to_string(),
+            ));
         }
         Ok(Dataset { inputs, targets, per_step, weights: None, mask: None, resets: None })
     }
@@ -369,7 +380,10 @@ impl<R: Arithmetic> Dataset<R> {
             },
         };
         Dataset {
-            inputs: Sequences { steps: inputs, offsets: offsets(sequences.iter().map(|&b| self.inputs.length(b))) },
+            inputs: Sequences {
+                steps: inputs,
+                offsets: offsets(sequences.iter().map(|&b| self.inputs.length(b))),
+            },
             targets: self.targets.select(rows.iter().copied()),
             per_step: self.per_step,
             weights: self.weights.as_ref().map(|w| rows.iter().map(|&row| w[row]).collect()),

@@ -66,7 +66,14 @@ fn merge_rows<R: Arithmetic>(merge: Merge, units: usize, a: &[R], b: &[R], out: 
 }
 
 /// The gradients of `a` and `b`.
-fn unmerge_rows<R: Arithmetic>(merge: Merge, units: usize, d: &[R], a: &[R], b: &[R], [d_a, d_b]: &mut [Vec<R>; 2]) {
+fn unmerge_rows<R: Arithmetic>(
+    merge: Merge,
+    units: usize,
+    d: &[R],
+    a: &[R],
+    b: &[R],
+    [d_a, d_b]: &mut [Vec<R>; 2],
+) {
     d_a.clear();
     d_b.clear();
     let half = R::from_f64(0.5);

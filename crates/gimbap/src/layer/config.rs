@@ -131,7 +131,9 @@ impl LayerConfig {
     }
 
     fn needed<T: Copy>(&self, name: &str, value: Option<T>) -> Result<T> {
-        value.ok_or_else(|| Error::config(format!("layer `{}`", self.kind), format!("needs the option `{name}`")))
+        value.ok_or_else(|| {
+            Error::config(format!("layer `{}`", self.kind), format!("needs the option `{name}`"))
+        })
     }
 
     fn recurrent<K: Default>(&self, cell: K) -> Result<Recurrent<K>> {
@@ -189,7 +191,8 @@ impl TryFrom<LayerConfig> for LayerSpec {
                 config.allow(&["units", "padding_id", "init", "l2"])?;
                 let layer = Embedding::new(config.needed("units", config.units)?);
                 let init = config.init.unwrap_or(layer.init);
-                Embedding { padding_id: config.padding_id, init, l2: config.l2.unwrap_or(0.0), ..layer }.into()
+                Embedding { padding_id: config.padding_id, init, l2: config.l2.unwrap_or(0.0), ..layer }
+                    .into()
             }
             "simple_rnn" => {
                 config.allow(&with("activation"))?;
@@ -209,7 +212,10 @@ impl TryFrom<LayerConfig> for LayerSpec {
             "bidirectional" => {
                 config.allow(&["layer", "merge"])?;
                 let Some(layer) = config.layer.clone() else {
-                    return Err(Error::config("layer `bidirectional`", "needs the option `layer`, a recurrent layer"));
+                    return Err(Error::config(
+                        "layer `bidirectional`",
+                        "needs the option `layer`, a recurrent layer",
+                    ));
                 };
                 let layer = Box::new(LayerSpec::try_from(*layer)?);
                 Bidirectional { layer, merge: config.merge.unwrap_or_default() }.into()

@@ -20,8 +20,8 @@ mod token;
 
 pub use config::{KINDS, LayerConfig};
 pub use spec::{
-    Activation, Bidirectional, Dense, Dropout, Embedding, Flatten, Gru, GruOptions, LayerNorm, LayerSpec, Lstm,
-    LstmOptions, Merge, OneHot, Pool, Recurrent, SimpleRnn, SimpleRnnOptions,
+    Activation, Bidirectional, Dense, Dropout, Embedding, Flatten, Gru, GruOptions, LayerNorm, LayerSpec,
+    Lstm, LstmOptions, Merge, OneHot, Pool, Recurrent, SimpleRnn, SimpleRnnOptions,
 };
 
 use std::ops::Range;
@@ -307,7 +307,14 @@ impl Builder {
         self.number * 16 + purpose
     }
 
-    fn add(&mut self, name: &str, shape: &[usize], l2: f64, initializer: Initializer, fans: (usize, usize)) -> Range<usize> {
+    fn add(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        l2: f64,
+        initializer: Initializer,
+        fans: (usize, usize),
+    ) -> Range<usize> {
         let start = self.parameters.last().map_or(0, |p| p.range.end);
         let range = start..start + shape.iter().product::<usize>();
         let (fan_in, fan_out) = fans;
@@ -377,7 +384,9 @@ pub(crate) fn build<R: Arithmetic>(
     match spec {
         LayerSpec::OneHot(_) => token::one_hot(input, builder),
         LayerSpec::Embedding(spec) => token::embedding(spec, input, builder),
-        LayerSpec::SimpleRnn(_) | LayerSpec::Lstm(_) | LayerSpec::Gru(_) => recurrent::build(spec, input, builder),
+        LayerSpec::SimpleRnn(_) | LayerSpec::Lstm(_) | LayerSpec::Gru(_) => {
+            recurrent::build(spec, input, builder)
+        }
         LayerSpec::Bidirectional(spec) => bidirectional::build(spec, input, builder),
         LayerSpec::Dense(spec) => dense::build(spec, input, builder),
         LayerSpec::Activation(activation) => dense::activation(*activation, input, builder),

@@ -26,7 +26,10 @@ pub(super) fn build<R: Arithmetic>(
 ) -> Result<(Box<dyn Layer<R>>, Shape)> {
     let width = builder.features(input)?;
     if spec.epsilon.is_nan() || spec.epsilon <= 0.0 {
-        return Err(Error::config(builder.place(), format!("`epsilon` is {}; it must be above 0", spec.epsilon)));
+        return Err(Error::config(
+            builder.place(),
+            format!("`epsilon` is {}; it must be above 0", spec.epsilon),
+        ));
     }
     let gamma = builder.add("gamma", &[width], 0.0, Initializer::Ones, (width, width));
     let beta = builder.add("beta", &[width], 0.0, Initializer::Zeros, (width, width));

@@ -20,7 +20,11 @@ struct PoolLayer<R> {
     from: usize,
 }
 
-pub(super) fn build<R: Arithmetic>(pool: Pool, input: Shape, builder: &mut Builder) -> Result<(Box<dyn Layer<R>>, Shape)> {
+pub(super) fn build<R: Arithmetic>(
+    pool: Pool,
+    input: Shape,
+    builder: &mut Builder,
+) -> Result<(Box<dyn Layer<R>>, Shape)> {
     let width = builder.steps(input)?;
     let layer = PoolLayer {
         pool,

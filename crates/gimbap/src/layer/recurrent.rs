@@ -60,12 +60,20 @@ impl<R: Arithmetic> Arranged<R> {
 }
 
 impl<R: Arithmetic> Direction<R> {
-    pub(super) fn new(spec: &LayerSpec, input: Shape, backwards: bool, prefix: &str, builder: &mut Builder) -> Result<Self> {
+    pub(super) fn new(
+        spec: &LayerSpec,
+        input: Shape,
+        backwards: bool,
+        prefix: &str,
+        builder: &mut Builder,
+    ) -> Result<Self> {
         match spec {
             LayerSpec::SimpleRnn(layer) => match layer.cell.activation {
                 Activation::Tanh => Self::of(SimpleRnn, layer, input, backwards, prefix, builder),
                 Activation::Relu => Self::of(ReluRnn, layer, input, backwards, prefix, builder),
-                other => Err(Error::config(builder.place(), format!("has activation tanh or relu, not {other:?}"))),
+                other => {
+                    Err(Error::config(builder.place(), format!("has activation tanh or relu, not {other:?}")))
+                }
             },
             LayerSpec::Lstm(layer) => {
                 let direction = Self::of(Lstm, layer, input, backwards, prefix, builder)?;
@@ -74,7 +82,9 @@ impl<R: Arithmetic> Direction<R> {
                 }
                 Ok(direction)
             }
-            LayerSpec::Gru(layer) if layer.cell.reset_after => Self::of(Gru, layer, input, backwards, prefix, builder),
+            LayerSpec::Gru(layer) if layer.cell.reset_after => {
+                Self::of(Gru, layer, input, backwards, prefix, builder)
+            }
             LayerSpec::Gru(layer) => Self::of(GruResetBefore, layer, input, backwards, prefix, builder),
             other => Err(Error::config(
                 builder.place(),
@@ -96,7 +106,8 @@ impl<R: Arithmetic> Direction<R> {
         builder.rate("dropout", layer.dropout)?;
         builder.rate("recurrent_dropout", layer.recurrent_dropout)?;
         // PyTorch's initialiser goes by H for every array of the layer; Keras's by each array's own fans.
-        let fans = |init, fan_in| if init == crate::init::Initializer::Torch { (h, h) } else { (fan_in, columns) };
+        let fans =
+            |init, fan_in| if init == crate::init::Initializer::Torch { (h, h) } else { (fan_in, columns) };
         let name = |array: &str| format!("{prefix}{array}");
         let (kernel, recurrent, bias) = (layer.kernel_init, layer.recurrent_init, layer.bias_init);
         let first = builder.add(&name("w_x"), &[i, columns], layer.l2, kernel, fans(kernel, i));
@@ -199,11 +210,25 @@ impl<R: Arithmetic> Direction<R> {
     }
 
     /// Fills `h` with the outputs, in the order in which they were made.
-    pub(super) fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, state: &mut State<R>, h: &mut Vec<R>) {
+    pub(super) fn forward(
+        &mut self,
+        pass: &Pass<'_, R>,
+        input: &Signal<R>,
+        state: &mut State<R>,
+        h: &mut Vec<R>,
+    ) {
         self.arrange(pass, input);
         let weights = self.weights(pass.parameters);
         let Direction { run, arranged, .. } = self;
-        run.forward(&weights, arranged.layout(pass), arranged.input(input), arranged.h_mask(), state, h, pass.keep);
+        run.forward(
+            &weights,
+            arranged.layout(pass),
+            arranged.input(input),
+            arranged.h_mask(),
+            state,
+            h,
+            pass.keep,
+        );
     }
 
     /// `d_h` is in the order of `h`; `d_x` in that of the layer's input.
@@ -325,7 +350,8 @@ impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
         d_input: Option<&mut Vec<R>>,
         gradients: &mut [R],
     ) {
-        let (h, d_h) = if self.sequences { (output.values(), Some(&d_output[..])) } else { (&self.h[..], None) };
+        let (h, d_h) =
+            if self.sequences { (output.values(), Some(&d_output[..])) } else { (&self.h[..], None) };
         let Carry { initial, d_state, .. } = &mut self.carry;
         self.direction.backward(pass, input, &initial[0], h, d_h, &mut d_state[0], d_input, gradients);
     }

@@ -419,7 +419,18 @@ macro_rules! into_spec {
     };
 }
 into_spec!(
-    OneHot, Embedding, SimpleRnn, Lstm, Gru, Bidirectional, Dense, Activation, Dropout, LayerNorm, Flatten, Pool
+    OneHot,
+    Embedding,
+    SimpleRnn,
+    Lstm,
+    Gru,
+    Bidirectional,
+    Dense,
+    Activation,
+    Dropout,
+    LayerNorm,
+    Flatten,
+    Pool
 );
 
 impl LayerSpec {

@@ -10,7 +10,9 @@ use crate::{Error, Result};
 fn ids(input: Shape, builder: &Builder) -> Result<usize> {
     match input {
         Shape::Ids(vocabulary) => Ok(vocabulary),
-        other => Err(Error::config(builder.place(), format!("takes token ids [B, T], but its input is {other}"))),
+        other => {
+            Err(Error::config(builder.place(), format!("takes token ids [B, T], but its input is {other}")))
+        }
     }
 }
 
@@ -21,7 +23,10 @@ struct OneHotLayer {
     stays: bool,
 }
 
-pub(super) fn one_hot<R: Arithmetic>(input: Shape, builder: &mut Builder) -> Result<(Box<dyn Layer<R>>, Shape)> {
+pub(super) fn one_hot<R: Arithmetic>(
+    input: Shape,
+    builder: &mut Builder,
+) -> Result<(Box<dyn Layer<R>>, Shape)> {
     let vocabulary = ids(input, builder)?;
     let stays = builder.one_hot_stays;
     let output = if stays { Shape::OneHot(vocabulary) } else { Shape::Steps(vocabulary) };
@@ -72,7 +77,8 @@ pub(super) fn embedding<R: Arithmetic>(
         let message = format!("`padding_id` is {id}, but the vocabulary has only {vocabulary} tokens");
         return Err(Error::config(builder.place(), message));
     }
-    let parameters = builder.add("w", &[vocabulary, spec.units], spec.l2, spec.init, (vocabulary, spec.units));
+    let parameters =
+        builder.add("w", &[vocabulary, spec.units], spec.l2, spec.init, (vocabulary, spec.units));
     if let Some(init) = builder.last() {
         init.zero_row = spec.padding_id;
     }

@@ -1,0 +1,276 @@
+//! What can be typed: the verbs, their flags, and an example under every `--help`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gimbap",
+    version,
+    about = "Recurrent neural networks, unrolled: train, measure and stream SimpleRNN, LSTM and GRU",
+    after_help = "Examples:\n  gimbap train                              train on the built-in corpus\n  \
+                  gimbap new lm > lm.toml                   a commented config to edit\n  \
+                  gimbap train lm.toml --data novel.txt     train with it\n  \
+                  gimbap generate runs/lm/best.safetensors  text from what it learned",
+    disable_help_subcommand = true,
+    propagate_version = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// What every verb takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Flags of every verb.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// One JSON document or JSONL on stdout and nothing else there; errors too
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub json: bool,
+    /// No progress, no log lines
+    #[arg(short, long, global = true, help_heading = "Everywhere")]
+    pub quiet: bool,
+    /// Threads to compute with (the result does not depend on it) [default: all cores]
+    #[arg(long, global = true, value_name = "N", help_heading = "Everywhere", value_parser = at_least_one)]
+    pub threads: Option<usize>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Print a complete commented config for a task
+    New(New),
+    /// Train a model; with no argument, on the built-in corpus
+    Train(Train),
+    /// Measure a model on data
+    Eval(Eval),
+    /// A prediction for every sequence
+    Predict(Predict),
+    /// Let a language model write
+    Generate(Generate),
+    /// Log-probabilities and perplexity of sentences
+    Score(Score),
+    /// Layers, shapes, parameters, memory and operations per step
+    Inspect(Inspect),
+    /// Print the completion script of a shell
+    Completions(Completions),
+}
+
+/// The tasks a model can be trained for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Task {
+    /// Language model: the next character or word of a text
+    Lm,
+    /// One label for every sequence
+    Classify,
+    /// The next values of a series
+    Forecast,
+}
+
+impl Task {
+    /// The name in a config's `task.kind`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Task::Lm => "lm",
+            Task::Classify => "classify",
+            Task::Forecast => "forecast",
+        }
+    }
+}
+
+/// `gimbap new TASK`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  gimbap new classify > reviews.toml\n  gimbap train reviews.toml --data reviews.csv"
+)]
+pub struct New {
+    /// The task
+    pub task: Task,
+}
+
+/// `gimbap train [CONFIG.toml]`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gimbap train\n  gimbap train lm.toml --set train.epochs=2 --set layer.0.units=64\n  \
+                  gimbap train --task forecast --data flow.csv --set data.value=flow -o runs/flow\n  \
+                  gimbap train --resume -o runs/flow\n\n\
+                  Ctrl-C finishes the step, saves, and says how to resume; a second one stops at once."
+)]
+pub struct Train {
+    /// The config; without it the task's defaults (`gimbap new TASK` shows them)
+    #[arg(value_name = "CONFIG.toml")]
+    pub config: Option<PathBuf>,
+    /// The task, in place of a config
+    #[arg(long, conflicts_with = "config")]
+    pub task: Option<Task>,
+    /// The data to train on (data.path)
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// The validation data, a path or a fraction of the training data (data.valid)
+    #[arg(long, value_name = "PATH|FRACTION")]
+    pub valid: Option<String>,
+    /// Change a key of the config: train.epochs=2, layer.0.units=64, train.bptt=[10,20]
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// How many passes over the data in all (train.epochs)
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// The seed of everything random (train.seed)
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// The run's folder [default: runs/NAME]
+    #[arg(short, long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Continue the run in the folder, to the same bits as if it had not stopped
+    #[arg(long, conflicts_with = "force")]
+    pub resume: bool,
+    /// Replace the run in the folder
+    #[arg(long)]
+    pub force: bool,
+    /// Show shapes, parameters, memory and one batch; train nothing, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `gimbap eval MODEL DATA`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  gimbap eval runs/reviews/best.safetensors test.csv")]
+pub struct Eval {
+    /// The model file, or a run's folder
+    pub model: PathBuf,
+    /// The data, with labels, as in training
+    pub data: PathBuf,
+}
+
+/// `gimbap predict MODEL [INPUT or -]`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  echo 'a fine film' | gimbap predict runs/reviews/best.safetensors\n  \
+                  gimbap predict model.safetensors x.npy --lengths lengths.npy -o y.npy")]
+pub struct Predict {
+    /// The model file, or a run's folder
+    pub model: PathBuf,
+    /// Lines of text, .csv, .tsv, .jsonl or .npy; `-` is standard input
+    #[arg(default_value = "-")]
+    pub input: PathBuf,
+    /// The length of each sequence of a .npy input (integers [B])
+    #[arg(long, value_name = "L.npy")]
+    pub lengths: Option<PathBuf>,
+    /// Write here: .npy, .csv, .jsonl, or lines
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `gimbap generate MODEL`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  gimbap generate runs/lm/best.safetensors --prompt 'ROMEO:' -n 300 --temperature 0.8"
+)]
+pub struct Generate {
+    /// The model file, or a run's folder
+    pub model: PathBuf,
+    /// The text to continue
+    #[arg(long, default_value = "")]
+    pub prompt: String,
+    /// How many tokens to write
+    #[arg(short, long = "tokens", value_name = "N", default_value_t = 200)]
+    pub n: usize,
+    /// Below 1 bolder towards the likeliest, above 1 more varied; 0 takes the likeliest
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = temperature)]
+    pub temperature: f64,
+    /// Choose among the K likeliest tokens only
+    #[arg(long, value_name = "K", value_parser = at_least_one)]
+    pub top_k: Option<usize>,
+    /// Choose among the fewest tokens that have probability P together
+    #[arg(long, value_name = "P", value_parser = fraction)]
+    pub top_p: Option<f64>,
+    /// The seed of the choices
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Write N different continuations, the most probable first
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub candidates: Option<usize>,
+}
+
+/// `gimbap score MODEL [FILE or -]`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  printf 'no pain no gain\\nno pain spooky red\\n' | gimbap score runs/travellers/best.safetensors --rank"
+)]
+pub struct Score {
+    /// The model file, or a run's folder
+    pub model: PathBuf,
+    /// One sentence a line; `-` is standard input
+    #[arg(default_value = "-")]
+    pub input: PathBuf,
+    /// The log-probability of every token too
+    #[arg(long)]
+    pub per_token: bool,
+    /// Best first, with each line's probability among the lines given
+    #[arg(long)]
+    pub rank: bool,
+}
+
+/// `gimbap inspect MODEL`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  gimbap inspect runs/lm/best.safetensors --json")]
+pub struct Inspect {
+    /// The model file, or a run's folder
+    pub model: PathBuf,
+}
+
+/// `gimbap completions SHELL`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  gimbap completions bash > ~/.local/share/bash-completion/completions/gimbap"
+)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".into()),
+        Ok(n) => Ok(n),
+        Err(_) => Err("is not a whole number".into()),
+    }
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x.is_finite() && x >= 0.0 => Ok(x),
+        _ => Err("must be a number, 0 or more".into()),
+    }
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x > 0.0 && x <= 1.0 => Ok(x),
+        _ => Err("must be a number above 0 and at most 1".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_shows_an_example() {
+        for verb in Cli::command().get_subcommands() {
+            let help = verb.get_after_help().map(|h| h.to_string()).unwrap_or_default();
+            assert!(help.contains("Example"), "{} has no example", verb.get_name());
+        }
+    }
+}

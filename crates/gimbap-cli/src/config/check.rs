@@ -1,0 +1,114 @@
+//! Values that no run can have: found before any data is read, and named by their key.
+
+use gimbap::bptt::Bptt;
+use gimbap::layer::{KINDS, LayerConfig, LayerSpec};
+
+use super::read::nearest;
+use super::{Config, Held, TaskKind};
+
+/// The first key with an impossible value, and what would be right.
+pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
+    let bad = |key: &str, message: &str| Err((key.to_string(), message.to_string()));
+    let (data, train) = (&config.data, &config.train);
+
+    for (key, value) in [
+        ("data.vocab", data.vocab),
+        ("data.min_count", data.min_count),
+        ("data.window", data.window),
+        ("data.horizon", data.horizon),
+        ("data.season", data.season),
+        ("train.epochs", Some(train.epochs)),
+        ("train.batch", Some(train.batch)),
+    ] {
+        if value == Some(0) {
+            return bad(key, "is 0, but must be at least 1");
+        }
+    }
+    match train.bptt.map(|back| back.0) {
+        Some(Bptt::Truncated { k1, k2 }) if k1 == 0 || k2 == 0 => {
+            return bad("train.bptt", "has 0 time steps, but must have at least 1");
+        }
+        Some(Bptt::Truncated { k1, k2 }) if k2 < k1 => {
+            return Err((
+                "train.bptt".into(),
+                format!(
+                    "is [{k1}, {k2}], but the second number, how far a gradient flows back, cannot be below the first"
+                ),
+            ));
+        }
+        Some(Bptt::Full | Bptt::Checkpointed) if config.task.kind == TaskKind::Lm && !config.is_builtin() => {
+            return bad(
+                "train.bptt",
+                "must be a number of steps for a language model, whose text is one long sequence",
+            );
+        }
+        _ => {}
+    }
+    for (key, held) in [("data.valid", &data.valid), ("data.test", &data.test)] {
+        if let Some(Held::Fraction(x)) = held
+            && !(*x > 0.0 && *x < 1.0)
+        {
+            return Err((key.into(), format!("is {x}, but a fraction must lie between 0 and 1")));
+        }
+    }
+    for (key, value) in [("train.clip_norm", train.clip_norm), ("train.clip_value", train.clip_value)] {
+        if let Some(x) = value
+            && !(x > 0.0 && x.is_finite())
+        {
+            return Err((key.into(), format!("is {x}, but must be above 0")));
+        }
+    }
+    let schedule = train.schedule.map_or(Ok(()), |s| s.check());
+    let losses: &[&str] = match config.task.kind {
+        TaskKind::Lm | TaskKind::Classify => &["sparse_categorical_crossentropy"],
+        TaskKind::Forecast => &["mse", "mae", "huber"],
+    };
+    if let Some(loss) = train.loss.as_deref().filter(|loss| !losses.contains(loss)) {
+        return Err(("train.loss".into(), format!("is `{loss}`, but this task has {}", losses.join(", "))));
+    }
+    match train.optimizer.check().and(schedule) {
+        Err(gimbap::Error::Config { place, message }) => return Err((format!("train.{place}"), message)),
+        Err(other) => return bad("train.optimizer", &other.to_string()),
+        Ok(()) => {}
+    }
+    if data.value.as_ref().is_some_and(|names| names.0.is_empty()) {
+        return bad("data.value", "is an empty list, but must name at least one column");
+    }
+    for (i, layer) in config.layer.iter().enumerate() {
+        check_layer(layer, &format!("layer.{i}"))?;
+    }
+    Ok(())
+}
+
+fn check_layer(layer: &LayerConfig, at: &str) -> Result<(), (String, String)> {
+    if !KINDS.contains(&layer.kind.as_str()) {
+        let near =
+            nearest(&layer.kind, &KINDS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let message = format!("is `{}`, which is no layer{near} (known: {})", layer.kind, KINDS.join(", "));
+        return Err((format!("{at}.type"), message));
+    }
+    for (key, value) in [("units", layer.units), ("steps", layer.steps)] {
+        if value == Some(0) {
+            return Err((format!("{at}.{key}"), "is 0, but must be at least 1".into()));
+        }
+    }
+    for (key, value) in
+        [("dropout", layer.dropout), ("recurrent_dropout", layer.recurrent_dropout), ("rate", layer.rate)]
+    {
+        if let Some(x) = value
+            && !(0.0..1.0).contains(&x)
+        {
+            return Err((format!("{at}.{key}"), format!("is {x}, but must be at least 0 and below 1")));
+        }
+    }
+    if let Some(inner) = &layer.layer {
+        check_layer(inner, &format!("{at}.layer"))?;
+    }
+    match LayerSpec::try_from(layer.clone()) {
+        Ok(_) => Ok(()),
+        Err(gimbap::Error::Config { message, .. }) => {
+            Err((at.into(), format!("(`{}`) {message}", layer.kind)))
+        }
+        Err(other) => Err((at.into(), other.to_string())),
+    }
+}

@@ -1,0 +1,284 @@
+//! The config: what a run is, in TOML.
+//!
+//! [`Config`] is what the keys mean, [`read`] turns text into it with errors that name the line, [`set`] is
+//! `--set a.b=v`, [`check`] are the values that no run can have, [`template`] is what `gimbap new` prints.
+
+mod check;
+mod read;
+mod set;
+pub mod template;
+
+use std::path::PathBuf;
+
+use gimbap::bptt::Bptt;
+use gimbap::data::series::Scaling;
+use gimbap::data::text::Unit;
+use gimbap::init::Initializer;
+use gimbap::layer::LayerConfig;
+use gimbap::loss::Reduction;
+use gimbap::metric::Metric;
+use gimbap::optim::{Optimizer, Schedule};
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+pub use self::read::{Source, load};
+use crate::output::{Failure, Outcome};
+
+/// What a run is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What is learned.
+    pub task: Task,
+    /// From what.
+    #[serde(default)]
+    pub data: Data,
+    /// By which layers; the output layer follows from the task and the data.
+    #[serde(default)]
+    pub layer: Vec<LayerConfig>,
+    /// How.
+    #[serde(default)]
+    pub train: Train,
+}
+
+/// `[task]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// The kind of task.
+    pub kind: TaskKind,
+}
+
+/// `task.kind`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// The next token of a text.
+    Lm,
+    /// One label for a sequence.
+    Classify,
+    /// The next values of a series.
+    Forecast,
+}
+
+/// `data.path` of the corpus that the program makes itself.
+pub const BUILTIN: &str = "builtin:travellers";
+
+/// `[data]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// A file or a folder; `builtin:travellers` is the built-in corpus.
+    pub path: Option<PathBuf>,
+    /// Held out to choose the best model.
+    pub valid: Option<Held>,
+    /// Held out to the end.
+    pub test: Option<Held>,
+    /// What a token is.
+    pub unit: Option<Unit>,
+    /// At most so many different tokens; the rest becomes `<unk>`.
+    pub vocab: Option<usize>,
+    /// A token rarer than this becomes `<unk>`.
+    pub min_count: Option<usize>,
+    /// Texts are put in lower case, in training and ever after.
+    pub lowercase: Option<bool>,
+    /// The column of the text.
+    pub text: Option<String>,
+    /// The column of the label.
+    pub label: Option<String>,
+    /// The column of the time.
+    pub time: Option<String>,
+    /// The columns of the values.
+    pub value: Option<Names>,
+    /// The column that says which sequence a row belongs to.
+    pub id: Option<String>,
+    /// How many past steps a forecast sees.
+    pub window: Option<usize>,
+    /// How many steps ahead a forecast goes.
+    pub horizon: Option<usize>,
+    /// After how many steps the series repeats itself, for the seasonal-naive forecast.
+    pub season: Option<usize>,
+    /// How values are scaled.
+    pub scaler: Option<Scaling>,
+}
+
+/// A part of the data held out: a path, or a fraction of the training data.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Held {
+    /// That much of the training data.
+    Fraction(f64),
+    /// That file.
+    Path(PathBuf),
+}
+
+/// One name or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Names(pub Vec<String>);
+
+/// `[train]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Train {
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Sequences in a batch.
+    pub batch: usize,
+    /// How far gradients flow back in time.
+    pub bptt: Option<Back>,
+    /// The update rule.
+    pub optimizer: Optimizer,
+    /// The gradient's norm over all parameters is scaled down to this.
+    pub clip_norm: Option<f64>,
+    /// Each gradient is cut to ± this.
+    pub clip_value: Option<f64>,
+    /// The loss, where the task leaves a choice.
+    pub loss: Option<String>,
+    /// How the losses of the steps become one.
+    pub loss_reduction: Option<Reduction>,
+    /// All weights start from this in place of each layer's own.
+    pub init: Option<Initializer>,
+    /// How the rate changes.
+    pub schedule: Option<Schedule>,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// Sequences come in a new order every epoch.
+    pub shuffle: bool,
+    /// Figures beside the task's own.
+    pub metrics: Vec<Metric>,
+    /// Stop after so many epochs without a better validation loss.
+    pub patience: Option<usize>,
+}
+
+impl Default for Train {
+    /// Keras's defaults, where it has them.
+    fn default() -> Self {
+        Train {
+            epochs: 10,
+            batch: 32,
+            bptt: None,
+            optimizer: Optimizer::default(),
+            clip_norm: None,
+            clip_value: None,
+            loss: None,
+            loss_reduction: None,
+            init: None,
+            schedule: None,
+            seed: 1,
+            shuffle: true,
+            metrics: Vec::new(),
+            patience: None,
+        }
+    }
+}
+
+/// `train.bptt`: a number, `[k1, k2]`, `"full"`, or `"checkpointed"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Back(pub Bptt);
+
+impl Config {
+    /// The config as TOML, as it lies in the run's folder.
+    pub fn to_toml(&self) -> Outcome<String> {
+        toml::to_string(self)
+            .map_err(|e| Failure::work("config", format!("the config cannot be written: {e}")))
+    }
+
+    /// Whether the data is the built-in corpus.
+    pub fn is_builtin(&self) -> bool {
+        self.data.path.as_ref().is_some_and(|p| p.as_os_str() == BUILTIN)
+    }
+}
+
+impl<'de> Deserialize<'de> for Held {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Held;
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a path or a fraction such as 0.1")
+            }
+            fn visit_f64<E: de::Error>(self, x: f64) -> Result<Held, E> {
+                Ok(Held::Fraction(x))
+            }
+            fn visit_i64<E: de::Error>(self, x: i64) -> Result<Held, E> {
+                Ok(Held::Fraction(x as f64))
+            }
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<Held, E> {
+                Ok(Held::Path(s.into()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Names;
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a column's name or a list of names")
+            }
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<Names, E> {
+                Ok(Names(vec![s.into()]))
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Names, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = seq.next_element()? {
+                    names.push(name);
+                }
+                Ok(Names(names))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Back {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const EXPECTED: &str = "a number of steps, two such as [10, 20], \"full\" or \"checkpointed\"";
+        fn steps<E: de::Error>(n: i64) -> Result<usize, E> {
+            usize::try_from(n).map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &EXPECTED))
+        }
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Back;
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str(EXPECTED)
+            }
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Back, E> {
+                let k = steps(n)?;
+                Ok(Back(Bptt::Truncated { k1: k, k2: k }))
+            }
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<Back, E> {
+                match s {
+                    "full" => Ok(Back(Bptt::Full)),
+                    "checkpointed" => Ok(Back(Bptt::Checkpointed)),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(s), &self)),
+                }
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Back, A::Error> {
+                let mut ks = Vec::new();
+                while let Some(k) = seq.next_element::<i64>()? {
+                    ks.push(steps(k)?);
+                }
+                match ks[..] {
+                    [k1, k2] => Ok(Back(Bptt::Truncated { k1, k2 })),
+                    _ => Err(de::Error::invalid_length(ks.len(), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl Serialize for Back {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Bptt::Full => serializer.serialize_str("full"),
+            Bptt::Checkpointed => serializer.serialize_str("checkpointed"),
+            Bptt::Truncated { k1, k2 } if k1 == k2 => serializer.serialize_u64(k1 as u64),
+            Bptt::Truncated { k1, k2 } => [k1, k2].serialize(serializer),
+        }
+    }
+}

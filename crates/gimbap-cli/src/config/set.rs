@@ -1,0 +1,150 @@
+//! `--set a.b=v`: edits the document before it is read.
+
+use std::str::FromStr;
+
+use toml_edit::{DocumentMut, Item, Table, Value};
+
+/// Puts `value` at `path` (`train.epochs`, `layer.0.units`), making tables on the way.
+pub(super) fn put(document: &mut DocumentMut, path: &str, value: Value) -> Result<(), String> {
+    let parts: Vec<&str> = path.split('.').map(str::trim).collect();
+    if parts.iter().any(|p| p.is_empty()) {
+        return Err(format!("`{path}` is no key: write it as `train.epochs`"));
+    }
+    put_item(document.as_item_mut(), &parts, path, value)
+}
+
+fn put_item(item: &mut Item, parts: &[&str], path: &str, value: Value) -> Result<(), String> {
+    let [first, rest @ ..] = parts else {
+        match item.as_value_mut() {
+            // The old value's spaces and comment stay.
+            Some(old) => {
+                let decor = old.decor().clone();
+                *old = value;
+                *old.decor_mut() = decor;
+            }
+            None => *item = Item::Value(value),
+        }
+        return Ok(());
+    };
+    match item {
+        Item::ArrayOfTables(tables) => {
+            let n = tables.len();
+            let index = parse_index(first, n, path)?;
+            let table = tables.get_mut(index).ok_or_else(|| no_such(path, first, n))?;
+            put_in_table(table, rest, path, value)
+        }
+        Item::Table(table) => put_in_table(table, parts, path, value),
+        Item::Value(Value::InlineTable(table)) => {
+            let slot = table.entry(*first).or_insert(Value::InlineTable(toml_edit::InlineTable::new()));
+            put_value(slot, rest, path, value)
+        }
+        Item::Value(Value::Array(array)) => {
+            let n = array.len();
+            let index = parse_index(first, n, path)?;
+            let slot = array.get_mut(index).ok_or_else(|| no_such(path, first, n))?;
+            put_value(slot, rest, path, value)
+        }
+        Item::None => {
+            *item = Item::Table(Table::new());
+            put_item(item, parts, path, value)
+        }
+        Item::Value(_) => Err(format!("`{path}`: what stands before `{first}` is a value, not a table")),
+    }
+}
+
+fn put_in_table(table: &mut Table, parts: &[&str], path: &str, value: Value) -> Result<(), String> {
+    let [first, rest @ ..] = parts else {
+        return Err(format!("`{path}` is a whole table: name one of its keys"));
+    };
+    let slot = table.entry(first).or_insert(Item::None);
+    if rest.is_empty() && (slot.is_array_of_tables() || slot.is_table()) && !value.is_inline_table() {
+        return Err(format!("`{path}` is a whole table: name one of its keys"));
+    }
+    put_item(slot, rest, path, value)
+}
+
+fn put_value(slot: &mut Value, rest: &[&str], path: &str, value: Value) -> Result<(), String> {
+    let mut item = Item::Value(slot.clone());
+    put_item(&mut item, rest, path, value)?;
+    match item {
+        Item::Value(changed) => *slot = changed,
+        _ => return Err(format!("`{path}` is not a value")),
+    }
+    Ok(())
+}
+
+fn parse_index(part: &str, n: usize, path: &str) -> Result<usize, String> {
+    part.parse().map_err(|_| no_such(path, part, n))
+}
+
+fn no_such(path: &str, part: &str, n: usize) -> String {
+    let list = path.split('.').take_while(|p| *p != part).collect::<Vec<_>>().join(".");
+    match n {
+        0 => format!("`{path}`: `{list}` is empty"),
+        _ => format!("`{path}`: `{list}` has the entries 0 to {}, not `{part}`", n - 1),
+    }
+}
+
+/// Splits `a.b=v`; a value that is no TOML is a string if it could not have been meant as anything else.
+pub(super) fn parse(text: &str) -> Result<(&str, Value), String> {
+    let Some((path, value)) = text.split_once('=') else {
+        return Err("write it as KEY=VALUE, such as train.epochs=2".into());
+    };
+    let value = value.trim();
+    match Value::from_str(value) {
+        Ok(parsed) => Ok((path.trim(), parsed)),
+        Err(e) if value.starts_with(['[', '{', '"', '\'']) => {
+            Err(format!("the value is no TOML: {}", e.message().trim()))
+        }
+        Err(_) => Ok((path.trim(), Value::from(value))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(text: &str, sets: &[&str]) -> String {
+        let mut document = DocumentMut::from_str(text).unwrap();
+        for set in sets {
+            let (path, value) = parse(set).unwrap();
+            put(&mut document, path, value).unwrap();
+        }
+        document.to_string()
+    }
+
+    #[test]
+    fn a_value_is_replaced_and_its_comment_stays() {
+        assert_eq!(edited("[train]\nbatch = 20 # rows\n", &["train.batch=5"]), "[train]\nbatch = 5 # rows\n");
+    }
+
+    #[test]
+    fn tables_are_made_layers_are_counted_and_inline_tables_are_reached() {
+        let text =
+            "[[layer]]\ntype = \"lstm\"\nunits = 4\n[train]\noptimizer = { type = \"sgd\", rate = 1.0 }\n";
+        let new = edited(
+            text,
+            &["layer.0.units=64", "train.optimizer.rate=0.5", "data.unit=word", "train.bptt=[10,20]"],
+        );
+        let parsed: toml::Table = toml::from_str(&new).unwrap();
+        assert_eq!(parsed["layer"][0]["units"].as_integer(), Some(64));
+        assert_eq!(parsed["train"]["optimizer"]["rate"].as_float(), Some(0.5));
+        assert_eq!(parsed["data"]["unit"].as_str(), Some("word"));
+        assert_eq!(parsed["train"]["bptt"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_path_with_dots_and_slashes_is_a_string() {
+        assert_eq!(parse("data.path=../a b.txt").unwrap().1.as_str(), Some("../a b.txt"));
+        assert!(parse("train.bptt=[1,").is_err());
+        assert!(parse("train.bptt").is_err());
+    }
+
+    #[test]
+    fn a_layer_that_is_not_there_is_named() {
+        let mut document = DocumentMut::from_str("[[layer]]\ntype = \"lstm\"\n").unwrap();
+        let error = put(&mut document, "layer.3.units", Value::from(1)).unwrap_err();
+        assert!(error.contains("entries 0 to 0"), "{error}");
+        assert!(put(&mut document, "layer", Value::from(1)).is_err());
+    }
+}

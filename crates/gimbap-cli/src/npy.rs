@@ -1,0 +1,167 @@
+//! NumPy's `.npy` files (format 1.0 to 3.0), in and out.
+//!
+//! Little-endian numbers of any usual type come in; `float32` goes out. A damaged file is an error that says how.
+
+use std::path::Path;
+
+use ndarray::{ArrayD, IxDyn, ShapeBuilder};
+
+use crate::output::{Failure, Outcome};
+
+/// An array as it came.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Array {
+    /// Floating-point numbers.
+    Floats(ArrayD<f32>),
+    /// Integers.
+    Integers(ArrayD<i64>),
+}
+
+const MAGIC: &[u8] = b"\x93NUMPY";
+
+/// Reads the bytes of a file; `path` is for messages.
+pub fn parse(path: &Path, bytes: &[u8]) -> Outcome<Array> {
+    parse_bytes(bytes).map_err(|m| Failure::work("data", format!("{}: {m}", path.display())))
+}
+
+fn parse_bytes(bytes: &[u8]) -> Result<Array, String> {
+    let cut = || "the file ends within its header".to_string();
+    if bytes.is_empty() {
+        return Err("the file is empty".into());
+    }
+    if !bytes.starts_with(MAGIC) {
+        return Err("not a .npy file: it does not start with \\x93NUMPY".into());
+    }
+    let (start, length) = match bytes.get(6).ok_or_else(cut)? {
+        1 => (10, usize::from(u16::from_le_bytes(take(bytes, 8).ok_or_else(cut)?))),
+        2 | 3 => (12, u32::from_le_bytes(take(bytes, 8).ok_or_else(cut)?) as usize),
+        v => return Err(format!("format version {v} is not known; 1, 2 and 3 are")),
+    };
+    let header = bytes.get(start..start + length).ok_or_else(cut)?;
+    let header = std::str::from_utf8(header).map_err(|_| "the header is not text".to_string())?;
+    let descr = value_of(header, "descr")?;
+    let descr = descr.split(['\'', '"']).nth(1).ok_or("records are not numbers: save a plain array")?;
+    let fortran = value_of(header, "fortran_order")?.starts_with("True");
+    let shape = shape_of(value_of(header, "shape")?)?;
+    let n = shape
+        .iter()
+        .try_fold(1usize, |n, &d| n.checked_mul(d))
+        .ok_or_else(|| format!("the shape {shape:?} is too large"))?;
+    let data = &bytes[start + length..];
+    let shape = IxDyn(&shape).set_f(fortran);
+    let wrong = |e: ndarray::ShapeError| e.to_string();
+    let floats = |v: Vec<f32>| ArrayD::from_shape_vec(shape.clone(), v).map(Array::Floats).map_err(wrong);
+    let integers = |v: Vec<i64>| ArrayD::from_shape_vec(shape.clone(), v).map(Array::Integers).map_err(wrong);
+    match descr {
+        "<f4" => floats(numbers(data, n, f32::from_le_bytes)?),
+        "<f8" => floats(numbers(data, n, |b| f64::from_le_bytes(b) as f32)?),
+        "|u1" | "|b1" => integers(numbers(data, n, |[b]: [u8; 1]| i64::from(b))?),
+        "|i1" => integers(numbers(data, n, |b| i64::from(i8::from_le_bytes(b)))?),
+        "<u2" => integers(numbers(data, n, |b| i64::from(u16::from_le_bytes(b)))?),
+        "<i2" => integers(numbers(data, n, |b| i64::from(i16::from_le_bytes(b)))?),
+        "<u4" => integers(numbers(data, n, |b| i64::from(u32::from_le_bytes(b)))?),
+        "<i4" => integers(numbers(data, n, |b| i64::from(i32::from_le_bytes(b)))?),
+        "<i8" => integers(numbers(data, n, i64::from_le_bytes)?),
+        "<u8" => integers(numbers(data, n, |b| i64::try_from(u64::from_le_bytes(b)).unwrap_or(i64::MAX))?),
+        other => Err(format!("the type `{other}` is not read; float32, float64 and integers are")),
+    }
+}
+
+fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..at + N)?.try_into().ok()
+}
+
+fn numbers<const N: usize, T>(data: &[u8], n: usize, read: impl Fn([u8; N]) -> T) -> Result<Vec<T>, String> {
+    let (values, rest) = data.as_chunks::<N>();
+    if values.len() != n || !rest.is_empty() {
+        return Err(format!("the header promises {n} numbers of {N} bytes, but {} bytes follow", data.len()));
+    }
+    Ok(values.iter().map(|b| read(*b)).collect())
+}
+
+/// What stands after `'key':` in the header, which is a Python dictionary.
+fn value_of<'a>(header: &'a str, key: &str) -> Result<&'a str, String> {
+    let at = header
+        .find(&format!("'{key}'"))
+        .or_else(|| header.find(&format!("\"{key}\"")))
+        .ok_or_else(|| format!("the header lacks `{key}`"))?;
+    let rest = header[at + key.len() + 2..].trim_start();
+    rest.strip_prefix(':').map(str::trim_start).ok_or_else(|| format!("the header's `{key}` has no value"))
+}
+
+fn shape_of(text: &str) -> Result<Vec<usize>, String> {
+    let inner =
+        text.strip_prefix('(').and_then(|t| t.split_once(')')).ok_or("the header's `shape` is no tuple")?.0;
+    inner
+        .split(',')
+        .map(str::trim)
+        .filter(|d| !d.is_empty())
+        .map(|d| d.parse().map_err(|_| format!("the header's `shape` holds `{d}`")))
+        .collect()
+}
+
+/// The bytes of a `float32` file.
+pub fn to_bytes(array: &ArrayD<f32>) -> Vec<u8> {
+    let dims: String = array.shape().iter().map(|d| format!("{d}, ")).collect();
+    let dims = if array.ndim() > 1 { dims.trim_end_matches(", ") } else { dims.trim_end() };
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({dims}), }}");
+    // The data starts at a multiple of 64 bytes; the header ends in a line end.
+    while (10 + header.len() + 1) % 64 != 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend([1, 0]);
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(array.iter().flat_map(|x| x.to_le_bytes()));
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(header: &str, data: &[u8]) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend([1, 0]);
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        bytes.extend(data);
+        bytes
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for shape in [&[2, 3, 4][..], &[24], &[1, 24]] {
+            let array = ArrayD::from_shape_fn(shape, |i| i[0] as f32 - 0.5);
+            let bytes = to_bytes(&array);
+            assert_eq!((bytes.len() - 24 * 4) % 64, 0);
+            assert_eq!(parse_bytes(&bytes), Ok(Array::Floats(array)));
+        }
+    }
+
+    #[test]
+    fn integers_and_column_order_are_read() {
+        let bytes = file("{'descr': '<i4', 'fortran_order': True, 'shape': (2, 2), }\n", &{
+            [1i32, 2, 3, 4].map(i32::to_le_bytes).concat()
+        });
+        let Ok(Array::Integers(a)) = parse_bytes(&bytes) else { panic!() };
+        assert_eq!((a[[0, 0]], a[[1, 0]], a[[0, 1]]), (1, 2, 3));
+    }
+
+    #[test]
+    fn damaged_files_are_errors() {
+        let good = to_bytes(&ArrayD::zeros(IxDyn(&[2, 3])));
+        for end in 0..good.len() {
+            assert!(parse_bytes(&good[..end]).is_err(), "cut at {end}");
+        }
+        let huge =
+            format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({0}, {0}), }}\n", usize::MAX / 2);
+        assert!(parse_bytes(&file(&huge, &[])).unwrap_err().contains("too large"));
+        let record = "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }\n";
+        assert!(parse_bytes(&file(record, &[])).is_err());
+        let big = "{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }\n";
+        assert!(parse_bytes(&file(big, &[0; 4])).unwrap_err().contains(">f4"));
+    }
+}

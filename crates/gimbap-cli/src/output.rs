@@ -1,0 +1,205 @@
+//! What the command says and how it ends: results on stdout, the rest on stderr, one exit code.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::json;
+
+/// The exit code after a failure of the work.
+pub const FAILED: u8 = 1;
+/// The exit code after wrong usage: a flag, a key of the config, a folder that holds another run.
+pub const USAGE: u8 = 2;
+/// The exit code after Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
+
+/// The result of a verb.
+pub type Outcome<T = ()> = std::result::Result<T, Failure>;
+
+/// Why a verb could not do its work.
+#[derive(Debug)]
+pub struct Failure {
+    /// A stable word for machines: the library's error kinds, and `usage`, `interrupted`, `pipe`.
+    pub kind: &'static str,
+    /// What was wrong, where, and what would be right.
+    pub message: String,
+    /// The exit code.
+    pub code: u8,
+}
+
+impl Failure {
+    /// A mistake in what was typed or in the config.
+    pub fn usage(kind: &'static str, message: impl Into<String>) -> Self {
+        Failure { kind, message: message.into(), code: USAGE }
+    }
+
+    /// A failure of the work itself.
+    pub fn work(kind: &'static str, message: impl Into<String>) -> Self {
+        Failure { kind, message: message.into(), code: FAILED }
+    }
+
+    /// A file that could not be read or written.
+    pub fn io(path: &Path, error: &io::Error) -> Self {
+        Failure::work("io", format!("{}: {error}", path.display()))
+    }
+
+    /// Stopped by Ctrl-C; `message` says how to go on.
+    pub fn interrupted(message: impl Into<String>) -> Self {
+        Failure { kind: "interrupted", message: message.into(), code: INTERRUPTED }
+    }
+
+    /// The reader of stdout has gone: nobody is left to tell.
+    fn pipe() -> Self {
+        Failure { kind: "pipe", message: String::new(), code: 0 }
+    }
+
+    fn stdout(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::pipe(),
+            _ => Failure::work("io", format!("standard output: {error}")),
+        }
+    }
+}
+
+impl From<gimbap::Error> for Failure {
+    fn from(error: gimbap::Error) -> Self {
+        let code = if matches!(error, gimbap::Error::Config { .. }) { USAGE } else { FAILED };
+        Failure { kind: error.kind(), message: error.to_string(), code }
+    }
+}
+
+/// Where a verb's words go.
+#[derive(Debug, Clone, Copy)]
+pub struct Out {
+    /// Machines read stdout.
+    pub json: bool,
+    /// No log lines.
+    pub quiet: bool,
+}
+
+impl Out {
+    /// A part of the result, for people: one or more lines on stdout; nothing under `--json`.
+    pub fn line(&self, text: impl AsRef<str>) -> Outcome {
+        if self.json { Ok(()) } else { write_stdout(text.as_ref().as_bytes(), true) }
+    }
+
+    /// A part of the result without a line end, shown at once; nothing under `--json`.
+    pub fn piece(&self, text: &str) -> Outcome {
+        if self.json { Ok(()) } else { write_stdout(text.as_bytes(), false) }
+    }
+
+    /// A document or a JSONL record of the result; nothing without `--json`.
+    pub fn json(&self, value: &impl Serialize) -> Outcome {
+        if !self.json {
+            return Ok(());
+        }
+        let text = serde_json::to_string(value).map_err(|e| Failure::work("io", e.to_string()))?;
+        write_stdout(text.as_bytes(), true)
+    }
+
+    /// A log line on stderr; nothing under `--json` or `--quiet`. That nobody reads it is no failure.
+    pub fn log(&self, text: impl AsRef<str>) {
+        if !self.json && !self.quiet {
+            let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
+        }
+    }
+
+    /// Tells of a failure in the form that the reader expects.
+    pub fn failure(&self, failure: &Failure) {
+        if failure.kind == "pipe" {
+            return;
+        }
+        if self.json {
+            let value = json!({"error": {"kind": failure.kind, "message": failure.message}});
+            let _ = write_stdout(value.to_string().as_bytes(), true);
+        } else if failure.code == INTERRUPTED {
+            let _ = writeln!(io::stderr().lock(), "{}", failure.message);
+        } else {
+            let _ = writeln!(io::stderr().lock(), "error: {}", failure.message);
+        }
+    }
+}
+
+/// Writes bytes to stdout and flushes, so that a full disk or a closed pipe shows here.
+pub fn write_stdout(bytes: &[u8], newline: bool) -> Outcome {
+    let mut stdout = io::stdout().lock();
+    let end: &[u8] = if newline { b"\n" } else { b"" };
+    stdout
+        .write_all(bytes)
+        .and_then(|()| stdout.write_all(end))
+        .and_then(|()| stdout.flush())
+        .map_err(|e| Failure::stdout(&e))
+}
+
+/// `1234567` as `1,234,567`.
+pub fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A number of bytes in the unit that suits it.
+pub fn bytes(n: usize) -> String {
+    let x = n as f64;
+    match n {
+        0..1024 => format!("{n} B"),
+        1024..1_048_576 => format!("{:.1} KiB", x / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", x / 1_048_576.0),
+        _ => format!("{:.2} GiB", x / 1_073_741_824.0),
+    }
+}
+
+/// Rows as aligned columns: the first to the left, the others to the right.
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = header.iter().map(|h| h.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let render = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut line = String::new();
+        for (i, (cell, width)) in cells.zip(&widths).enumerate() {
+            let pad = " ".repeat(width - cell.chars().count());
+            match i {
+                0 => line.push_str(&format!("{cell}{pad}")),
+                _ => line.push_str(&format!("  {pad}{cell}")),
+            }
+        }
+        line.trim_end().to_string()
+    };
+    let mut lines = vec![render(&mut header.iter().copied())];
+    lines.extend(rows.iter().map(|row| render(&mut row.iter().map(String::as_str))));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_115_394), "1,115,394");
+        assert_eq!(bytes(2048), "2.0 KiB");
+    }
+
+    #[test]
+    fn a_table_is_aligned() {
+        let text = table(&["layer", "n"], &[vec!["lstm".into(), "12".into()], vec!["d".into(), "3".into()]]);
+        assert_eq!(text, "layer   n\nlstm   12\nd       3");
+    }
+
+    #[test]
+    fn a_config_error_is_wrong_usage_and_a_data_error_is_not() {
+        assert_eq!(Failure::from(gimbap::Error::config("train.batch", "is 0")).code, USAGE);
+        assert_eq!(Failure::from(gimbap::Error::data("x.csv", "is empty")).code, FAILED);
+    }
+}

@@ -1,0 +1,235 @@
+//! The built-in corpus: a language model whose best possible perplexity is known, and the long-term dependency made
+//! visible.
+//!
+//! Its sentences stand for themselves, so each is a sequence of its own that starts from the zero state.
+
+use gimbap::bptt::Bptt;
+use gimbap::data::batch::{BatchSource, Shuffled};
+use gimbap::data::corpus::{self, MAX_DISTANCE, Sentence};
+use gimbap::data::dataset::{Dataset, Sequences, Targets};
+use gimbap::data::text::{CLOSING_ID, Unit, Vocabulary};
+use gimbap::layer::Dense;
+use gimbap::loss::{Loss, RowTargets};
+use gimbap::model::{Evaluation, Input, Model};
+use gimbap::rng::keyed;
+use gimbap::train::{Fit, Flow};
+use serde_json::{Map, Value, json};
+
+use super::speak::{self, Writer, shifted};
+use super::{Report, TaskDoc, Work, figures, lm, number, plain_figures, sequential};
+use crate::config::Config;
+use crate::output::{Failure, Out, Outcome, table, thousands};
+use crate::sample::Choice;
+
+/// Sentences to learn from, and to be measured on.
+const SENTENCES: usize = 12_000;
+const HELD_OUT: usize = 1_000;
+/// The distances of the table, and sentences for each.
+const DISTANCES: [usize; 8] = [2, 4, 6, 8, 12, 16, 20, MAX_DISTANCE];
+const PER_DISTANCE: usize = 200;
+/// The cells of the table.
+const CELLS: [(&str, &str); 3] = [("simple_rnn", "SimpleRNN"), ("lstm", "LSTM"), ("gru", "GRU")];
+/// Sentences written at the end.
+const SAMPLES: usize = 5;
+
+/// The built-in corpus's work.
+#[derive(Debug)]
+pub struct Builtin {
+    config: Config,
+    vocabulary: Vocabulary,
+    train: Dataset<f32>,
+    valid: Dataset<f32>,
+    held_out: Vec<Sentence>,
+}
+
+impl Builtin {
+    /// Makes the sentences.
+    pub fn open(config: &Config) -> Outcome<Self> {
+        let unit = config.data.unit.unwrap_or(Unit::Word);
+        if unit != Unit::Word {
+            return Err(Failure::usage("config", "the built-in corpus is one of words: data.unit is `word`"));
+        }
+        let mut sentences = corpus::generate(config.train.seed, SENTENCES + HELD_OUT);
+        let held_out = sentences.split_off(SENTENCES);
+        let text = corpus::text(&sentences);
+        let vocabulary = Vocabulary::build(&text, unit, true, config.data.vocab, 1)?;
+        Ok(Builtin {
+            train: dataset(&vocabulary, &sentences)?,
+            valid: dataset(&vocabulary, &held_out)?,
+            held_out,
+            vocabulary,
+            config: config.clone(),
+        })
+    }
+
+    /// The same network with another cell.
+    fn with_cell(&self, cell: &str) -> Config {
+        let mut config = self.config.clone();
+        let recurrent = |kind: &str| CELLS.iter().any(|(name, _)| *name == kind);
+        config.layer.iter_mut().filter(|l| recurrent(&l.kind)).for_each(|l| l.kind = cell.into());
+        config
+    }
+
+    fn model_of(&self, config: &Config) -> Outcome<Model> {
+        let v = self.vocabulary.len();
+        let layers = sequential(config, Input::ids(v), Dense::new(v))?;
+        let loss = Loss::SparseCategoricalCrossentropy;
+        let model = layers.compile(config.train.optimizer.clone(), loss, config.train.metrics.clone())?;
+        let mut model = model.reduction(config.train.loss_reduction.unwrap_or_default());
+        model.task = TaskDoc::Lm(lm::Doc { vocabulary: self.vocabulary.clone() }).to_value()?;
+        Ok(model)
+    }
+
+    /// The accuracy of the language word, by the number of words since the country.
+    fn by_distance(&self, model: &Model) -> Outcome<Vec<f64>> {
+        let accuracy = |&distance: &usize| -> Outcome<f64> {
+            let seed = self.config.train.seed.wrapping_add(1);
+            let sentences = corpus::distance_sentences(seed, distance, PER_DISTANCE)?;
+            let ids: Vec<Vec<u32>> = sentences.iter().map(|s| self.vocabulary.encode_line(&s.text)).collect();
+            let inputs: Vec<Vec<u32>> = ids.iter().map(|ids| shifted(ids)).collect();
+            let scores = model.predict(&inputs)?;
+            let right = sentences.iter().zip(&ids).enumerate().filter(|(b, (sentence, ids))| {
+                let Some(at) = sentence.language_index else { return false };
+                let row = scores.slice(ndarray::s![*b, at, ..]);
+                let best = (0..row.len()).max_by(|&i, &j| row[i].total_cmp(&row[j]));
+                best == Some(ids[at] as usize)
+            });
+            Ok(right.count() as f64 / sentences.len() as f64)
+        };
+        DISTANCES.iter().map(accuracy).collect()
+    }
+
+    fn samples(&self, model: &Model) -> Outcome<Vec<String>> {
+        let mut rng = keyed(self.config.train.seed, 0, 0, 0);
+        let choice = Choice { temperature: 1.0, top_k: None, top_p: None };
+        let mut samples = Vec::new();
+        for _ in 0..SAMPLES {
+            let mut writer = Writer::new(model, &[])?;
+            let ids: Vec<u32> = std::iter::repeat_with(|| writer.next(&choice, &mut rng))
+                .take(60)
+                .take_while(|&id| id != CLOSING_ID)
+                .collect();
+            samples.push(self.vocabulary.decode(&ids));
+        }
+        Ok(samples)
+    }
+}
+
+fn dataset(vocabulary: &Vocabulary, sentences: &[Sentence]) -> Outcome<Dataset<f32>> {
+    let targets: Vec<Vec<u32>> = sentences.iter().map(|s| vocabulary.encode_line(&s.text)).collect();
+    let inputs: Vec<Vec<u32>> = targets.iter().map(|ids| shifted(ids)).collect();
+    let targets = Targets::per_step(RowTargets::Classes(targets.concat()));
+    Ok(Dataset::new(Sequences::from(&inputs), targets)?)
+}
+
+impl Work for Builtin {
+    fn model(&self) -> Outcome<Model> {
+        self.model_of(&self.config)
+    }
+
+    fn train(&self) -> Outcome<Box<dyn BatchSource<f32> + '_>> {
+        let train = &self.config.train;
+        Ok(Box::new(Shuffled::new(&self.train, train.batch, train.shuffle.then_some(train.seed), false)?))
+    }
+
+    fn valid(&self) -> Outcome<Option<Box<dyn BatchSource<f32> + '_>>> {
+        Ok(Some(Box::new(Shuffled::new(&self.valid, 32, None, false)?)))
+    }
+
+    fn unit(&self) -> &'static str {
+        "tokens"
+    }
+
+    fn figures(&self, evaluation: &Evaluation) -> Map<String, Value> {
+        let mut metrics = figures([("loss", evaluation.loss), ("perplexity", evaluation.loss.exp())]);
+        metrics.extend(plain_figures(evaluation));
+        metrics
+    }
+
+    fn report(&self, model: &Model, out: &Out) -> Outcome<Report> {
+        let evaluation = model.evaluate_data(&self.valid, 32)?;
+        let (perplexity, best) = (evaluation.loss.exp(), corpus::perplexity(&self.held_out));
+
+        let pair = ["no pain no gain", "no pain spooky red"].map(String::from);
+        let [said, unsaid] = &speak::score(&self.vocabulary, model, &pair)?[..] else {
+            unreachable!("two lines")
+        };
+
+        out.log("training the other cells, for the table of distances");
+        let mut accuracy = Map::new();
+        let mut rows: Vec<Vec<String>> = Vec::new();
+        for (cell, name) in CELLS {
+            let config = self.with_cell(cell);
+            let by_distance = if config == self.config {
+                self.by_distance(model)?
+            } else {
+                let mut other = self.model_of(&config)?;
+                let train = self.train()?;
+                other.fit_on(&*train, None, &fit(&config), &mut |_| Flow::Continue)?;
+                self.by_distance(&other)?
+            };
+            let percent = |x: &f64| format!("{:.0} %", 100.0 * x);
+            rows.push([name.to_string()].into_iter().chain(by_distance.iter().map(percent)).collect());
+            let cells = DISTANCES.iter().zip(&by_distance).map(|(d, x)| (d.to_string(), number(*x)));
+            accuracy.insert(cell.into(), Value::Object(cells.collect()));
+        }
+        let header: Vec<String> = DISTANCES.iter().map(usize::to_string).collect();
+        let header: Vec<&str> =
+            ["words between"].into_iter().chain(header.iter().map(String::as_str)).collect();
+
+        let text = format!(
+            "perplexity on {} held-out tokens: {perplexity:.3}; the best any model could reach: {best:.3}\n\n\
+             sentences it makes up:\n{}\n\n\
+             p(\"{}\") = {:.1e}, p(\"{}\") = {:.1e}: {:.0} times likelier\n\n\
+             how often the language is right, by the number of words since the country:\n{}",
+            thousands(evaluation.rows),
+            self.samples(model)?.iter().map(|s| format!("  {s}")).collect::<Vec<_>>().join("\n"),
+            said.text,
+            said.logprob.exp(),
+            unsaid.text,
+            unsaid.logprob.exp(),
+            (said.logprob - unsaid.logprob).exp(),
+            table(&header, &rows),
+        );
+        let metrics = self.figures(&evaluation);
+        let beside = json!({
+            "perplexity": perplexity,
+            "best_possible_perplexity": best,
+            "distance_accuracy": accuracy,
+            "logprob": {&said.text: said.logprob, &unsaid.text: unsaid.logprob},
+        });
+        let Value::Object(beside) = beside else { unreachable!("an object was just made") };
+        Ok(Report { metrics, beside, text })
+    }
+
+    fn card(&self) -> Vec<(String, String)> {
+        let row = |k: &str, v: String| (k.to_string(), v);
+        vec![
+            row("corpus", "the built-in one, made from the seed".into()),
+            row("sentences to train on", thousands(self.train.len())),
+            row("sentences held out", thousands(self.valid.len())),
+            row("vocabulary", thousands(self.vocabulary.len())),
+        ]
+    }
+
+    fn next(&self, model: &str) -> Vec<String> {
+        vec![
+            format!("gimbap generate {model} --prompt 'mina grew up in' -n 20"),
+            format!("printf 'no pain no gain\\nno pain spooky red\\n' | gimbap score {model} --rank"),
+            "gimbap new lm > lm.toml   # then: gimbap train lm.toml --data YOUR_TEXT".into(),
+        ]
+    }
+}
+
+/// How the other cells are trained: as the first, without a trace on disk.
+fn fit(config: &Config) -> Fit {
+    Fit {
+        epochs: config.train.epochs,
+        seed: config.train.seed,
+        bptt: config.train.bptt.map_or(Bptt::Full, |back| back.0),
+        clip_norm: config.train.clip_norm,
+        clip_value: config.train.clip_value,
+        schedule: config.train.schedule.unwrap_or_default(),
+        ..Fit::default()
+    }
+}

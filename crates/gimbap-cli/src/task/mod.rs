@@ -1,0 +1,210 @@
+//! The tasks: from data to datasets, to a model, to figures that mean something.
+//!
+//! [`Work`] is what training needs of a task; [`TaskDoc`] is what a trained model keeps of it.
+
+pub mod builtin;
+pub mod classify;
+pub mod forecast;
+pub mod lm;
+pub mod speak;
+
+use std::path::Path;
+
+use gimbap::data::batch::BatchSource;
+use gimbap::data::read;
+use gimbap::init::Initializer;
+use gimbap::layer::{Dense, LayerConfig, LayerSpec};
+use gimbap::model::{Evaluation, Input, Model, Sequential};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::config::{Config, TaskKind};
+use crate::output::{Failure, Out, Outcome};
+
+/// What a model file tells of its task: all that is needed to feed it and to read its outputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum TaskDoc {
+    /// A language model.
+    Lm(lm::Doc),
+    /// A classifier.
+    Classify(classify::Doc),
+    /// A forecaster.
+    Forecast(forecast::Doc),
+}
+
+impl TaskDoc {
+    /// The task in words.
+    pub fn name(&self) -> &'static str {
+        match self {
+            TaskDoc::Lm(_) => "a language model",
+            TaskDoc::Classify(_) => "a classifier",
+            TaskDoc::Forecast(_) => "a forecaster",
+        }
+    }
+
+    /// For [`Model::task`].
+    pub fn to_value(&self) -> Outcome<Value> {
+        serde_json::to_value(self)
+            .map_err(|e| Failure::work("model_file", format!("the task cannot be stored: {e}")))
+    }
+}
+
+/// A task with its data, ready to train.
+pub trait Work {
+    /// A compiled model with its initial weights.
+    fn model(&self) -> Outcome<Model>;
+    /// The batches of an epoch.
+    fn train(&self) -> Outcome<Box<dyn BatchSource<f32> + '_>>;
+    /// The batches that choose the best model, if any were held out.
+    fn valid(&self) -> Outcome<Option<Box<dyn BatchSource<f32> + '_>>>;
+    /// What [`BatchSource::targets`] counts.
+    fn unit(&self) -> &'static str;
+    /// The figures of one pass.
+    fn figures(&self, evaluation: &Evaluation) -> Map<String, Value>;
+    /// The figures of a trained model, beside the trivial ones.
+    fn report(&self, model: &Model, out: &Out) -> Outcome<Report>;
+    /// What a model card tells of the data.
+    fn card(&self) -> Vec<(String, String)>;
+    /// What to type next, given the model's path.
+    fn next(&self, model: &str) -> Vec<String>;
+}
+
+/// The figures of a trained model.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// For machines: `metrics` of the last object.
+    pub metrics: Map<String, Value>,
+    /// Beside `metrics` in the last object.
+    pub beside: Map<String, Value>,
+    /// For people.
+    pub text: String,
+}
+
+impl Report {
+    /// Adds the figures of a part: the first one's stand alone, a later one's under its name.
+    pub fn add(&mut self, name: &str, metrics: Map<String, Value>) {
+        let text = format!("{name}: {}", line_of(&metrics));
+        self.add_as(name, metrics, &text);
+    }
+
+    /// As [`Report::add`], in these words.
+    pub fn add_as(&mut self, name: &str, metrics: Map<String, Value>, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(text);
+        match self.metrics.is_empty() {
+            true => self.metrics = metrics,
+            false => drop(self.metrics.insert(name.into(), Value::Object(metrics))),
+        }
+    }
+}
+
+/// Reads the data that a config names.
+pub fn open(config: &Config) -> Outcome<Box<dyn Work>> {
+    Ok(match config.task.kind {
+        _ if config.is_builtin() => Box::new(builtin::Builtin::open(config)?),
+        TaskKind::Lm => Box::new(lm::Lm::open(config)?),
+        TaskKind::Classify => Box::new(classify::Classify::open(config)?),
+        TaskKind::Forecast => Box::new(forecast::Forecast::open(config)?),
+    })
+}
+
+/// `data.path`, which most tasks cannot do without.
+pub fn data_path(config: &Config) -> Outcome<&Path> {
+    config.data.path.as_deref().filter(|p| !p.as_os_str().is_empty()).ok_or_else(|| {
+        Failure::usage("config", "no data: give --data PATH, or `path = \"..\"` under [data] in the config")
+    })
+}
+
+/// The rows of a model card about a file or folder.
+pub fn card_of(path: &Path) -> Outcome<Vec<(String, String)>> {
+    let hash = match path.is_dir() {
+        true => read::data_hash(read::read_text_or_folder(path).unwrap_or_default().as_bytes()),
+        false => read::data_hash(&read::read_bytes(path)?),
+    };
+    Ok(vec![("path".into(), path.display().to_string()), ("hash (FNV-1a 128)".into(), hash)])
+}
+
+/// An initial model: the config's layers, then one that gives `outputs` numbers.
+pub fn sequential(config: &Config, input: Input, head: Dense) -> Outcome<Sequential> {
+    let head = config.train.init.into_iter().fold(head, Dense::init);
+    let specs = specs(config)?;
+    let layers = specs.into_iter().fold(Sequential::new(input).seed(config.train.seed), Sequential::add);
+    Ok(layers.add(head))
+}
+
+/// The config's layers, with what follows from the task filled in: which layers give every step, and `train.init`.
+fn specs(config: &Config) -> Outcome<Vec<LayerSpec>> {
+    let lm = config.task.kind == TaskKind::Lm;
+    let last = config.layer.iter().rposition(is_recurrent);
+    let mut specs = Vec::with_capacity(config.layer.len());
+    for (i, layer) in config.layer.iter().enumerate() {
+        let mut layer = layer.clone();
+        let kind = layer.kind.clone();
+        let ends_later = config.layer[i + 1..].iter().any(|l| l.kind == "pool" || l.kind == "flatten");
+        let steps = lm || Some(i) != last || ends_later;
+        if lm && (kind == "bidirectional" || layer.go_backwards == Some(true)) {
+            return Err(Failure::usage(
+                "config",
+                format!("layer.{i}: a language model cannot read from the right, where the answer stands"),
+            ));
+        }
+        match layer.layer.as_deref_mut() {
+            Some(inner) => fill(inner, steps, config.train.init),
+            None => fill(&mut layer, steps, config.train.init),
+        }
+        specs.push(LayerSpec::try_from(layer)?);
+    }
+    Ok(specs)
+}
+
+fn is_recurrent(layer: &LayerConfig) -> bool {
+    ["simple_rnn", "lstm", "gru", "bidirectional"].contains(&layer.kind.as_str())
+}
+
+fn fill(layer: &mut LayerConfig, steps: bool, init: Option<Initializer>) {
+    if is_recurrent(layer) {
+        layer.return_sequences.get_or_insert(steps);
+    }
+    if is_recurrent(layer) || layer.kind == "embedding" || layer.kind == "dense" {
+        layer.init = layer.init.or(init);
+    }
+}
+
+/// A figure for JSON, which has no NaN.
+pub fn number(x: f64) -> Value {
+    serde_json::Number::from_f64(x).map_or(Value::Null, Value::Number)
+}
+
+/// Figures in the order given.
+pub fn figures<'a>(pairs: impl IntoIterator<Item = (&'a str, f64)>) -> Map<String, Value> {
+    pairs.into_iter().map(|(name, x)| (name.to_string(), number(x))).collect()
+}
+
+/// The loss and the metrics of a pass.
+pub fn plain_figures(evaluation: &Evaluation) -> Map<String, Value> {
+    let metrics = evaluation.metrics.iter().map(|(metric, x)| (metric.to_string(), number(*x)));
+    [("loss".to_string(), number(evaluation.loss))].into_iter().chain(metrics).collect()
+}
+
+/// Figures on one line: `loss 1.2345  perplexity 3.44`.
+pub fn line_of(figures: &Map<String, Value>) -> String {
+    let shown = figures.iter().filter_map(|(name, value)| {
+        let x = value.as_f64()?;
+        Some(format!("{} {}", name.replace('_', " "), short(x)))
+    });
+    shown.collect::<Vec<_>>().join("  ")
+}
+
+/// A figure in about five digits.
+pub fn short(x: f64) -> String {
+    match x.abs() {
+        _ if x.fract() == 0.0 && x.abs() < 1e15 => format!("{x}"),
+        a if a >= 1000.0 => format!("{x:.1}"),
+        a if a >= 10.0 => format!("{x:.3}"),
+        a if a >= 1e-3 => format!("{x:.4}"),
+        _ => format!("{x:.3e}"),
+    }
+}

@@ -1,0 +1,147 @@
+//! What a trained language model can do with a line: judge it, go on with it, find its likeliest ends.
+//!
+//! Every line starts from the zero state after the closing mark (`<eos>`, or `\n` among characters).
+
+use gimbap::data::text::{CLOSING_ID, UNKNOWN_ID, Vocabulary};
+use gimbap::model::Model;
+use gimbap::rng::Rng;
+use gimbap::stream::Stream;
+
+use crate::output::Outcome;
+use crate::sample::{Choice, log_softmax, order};
+
+/// A line and its probability.
+#[derive(Debug, Clone)]
+pub struct Scored {
+    /// The line.
+    pub text: String,
+    /// The natural logarithm of its probability, the closing mark included.
+    pub logprob: f64,
+    /// Each token and the logarithm of its probability.
+    pub tokens: Vec<(String, f64)>,
+    /// How many tokens are not in the vocabulary.
+    pub unknown: usize,
+}
+
+impl Scored {
+    /// `exp(-logprob / tokens)`.
+    pub fn perplexity(&self) -> f64 {
+        (-self.logprob / self.tokens.len() as f64).exp()
+    }
+}
+
+/// Lines run at once: it bounds the memory of their outputs.
+const AT_ONCE: usize = 16;
+
+/// Judges lines.
+pub fn score(vocabulary: &Vocabulary, model: &Model, lines: &[String]) -> Outcome<Vec<Scored>> {
+    let mut scored = Vec::with_capacity(lines.len());
+    for lines in lines.chunks(AT_ONCE) {
+        let targets: Vec<Vec<u32>> = lines.iter().map(|line| vocabulary.encode_line(line)).collect();
+        let inputs: Vec<Vec<u32>> = targets.iter().map(|ids| shifted(ids)).collect();
+        let scores = model.predict(&inputs)?;
+        for (b, (line, ids)) in lines.iter().zip(&targets).enumerate() {
+            let token = |(t, &id): (usize, &u32)| {
+                let row = scores.slice(ndarray::s![b, t, ..]);
+                let logprobs = log_softmax(row.as_slice().unwrap_or(&[]));
+                (vocabulary.token(id).to_string(), logprobs[id as usize])
+            };
+            let tokens: Vec<(String, f64)> = ids.iter().enumerate().map(token).collect();
+            let logprob = tokens.iter().map(|(_, x)| x).sum();
+            scored.push(Scored { text: line.clone(), logprob, tokens, unknown: Vocabulary::unknowns(ids) });
+        }
+    }
+    Ok(scored)
+}
+
+/// What a model sees where it should say `ids`: the closing mark, then all but the last.
+pub fn shifted(ids: &[u32]) -> Vec<u32> {
+    let before = ids.split_last().map_or(&[][..], |(_, before)| before);
+    [&[CLOSING_ID], before].concat()
+}
+
+/// A text under way.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    stream: Stream<'a>,
+    scores: Vec<f32>,
+}
+
+impl<'a> Writer<'a> {
+    /// Begins after a prompt.
+    pub fn new(model: &'a Model, prompt: &[u32]) -> Outcome<Self> {
+        let mut writer = Writer { stream: model.stream()?, scores: Vec::new() };
+        writer.read(CLOSING_ID);
+        prompt.iter().for_each(|&id| writer.read(id));
+        Ok(writer)
+    }
+
+    fn read(&mut self, id: u32) {
+        self.scores.clear();
+        self.scores.extend_from_slice(self.stream.step(id));
+        // What stands for every unknown word is no word to say.
+        self.scores[UNKNOWN_ID as usize] = f32::NEG_INFINITY;
+    }
+
+    /// The next token.
+    pub fn next(&mut self, choice: &Choice, rng: &mut Rng) -> u32 {
+        let id = choice.draw(&self.scores, rng) as u32;
+        self.read(id);
+        id
+    }
+}
+
+/// A continuation and its probability.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Its tokens.
+    pub ids: Vec<u32>,
+    /// The natural logarithm of its probability after the prompt.
+    pub logprob: f64,
+}
+
+/// The `n` likeliest continuations of at most `length` tokens, or up to the end of the line, best first, by beam
+/// search.
+pub fn candidates(model: &Model, prompt: &[u32], length: usize, n: usize) -> Outcome<Vec<Candidate>> {
+    let width = n.max(8);
+    let mut writer = Writer::new(model, prompt)?;
+    let first = (Candidate { ids: Vec::new(), logprob: 0.0 }, writer.stream.state(), writer.scores.clone());
+    let mut beam = vec![first];
+    let mut done: Vec<Candidate> = Vec::new();
+    for _ in 0..length {
+        let mut next: Vec<(usize, u32, f64)> = Vec::new();
+        for (from, (candidate, _, scores)) in beam.iter().enumerate() {
+            let logprobs = log_softmax(scores);
+            let likeliest = order(&logprobs);
+            next.extend(
+                likeliest.iter().take(width).map(|&id| (from, id as u32, candidate.logprob + logprobs[id])),
+            );
+        }
+        next.retain(|(_, _, logprob)| logprob.is_finite());
+        next.sort_by(|a, b| b.2.total_cmp(&a.2));
+        next.truncate(width);
+        let mut grown = Vec::new();
+        for (from, id, logprob) in next {
+            let (parent, state, _) = &beam[from];
+            let candidate = Candidate { ids: [&parent.ids[..], &[id]].concat(), logprob };
+            if id == CLOSING_ID {
+                done.push(candidate);
+                continue;
+            }
+            writer.stream.restore(state);
+            writer.read(id);
+            grown.push((candidate, writer.stream.state(), writer.scores.clone()));
+        }
+        done.sort_by(|a, b| b.logprob.total_cmp(&a.logprob));
+        beam = grown;
+        // Probabilities only fall: once n are done that are better than any under way, nothing can change.
+        let best = beam.iter().map(|(candidate, ..)| candidate.logprob).fold(f64::NEG_INFINITY, f64::max);
+        if beam.is_empty() || done.get(n - 1).is_some_and(|worst| worst.logprob >= best) {
+            break;
+        }
+    }
+    done.extend(beam.into_iter().map(|(candidate, ..)| candidate));
+    done.sort_by(|a, b| b.logprob.total_cmp(&a.logprob));
+    done.truncate(n);
+    Ok(done)
+}

@@ -1,0 +1,76 @@
+//! `gimbap generate MODEL`: a language model writes.
+
+use std::time::Instant;
+
+use gimbap::data::text::{CLOSING_ID, Unit, Vocabulary};
+use gimbap::model::Model;
+use gimbap::rng::keyed;
+use serde_json::json;
+
+use crate::args::Generate;
+use crate::model_file::open_lm;
+use crate::output::{Out, Outcome};
+use crate::sample::Choice;
+use crate::task::lm;
+use crate::task::speak::{Writer, candidates};
+
+/// Writes, token by token as they come.
+pub fn run(args: &Generate, out: &Out) -> Outcome {
+    let (model, doc) = open_lm(&args.model, "generate")?;
+    let prompt = doc.vocabulary.encode_units(&args.prompt);
+    let unknown = Vocabulary::unknowns(&prompt);
+    if unknown > 0 {
+        out.log(format!("{unknown} of the prompt's {} tokens are not in the vocabulary", prompt.len()));
+    }
+    match args.candidates {
+        Some(n) => list(args, &model, &doc, &prompt, n, out),
+        None => write(args, &model, &doc, &prompt, out),
+    }
+}
+
+fn write(args: &Generate, model: &Model, doc: &lm::Doc, prompt: &[u32], out: &Out) -> Outcome {
+    let started = Instant::now();
+    let choice = Choice { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p };
+    let mut rng = keyed(args.seed, 0, 0, 0);
+    let mut writer = Writer::new(model, prompt)?;
+    let mut text = args.prompt.clone();
+    out.piece(&text)?;
+    for _ in 0..args.n {
+        let id = writer.next(&choice, &mut rng);
+        let piece = piece(&doc.vocabulary, id, &text);
+        out.piece(&piece)?;
+        text.push_str(&piece);
+    }
+    out.line("")?;
+    out.json(&json!({"text": text, "tokens": args.n, "seconds": started.elapsed().as_secs_f64()}))
+}
+
+/// A token as it follows a text: words are set apart, and `<eos>` ends the line.
+fn piece(vocabulary: &Vocabulary, id: u32, text: &str) -> String {
+    match vocabulary.unit() {
+        Unit::Word if id == CLOSING_ID => "\n".into(),
+        Unit::Word if text.is_empty() || text.ends_with(char::is_whitespace) => vocabulary.token(id).into(),
+        Unit::Word => format!(" {}", vocabulary.token(id)),
+        _ => vocabulary.token(id).into(),
+    }
+}
+
+fn list(args: &Generate, model: &Model, doc: &lm::Doc, prompt: &[u32], n: usize, out: &Out) -> Outcome {
+    let started = Instant::now();
+    for candidate in candidates(model, prompt, args.n, n)? {
+        let mut text = args.prompt.clone();
+        for &id in &candidate.ids {
+            text.push_str(&piece(&doc.vocabulary, id, &text));
+        }
+        let probability = candidate.logprob.exp();
+        out.line(format!("{:>9.4} %  {}", 100.0 * probability, text.trim_end()))?;
+        out.json(&json!({
+            "text": text.trim_end_matches('\n'),
+            "tokens": candidate.ids.len(),
+            "probability": probability,
+            "logprob": candidate.logprob,
+            "seconds": started.elapsed().as_secs_f64(),
+        }))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! `gimbap inspect MODEL`: layers, shapes, parameters, memory, operations per step.
+
+use gimbap::checkpoint::FORMAT;
+use gimbap::model::{Input, Model};
+use serde_json::{Value, json};
+
+use crate::args::Inspect;
+use crate::model_file;
+use crate::output::{Out, Outcome, bytes, thousands};
+use crate::task::TaskDoc;
+
+/// Inspects a model file.
+pub fn run(args: &Inspect, out: &Out) -> Outcome {
+    let opened = model_file::open(&args.model)?;
+    let model = &opened.model;
+    let (parameters, flop) = (model.values().len(), flop_per_step(model));
+    let task = opened.task.as_ref().map_or("none", TaskDoc::name);
+    let about = opened.task.as_ref().map(about).unwrap_or_default();
+
+    out.line(model.summary().trim_end())?;
+    out.line(format!(
+        "\nfile           {}, format {FORMAT}\ntask           {task}{about}\ninput          {}\n\
+         memory         {} of weights\nwork           about {} FLOP for a step of one sequence",
+        opened.path.display(),
+        match model.input() {
+            Input::Features(i) => format!("[B, T, {i}]"),
+            Input::Ids(v) => format!("[B, T] token ids below {}", thousands(v)),
+        },
+        bytes(4 * parameters),
+        thousands(flop),
+    ))?;
+    out.json(&json!({
+        "format": FORMAT,
+        "parameters": parameters,
+        "layers": layers(model)?,
+        "input": model.input(),
+        "task": opened.task.as_ref().map(|task| match task {
+            TaskDoc::Lm(_) => "lm",
+            TaskDoc::Classify(_) => "classify",
+            TaskDoc::Forecast(_) => "forecast",
+        }),
+        "memory_bytes": 4 * parameters,
+        "flop_per_step": flop,
+        "tensors": model.parameters().iter().map(|p| json!({"name": p.name, "shape": p.shape})).collect::<Vec<_>>(),
+    }))
+}
+
+fn about(task: &TaskDoc) -> String {
+    match task {
+        TaskDoc::Lm(doc) => format!(", {} tokens", thousands(doc.vocabulary.len())),
+        TaskDoc::Classify(doc) => format!(", classes {}", doc.classes.join(", ")),
+        TaskDoc::Forecast(doc) => {
+            format!(", {} after {} rows of {}", doc.horizon, doc.window, doc.values.join(", "))
+        }
+    }
+}
+
+/// The layers for JSON; a shape's unknown sizes, `B` and `T`, are null.
+pub fn layers(model: &Model) -> Outcome<Vec<Value>> {
+    let layer = |(name, kind, shape, parameters): (String, &str, gimbap::layer::Shape, usize)| {
+        let sizes = match shape.has_steps() {
+            true => json!([null, null, shape.width()]),
+            false => json!([null, shape.width()]),
+        };
+        json!({"name": name, "type": kind, "shape": sizes, "parameters": parameters})
+    };
+    Ok(model.describe()?.into_iter().map(layer).collect())
+}
+
+/// A multiplication and an addition for each weight of a product; tables of vectors are only looked up.
+fn flop_per_step(model: &Model) -> usize {
+    let products =
+        model.parameters().iter().filter(|p| p.shape.len() == 2 && !p.name.starts_with("embedding"));
+    2 * products.map(|p| p.range.len()).sum::<usize>()
+}

@@ -1,0 +1,285 @@
+//! `gimbap predict MODEL [INPUT]`: a prediction for every sequence.
+//!
+//! What comes in decides: arrays (`.npy`) are given to the network as they are, anything else is read as the model's
+//! task reads it.
+
+use std::path::Path;
+
+use gimbap::data::dataset::Sequences;
+use gimbap::data::table::{LabelledSeries, SequenceColumns, TextColumns, read_texts};
+use gimbap::model::{Input, Model};
+use ndarray::{Array2, ArrayD, Axis, Ix2, Ix3, IxDyn};
+use serde_json::{Map, Value, json};
+
+use crate::args::Predict;
+use crate::input::{is_stdin, lines};
+use crate::model_file::{self, Opened};
+use crate::npy::{self, Array};
+use crate::output::{Failure, Out, Outcome};
+use crate::run_dir::write_atomic;
+use crate::sample::{log_softmax, order};
+use crate::task::speak::shifted;
+use crate::task::{TaskDoc, classify, forecast, lm, number, short};
+
+/// A prediction: for people, for CSV, for machines.
+struct Row {
+    cells: Vec<String>,
+    object: Value,
+}
+
+/// All predictions, with the numbers for a `.npy`.
+struct Predictions {
+    header: Vec<String>,
+    rows: Vec<Row>,
+    numbers: ArrayD<f32>,
+}
+
+/// Predicts.
+pub fn run(args: &Predict, out: &Out) -> Outcome {
+    let opened = model_file::open(&args.model)?;
+    let predictions = match &opened.task {
+        _ if has_extension(&args.input, "npy") => arrays(args, &opened)?,
+        _ if args.lengths.is_some() => {
+            return Err(Failure::usage(
+                "usage",
+                "--lengths belongs to a .npy input; here every sequence has its own",
+            ));
+        }
+        Some(TaskDoc::Lm(doc)) => next_tokens(doc, &opened.model, &args.input)?,
+        Some(TaskDoc::Classify(doc)) => classes(doc, &opened.model, &args.input)?,
+        Some(TaskDoc::Forecast(doc)) => future(doc, &opened.model, &args.input)?,
+        None => {
+            let message = format!("{} has no task: give it arrays, X.npy", opened.path.display());
+            return Err(Failure::work("task", message));
+        }
+    };
+    let Some(path) = &args.out else {
+        for row in &predictions.rows {
+            out.line(row.cells.join("\t"))?;
+            out.json(&row.object)?;
+        }
+        return Ok(());
+    };
+    let bytes = match path.extension().and_then(|e| e.to_str()) {
+        Some("npy") => npy::to_bytes(&predictions.numbers),
+        Some("csv") => {
+            let cells = predictions.rows.iter().map(|row| &row.cells);
+            let lines = std::iter::once(&predictions.header).chain(cells).map(|cells| csv_line(cells));
+            lines.collect::<String>().into_bytes()
+        }
+        Some("jsonl" | "json") => {
+            predictions.rows.iter().map(|row| format!("{}\n", row.object)).collect::<String>().into_bytes()
+        }
+        _ => predictions.rows.iter().map(|row| row.cells.join("\t") + "\n").collect::<String>().into_bytes(),
+    };
+    write_atomic(path, &bytes)?;
+    out.log(format!("{} predictions in {}", predictions.rows.len(), path.display()));
+    out.json(&json!({"out": path, "predictions": predictions.rows.len()}))
+}
+
+fn has_extension(path: &Path, wanted: &str) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(wanted))
+}
+
+fn csv_line(cells: &[String]) -> String {
+    let quoted = cells.iter().map(|cell| match cell.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell.clone(),
+    });
+    quoted.collect::<Vec<_>>().join(",") + "\n"
+}
+
+fn header(names: &[&str]) -> Vec<String> {
+    names.iter().map(|n| n.to_string()).collect()
+}
+
+/// The texts of an input: a column of a table, `text` of JSONL objects, or lines.
+fn texts(path: &Path, columns: &TextColumns) -> Outcome<Vec<String>> {
+    if is_stdin(path) || has_extension(path, "jsonl") {
+        let lines = lines(path)?;
+        if !has_extension(path, "jsonl") {
+            return Ok(lines);
+        }
+        let key = columns.text.as_deref().unwrap_or("text");
+        let text = |(i, line): (usize, &String)| {
+            let value: Value = serde_json::from_str(line).unwrap_or_default();
+            value.get(key).and_then(Value::as_str).map(str::to_string).ok_or_else(|| {
+                let message = format!("{}, line {}: no object with a text `{key}`", path.display(), i + 1);
+                Failure::work("data", message)
+            })
+        };
+        return lines.iter().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(text).collect();
+    }
+    Ok(read_texts(path, columns)?)
+}
+
+fn classes(doc: &classify::Doc, model: &Model, path: &Path) -> Outcome<Predictions> {
+    let (names, inputs, key) = match &doc.input {
+        classify::Kind::Text { vocabulary, text } => {
+            let texts = texts(path, &TextColumns { text: text.clone(), label: None })?;
+            let inputs = classify::encode(vocabulary, &texts);
+            (texts, inputs, "text")
+        }
+        classify::Kind::Series { features, scaler, id, time } => {
+            // The reader wants labels, which the input need not have: every sequence is taken as its own class.
+            let id = id.clone().unwrap_or_else(|| "id".into());
+            let columns = SequenceColumns {
+                label: Some(id.clone()),
+                id: Some(id),
+                time: time.clone(),
+                features: features.clone(),
+            };
+            let series = LabelledSeries::read(path, &columns)?;
+            let inputs = classify::scaled(&series, scaler)?;
+            (series.ids, inputs, "id")
+        }
+    };
+    let numbers = model.predict(&inputs)?;
+    let row = |(name, p): (&String, ndarray::ArrayViewD<'_, f32>)| {
+        let p: Vec<f64> = p.iter().map(|&x| f64::from(x)).collect();
+        let best = order(&p)[0];
+        let each: Map<String, Value> =
+            doc.classes.iter().cloned().zip(p.iter().map(|&x| number(x))).collect();
+        Row {
+            cells: vec![doc.classes[best].clone(), format!("{:.4}", p[best]), name.clone()],
+            object: json!({
+                key: name,
+                "label": doc.classes[best],
+                "probability": number(p[best]),
+                "probabilities": each,
+            }),
+        }
+    };
+    let rows = names.iter().zip(numbers.axis_iter(Axis(0))).map(row).collect();
+    Ok(Predictions { header: header(&["label", "probability", key]), rows, numbers })
+}
+
+fn future(doc: &forecast::Doc, model: &Model, path: &Path) -> Outcome<Predictions> {
+    if is_stdin(path) {
+        return Err(Failure::usage("usage", "a forecast needs a file with a series: .csv or .tsv"));
+    }
+    let series = doc.read(path)?;
+    let values = forecast::after(doc, model, &series, &path.display().to_string())?;
+    let f = series.features();
+    let row = |(step, values): (usize, &[f64])| {
+        let each: Map<String, Value> =
+            doc.values.iter().cloned().zip(values.iter().map(|&x| number(x))).collect();
+        Row {
+            cells: std::iter::once((step + 1).to_string()).chain(values.iter().map(|x| short(*x))).collect(),
+            object: json!({"step": step + 1, "values": each}),
+        }
+    };
+    let rows = values.chunks_exact(f).enumerate().map(row).collect();
+    let names = std::iter::once("step".to_string()).chain(doc.values.iter().cloned()).collect();
+    Ok(Predictions { header: names, rows, numbers: to_array(&[doc.horizon, f], &values)? })
+}
+
+/// The likeliest token after each line.
+fn next_tokens(doc: &lm::Doc, model: &Model, path: &Path) -> Outcome<Predictions> {
+    let texts = texts(path, &TextColumns::default())?;
+    let (mut rows, mut numbers) = (Vec::new(), Vec::new());
+    for text in &texts {
+        // One more token, whatever it is, makes room for the answer.
+        let ids = [doc.vocabulary.encode_units(text), vec![0]].concat();
+        let scores = model.predict(&vec![shifted(&ids)])?;
+        let last = scores.slice(ndarray::s![0, -1, ..]).to_vec();
+        let logprobs = log_softmax(&last);
+        let best = order(&logprobs)[0];
+        let (token, probability) = (doc.vocabulary.token(best as u32), logprobs[best].exp());
+        rows.push(Row {
+            cells: vec![token.escape_debug().to_string(), format!("{probability:.4}"), text.clone()],
+            object: json!({"text": text, "next": token, "probability": probability}),
+        });
+        numbers.extend(logprobs.iter().map(|x| x.exp()));
+    }
+    let numbers = to_array(&[texts.len(), doc.vocabulary.len()], &numbers)?;
+    Ok(Predictions { header: header(&["next", "probability", "text"]), rows, numbers })
+}
+
+fn to_array(shape: &[usize], values: &[f64]) -> Outcome<ArrayD<f32>> {
+    ArrayD::from_shape_vec(IxDyn(shape), values.iter().map(|&x| x as f32).collect())
+        .map_err(|e| Failure::work("shape", e.to_string()))
+}
+
+fn read_array(path: &Path) -> Outcome<Array> {
+    let bytes = std::fs::read(path).map_err(|e| Failure::io(path, &e))?;
+    npy::parse(path, &bytes)
+}
+
+/// Arrays in, an array out.
+fn arrays(args: &Predict, opened: &Opened) -> Outcome<Predictions> {
+    let (path, model) = (&args.input, &opened.model);
+    let wrong = |found: &[usize], expected: &str| {
+        Failure::work("shape", format!("{}: expected {expected}, got {found:?}", path.display()))
+    };
+    let array = read_array(path)?;
+    let lengths = |shape: &[usize]| -> Outcome<Vec<usize>> {
+        let Some(path) = &args.lengths else { return Ok(vec![shape[1]; shape[0]]) };
+        let Array::Integers(lengths) = read_array(path)? else {
+            return Err(Failure::work("shape", format!("{}: lengths must be integers", path.display())));
+        };
+        let length = |&n: &i64| {
+            usize::try_from(n)
+                .map_err(|_| Failure::work("shape", format!("{}: a length of {n}", path.display())))
+        };
+        lengths.iter().map(length).collect()
+    };
+    let scaler = match &opened.task {
+        Some(TaskDoc::Forecast(doc)) => Some(&doc.scaler),
+        Some(TaskDoc::Classify(classify::Doc { input: classify::Kind::Series { scaler, .. }, .. })) => {
+            Some(scaler)
+        }
+        _ => None,
+    };
+    let inputs = match (model.input(), array) {
+        (Input::Ids(_), Array::Integers(ids)) => {
+            let shape = ids.shape().to_vec();
+            let ids = ids.into_dimensionality::<Ix2>().map_err(|_| wrong(&shape, "integer ids [B, T]"))?;
+            let lengths = lengths(&shape)?;
+            // An id beyond the vocabulary is the model's to refuse; padding is not looked at.
+            let ids: Array2<u32> = ids.mapv(|id| u32::try_from(id).unwrap_or(u32::MAX));
+            Sequences::padded_ids(&ids, &lengths)?
+        }
+        (Input::Features(f), array) => {
+            let mut x = match array {
+                Array::Floats(x) => x,
+                Array::Integers(x) => x.mapv(|x| x as f32),
+            };
+            let shape = x.shape().to_vec();
+            let expected = format!("float32 [B, T, {f}]");
+            if shape.len() != 3 || shape[2] != f {
+                return Err(wrong(&shape, &expected));
+            }
+            let lengths = lengths(&shape)?;
+            if let Some(scaler) = scaler {
+                let mut values: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
+                scaler.transform(&mut values);
+                x = to_array(&shape, &values)?;
+            }
+            let x = x.into_dimensionality::<Ix3>().map_err(|_| wrong(&shape, &expected))?;
+            Sequences::padded(x.view(), &lengths)?
+        }
+        (Input::Ids(_), Array::Floats(x)) => return Err(wrong(x.shape(), "integer ids [B, T], not floats")),
+    };
+    let mut numbers = model.predict(&inputs)?;
+    if let Some(TaskDoc::Forecast(doc)) = &opened.task {
+        let mut values: Vec<f64> = numbers.iter().map(|&v| f64::from(v)).collect();
+        doc.scaler.inverse(&mut values);
+        numbers = to_array(&[inputs.len(), doc.horizon, doc.values.len()], &values)?;
+    }
+    let row = |y: ndarray::ArrayViewD<'_, f32>| {
+        let cells = y.iter().map(|&v| short(f64::from(v))).collect();
+        Row { cells, object: nested(&y) }
+    };
+    let rows: Vec<Row> = numbers.axis_iter(Axis(0)).map(row).collect();
+    let width = rows.first().map_or(0, |row| row.cells.len());
+    Ok(Predictions { header: (0..width).map(|i| format!("y{i}")).collect(), rows, numbers })
+}
+
+/// An array as nested lists.
+fn nested(y: &ndarray::ArrayViewD<'_, f32>) -> Value {
+    match y.ndim() {
+        0 => y.first().map_or(Value::Null, |&x| number(f64::from(x))),
+        _ => Value::Array(y.axis_iter(Axis(0)).map(|y| nested(&y)).collect()),
+    }
+}
