@@ -49,7 +49,7 @@ fn main() -> Result<()> {
     println!("\nsteps ahead   forecast   wave");
     for t in STEPS + 1..STEPS + 25 {
         value = ahead.step(&[value])[0];
-        if (t - STEPS) % 4 == 0 {
+        if (t - STEPS).is_multiple_of(4) {
             println!("{:11}   {value:8.3} {:6.3}", t - STEPS, wave(0, t));
         }
     }

@@ -412,8 +412,7 @@ impl<R: Arithmetic> Model<R> {
             carried = (group.len() == PREDICT_BATCH).then_some(after);
         }
         let mut all_states = states.finish();
-        let returned: Vec<bool> =
-            self.layers.iter().filter(has_state).map(returns_state).collect();
+        let returned: Vec<bool> = self.layers.iter().filter(has_state).map(returns_state).collect();
         let mut kept = returned.into_iter();
         all_states.retain(|_| kept.next().unwrap_or(false));
         Ok(Output { y, states: all_states })
