@@ -4,7 +4,7 @@
 //! The batch's rows are shared out to threads, and a thread carries its rows through all steps without waiting for
 //! another. Per step: the planes take the bias, then `W_x x_t` and `W_h h_{t-1}` by the packed product (weights
 //! packed once per call), then the cell's arithmetic in place. Backward likewise in reverse; what is summed over
-//! time (`dW_x, dW_h, db`) is formed afterwards by large products over fixed blocks of steps, last block first.
+//! time (`dW_x, dW_h, db`), and `dx`, is formed afterwards by large products over fixed blocks of steps, last first.
 //!
 //! Buffers, with `N` the rows of the layout and `P` the cell's planes:
 //!
@@ -289,9 +289,11 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
         let columns = C::GATES * hidden;
         if let Some(d_x) = d_x {
             d_x.resize(layout.rows() * self.input, R::ZERO);
-            let d_planes = View::new(&planes, layout.rows(), columns, stride);
-            let w_x = View::new(weights.w_x, self.input, columns, columns);
-            product((d_x, self.input), false, d_planes, w_x.transposed());
+            let w_x = View::new(weights.w_x, self.input, columns, columns).transposed();
+            for rows in layout.blocks().map(|steps| layout.rows_of(steps)) {
+                let d_planes = View::new(&planes[rows.start * stride..rows.end * stride], rows.len(), columns, stride);
+                product((&mut d_x[rows.start * self.input..], self.input), false, d_planes, w_x);
+            }
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         self.sum_gradients(layout, x, h_mask, initial, h, &planes, gradients, &mut scratch);

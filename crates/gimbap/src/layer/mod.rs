@@ -395,12 +395,10 @@ pub(crate) fn take<'a, R>(part: &mut &'a mut [R], n: usize) -> &'a mut [R] {
     front
 }
 
-/// The row ranges over which gradients are summed, in order: blocks of steps, the last first; of an input
-/// without steps, all at once.
-pub(crate) fn blocks(layout: &Layout, has_steps: bool) -> Vec<Range<usize>> {
-    if has_steps {
-        layout.blocks().map(|steps| layout.rows_of(steps)).filter(|rows| !rows.is_empty()).collect()
-    } else {
-        vec![0..layout.batch()]
-    }
+/// The row ranges over which products are formed and gradients summed, in order: blocks of steps, the last first;
+/// of an input without steps, all at once. (A large product's bits depend on the number of its rows, so the rows
+/// of one call must be the same whether a sequence is run whole or in segments.)
+pub(crate) fn blocks(layout: &Layout, has_steps: bool) -> impl Iterator<Item = Range<usize>> + '_ {
+    let by_steps = has_steps.then(|| layout.blocks().map(|steps| layout.rows_of(steps)).filter(|rows| !rows.is_empty()));
+    by_steps.into_iter().flatten().chain((!has_steps).then_some(0..layout.batch()))
 }
