@@ -579,9 +579,15 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     }
 
     fn threads(&self, layout: &Layout) -> usize {
-        let work = layout.rows() * C::GATES * self.hidden * (self.input + self.hidden);
-        if work < PARALLEL_FROM || layout.batch() < 2 { 1 } else { rayon::current_num_threads() }
+        threads(layout, C::GATES * self.hidden, self.input + self.hidden)
     }
+}
+
+/// The threads that a batch's rows are shared out to, by [`Layout::cuts`], where every row is a product of `width`
+/// values with `columns` columns: all of the current rayon pool, or one where that would cost more than it gives.
+pub fn threads(layout: &Layout, columns: usize, width: usize) -> usize {
+    let work = layout.rows() * columns * width;
+    if work < PARALLEL_FROM || layout.batch() < 2 { 1 } else { rayon::current_num_threads() }
 }
 
 /// Runs every part, on threads if there is more than one.
