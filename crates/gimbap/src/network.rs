@@ -294,6 +294,16 @@ impl<R: Arithmetic> Network<R> {
             Some((node, place / node.output.width(), signal.values()[place]))
         })
     }
+
+    /// What the layers keep in a stream beside their states, layer by layer; see [`Layer::memory`].
+    pub fn memories(&self) -> Vec<Vec<f64>> {
+        self.nodes.iter().map(|node| node.layer.memory()).collect()
+    }
+
+    /// Takes [`Network::memories`] back.
+    pub fn recall(&mut self, memories: &[Vec<f64>]) {
+        self.nodes.iter_mut().zip(memories).for_each(|(node, memory)| node.layer.recall(memory));
+    }
 }
 
 /// Takes a final sigmoid or softmax off.

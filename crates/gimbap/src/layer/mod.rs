@@ -230,6 +230,15 @@ pub trait Layer<R: Arithmetic>: Send + std::fmt::Debug {
         self.forward(pass, input, output);
     }
 
+    /// What it must remember in a stream beside [`Layer::carry`]: a pool's steps and values so far. Always as many
+    /// numbers.
+    fn memory(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Takes back what [`Layer::memory`] gave.
+    fn recall(&mut self, _memory: &[f64]) {}
+
     /// Whether it can run step by step; if not, why.
     fn streams(&self) -> std::result::Result<(), &'static str> {
         Ok(())
