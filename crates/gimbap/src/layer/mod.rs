@@ -103,6 +103,16 @@ impl<R> Signal<R> {
         }
     }
 
+    pub(crate) fn ids_mut(&mut self) -> &mut Vec<u32> {
+        if matches!(self, Signal::Values(_)) {
+            *self = Signal::Ids(Vec::new());
+        }
+        match self {
+            Signal::Ids(ids) => ids,
+            Signal::Values(_) => unreachable!("just replaced"),
+        }
+    }
+
     pub(crate) fn values_mut(&mut self) -> &mut Vec<R> {
         if matches!(self, Signal::Ids(_)) {
             *self = Signal::Values(Vec::new());
