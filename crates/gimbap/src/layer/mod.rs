@@ -298,6 +298,9 @@ impl Parameter {
     }
 }
 
+/// The largest dimension that an option may ask for: products of two are still numbers.
+pub(crate) const LARGEST: usize = 1 << 28;
+
 /// Collects the parameters while a model is built.
 pub(crate) struct Builder {
     pub(crate) parameters: Vec<Parameter>,
@@ -328,7 +331,8 @@ impl Builder {
 
     fn add(&mut self, name: &str, shape: &[usize], l2: f64, initializer: Initializer, fans: (usize, usize)) -> Range<usize> {
         let start = self.parameters.last().map_or(0, |p| p.range.end);
-        let range = start..start + shape.iter().product::<usize>();
+        let size = shape.iter().fold(1, |size: usize, n| size.saturating_mul(*n));
+        let range = start..start.saturating_add(size);
         let (fan_in, fan_out) = fans;
         self.parameters.push(Parameter {
             name: format!("{}.{name}", self.layer),
@@ -347,7 +351,8 @@ impl Builder {
     fn positive(&self, name: &str, value: usize) -> Result<()> {
         match value {
             0 => Err(Error::config(self.place(), format!("`{name}` is 0; it must be at least 1"))),
-            _ => Ok(()),
+            1..=LARGEST => Ok(()),
+            _ => Err(Error::config(self.place(), format!("`{name}` is {value}; it must be at most {LARGEST}"))),
         }
     }
 

@@ -91,6 +91,7 @@ impl<R: Arithmetic> Direction<R> {
         prefix: &str,
         builder: &mut Builder,
     ) -> Result<Self> {
+        builder.positive("units", layer.units)?;
         let (i, h, columns) = (builder.steps(input)?, layer.units, C::GATES * layer.units);
         builder.positive("units", h)?;
         builder.rate("dropout", layer.dropout)?;
