@@ -665,7 +665,7 @@ impl<R: Arithmetic> StateCollector<R> {
 /// Adds up losses and metrics over the batches of a pass.
 pub(crate) struct Tally {
     objective: Objective,
-    metrics: Vec<MetricState>,
+    pub(crate) metrics: Vec<MetricState>,
     link: crate::layer::Activation,
     width: usize,
     per_sequence: bool,

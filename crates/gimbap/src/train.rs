@@ -15,7 +15,7 @@ use crate::checkpoint::{self, Tensor};
 use crate::data::batch::{BatchSource, Shuffled};
 use crate::data::dataset::{Dataset, Sequences, Targets};
 use crate::layer::Draw;
-use crate::metric::Metric;
+use crate::metric::{Metric, MetricState};
 use crate::model::{Evaluation, Model, Tally, is_stateful, permute};
 use crate::network::{Network, States};
 use crate::optim::{OptimizerState, Schedule, ScheduleState, clip};
@@ -220,6 +220,9 @@ pub struct Progress {
     pub schedule: ScheduleState,
     /// Stopped early.
     pub stopped: bool,
+    /// Of the epoch under way, where the run was interrupted.
+    #[serde(default)]
+    metrics: Vec<MetricState>,
     sum: f64,
     rows: usize,
     norm: f64,
@@ -340,6 +343,10 @@ impl<R: Arithmetic> Model<R> {
             let training = self.trained_for()?.clone();
             let mut tally = Tally::new(&training, &network)?;
             (tally.sum, tally.rows) = (run.progress.sum, run.progress.rows);
+            let metrics = std::mem::take(&mut run.progress.metrics);
+            if metrics.iter().map(MetricState::metric).eq(tally.metrics.iter().map(MetricState::metric)) {
+                tally.metrics = metrics;
+            }
             let mut rate = training.optimizer.rate();
             while run.progress.batch < train.batches() {
                 let batch = train.batch(run.progress.epoch, run.progress.batch);
@@ -389,6 +396,7 @@ impl<R: Arithmetic> Model<R> {
                 };
                 if observe(event) == Flow::Stop && progress.batch < train.batches() {
                     progress.seconds += started.elapsed().as_secs_f64();
+                    progress.metrics.clone_from(&tally.metrics);
                     if let Some(directory) = &fit.directory {
                         self.save_run(&run, directory)?;
                     }
