@@ -197,7 +197,7 @@ pub enum Event<'a> {
 pub enum Flow {
     /// Go on.
     Continue,
-    /// Save and stop.
+    /// Save and stop; after the last step of an epoch, once the epoch is evaluated.
     Stop,
 }
 
@@ -348,6 +348,7 @@ impl<R: Arithmetic> Model<R> {
                 tally.metrics = metrics;
             }
             let mut rate = training.optimizer.rate();
+            let mut stop = false;
             while run.progress.batch < train.batches() {
                 let batch = train.batch(run.progress.epoch, run.progress.batch);
                 let carried = run.carried.take().filter(|_| batch.continues);
@@ -394,7 +395,8 @@ impl<R: Arithmetic> Model<R> {
                     rows: losses.rows,
                     loss: tally.sum / tally.rows.max(1) as f64,
                 };
-                if observe(event) == Flow::Stop && progress.batch < train.batches() {
+                stop = observe(event) == Flow::Stop;
+                if stop && progress.batch < train.batches() {
                     progress.seconds += started.elapsed().as_secs_f64();
                     progress.metrics.clone_from(&tally.metrics);
                     if let Some(directory) = &fit.directory {
@@ -419,7 +421,7 @@ impl<R: Arithmetic> Model<R> {
             }
             let flow = observe(Event::Epoch(&epoch));
             history.epochs.push(epoch);
-            if flow == Flow::Stop && run.progress.epoch < fit.epochs {
+            if (stop || flow == Flow::Stop) && run.progress.epoch < fit.epochs {
                 history.ended = Ended::Interrupted;
                 history.best_epoch = run.progress.best_epoch;
                 return Ok(history);
