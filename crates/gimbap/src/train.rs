@@ -483,7 +483,7 @@ impl<R: Arithmetic> Model<R> {
         let loss = valid.as_ref().map_or(train.loss, |valid| valid.loss);
         fit.schedule.on_epoch_end(&mut progress.schedule, loss);
         let min_delta = fit.early_stopping.map_or(0.0, |stopping| stopping.min_delta);
-        if progress.best.is_none_or(|best| loss < best - min_delta) {
+        if !loss.is_nan() && progress.best.is_none_or(|best| loss < best - min_delta) {
             (progress.best, progress.best_epoch, progress.waited) = (Some(loss), Some(progress.epoch), 0);
             if fit.early_stopping.is_some_and(|stopping| stopping.restore_best) {
                 run.best = Some(self.values.clone());
