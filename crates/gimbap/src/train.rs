@@ -351,6 +351,10 @@ impl<R: Arithmetic> Model<R> {
             let mut stop = false;
             while run.progress.batch < train.batches() {
                 let batch = train.batch(run.progress.epoch, run.progress.batch);
+                if fit.bptt != Bptt::Full && batch.carry_at.is_some_and(|steps| steps < batch.layout.steps()) {
+                    let message = "segments that overlap (k2 > k1) are truncated already: use Bptt::Full within them";
+                    return Err(Error::config("bptt", message));
+                }
                 let carried = run.carried.take().filter(|_| batch.continues);
                 network.start(batch.layout.batch(), carried.as_ref().map(|s| permute(s, &batch.order, true)).as_ref());
                 gradients.fill(R::ZERO);
