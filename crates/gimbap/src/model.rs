@@ -694,6 +694,11 @@ impl Tally {
         self
     }
 
+    /// A job on a batch that no metric sees.
+    pub(crate) fn job<'a, R>(&self, network: &'a mut Network<R>, parameters: &'a [R], batch: &'a Batch<R>) -> Job<'a, R> {
+        Job { network, parameters, batch, objective: self.objective, draw: self.draw, observe: None }
+    }
+
     /// Runs a job on a batch, its outputs seen by the metrics.
     pub(crate) fn run<R: Arithmetic>(
         &mut self,
@@ -704,7 +709,7 @@ impl Tally {
     ) -> Result<Losses> {
         let (objective, draw) = (self.objective, self.draw);
         if self.metrics.iter().all(|m| m.metric().is_from_loss()) {
-            return run(Job { network, parameters, batch, objective, draw, observe: None });
+            return run(self.job(network, parameters, batch));
         }
         let (link, width, per_sequence, metrics) = (self.link, self.width, self.per_sequence, &mut self.metrics);
         let mut probabilities = Vec::new();

@@ -10,7 +10,7 @@ use std::time::Instant;
 use gimbap_kernels::Arithmetic;
 use serde::{Deserialize, Serialize};
 
-use crate::bptt::Bptt;
+use crate::bptt::{Bptt, Job};
 use crate::checkpoint::{self, Tensor};
 use crate::data::batch::{BatchSource, Shuffled};
 use crate::data::dataset::{Dataset, Sequences, Targets};
@@ -356,16 +356,18 @@ impl<R: Arithmetic> Model<R> {
                     return Err(Error::config("bptt", message));
                 }
                 let carried = run.carried.take().filter(|_| batch.continues);
-                network.start(batch.layout.batch(), carried.as_ref().map(|s| permute(s, &batch.order, true)).as_ref());
+                let initial = carried.as_ref().map(|s| permute(s, &batch.order, true));
+                network.start(batch.layout.batch(), initial.as_ref());
                 gradients.fill(R::ZERO);
                 let progress = &mut run.progress;
                 let draw = Draw { seed: fit.seed, epoch: progress.epoch as u64, step: progress.step };
-                let mut tallied = tally.draw(draw);
-                let losses = tallied
+                tally = tally.draw(draw);
+                let losses = tally
                     .run(&mut network, &self.values, &batch, |job| job.gradient(fit.bptt, &mut gradients, None))?;
-                tally = tallied;
                 if !losses.value.is_finite() {
-                    return Err(not_finite(&network, &batch.layout, progress, losses.value));
+                    network.start(batch.layout.batch(), initial.as_ref());
+                    let job = tally.job(&mut network, &self.values, &batch);
+                    return Err(not_finite(job, progress, ("loss", losses.value, "loss".into())));
                 }
                 if let Some(steps) = batch.carry_at {
                     run.carried = Some(self.carried(&mut network, &batch, steps, carried));
@@ -382,7 +384,10 @@ impl<R: Arithmetic> Model<R> {
                     None => clip::global_norm(&gradients),
                 };
                 if !norm.is_finite() {
-                    return Err(self.gradient_not_finite(&gradients, progress, norm));
+                    network.start(batch.layout.batch(), initial.as_ref());
+                    let layer = self.first_not_finite(&gradients);
+                    let job = tally.job(&mut network, &self.values, &batch);
+                    return Err(not_finite(job, progress, ("gradient", norm, layer)));
                 }
                 rate = fit.schedule.rate(training.optimizer.rate(), progress.epoch, progress.step, &progress.schedule);
                 training.optimizer.update(&mut run.optimizer, rate, &mut self.values, &gradients);
@@ -511,11 +516,10 @@ impl<R: Arithmetic> Model<R> {
         epoch
     }
 
-    fn gradient_not_finite(&self, gradients: &[R], progress: &Progress, norm: f64) -> Error {
+    /// The first parameter with a gradient that is not finite.
+    fn first_not_finite(&self, gradients: &[R]) -> String {
         let broken = |p: &&crate::layer::Parameter| gradients[p.range.clone()].iter().any(|d| !d.is_finite());
-        let layer = self.parameters.iter().find(broken).map_or("all", |p| &p.name);
-        let layer = layer.to_string();
-        Error::NotFinite { what: "gradient", value: norm, layer, step: None, batch: progress.batch, epoch: progress.epoch }
+        self.parameters.iter().find(broken).map_or("all", |p| &p.name).to_string()
     }
 
     fn save_run(&self, run: &Run<R>, directory: &Path) -> Result<()> {
@@ -575,20 +579,15 @@ impl<R: Arithmetic> Model<R> {
     }
 }
 
-fn not_finite<R: Arithmetic>(
-    network: &Network<R>,
-    layout: &crate::data::layout::Layout,
-    progress: &Progress,
-    loss: f64,
-) -> Error {
+/// Why a step failed: the first output that is not finite, found by running its job forward once more, or else
+/// `(what, value, layer)`.
+fn not_finite<R: Arithmetic>(job: Job<'_, R>, progress: &Progress, or_else: (&'static str, f64, String)) -> Error {
     let (batch, epoch) = (progress.batch, progress.epoch);
-    match network.first_not_finite() {
-        Some((node, row, value)) => {
-            let step = node.output.has_steps().then(|| layout.offsets().partition_point(|&first| first <= row) - 1);
-            Error::NotFinite { what: "output", value: value.to_f64(), layer: node.name.clone(), step, batch, epoch }
-        }
-        None => Error::NotFinite { what: "loss", value: loss, layer: "loss".into(), step: None, batch, epoch },
-    }
+    let (what, value, layer, step) = match job.first_not_finite() {
+        Some((layer, step, value)) => ("output", value.to_f64(), layer, step),
+        None => (or_else.0, or_else.1, or_else.2, None),
+    };
+    Error::NotFinite { what, value, layer, step, batch, epoch }
 }
 
 /// The line that Keras prints for an epoch with `verbose=1`.

@@ -249,6 +249,12 @@ pub trait Layer<R: Arithmetic>: Send + std::fmt::Debug {
     /// Takes back what [`Layer::memory`] gave.
     fn recall(&mut self, _memory: &[f64]) {}
 
+    /// Of a layer that ends time: what it had at every step of the last forward call, rows as in the layout, and
+    /// their width; None if there is no such thing.
+    fn inner_steps(&self) -> Option<(&[R], usize)> {
+        None
+    }
+
     /// Whether it can run step by step; if not, why.
     fn streams(&self) -> std::result::Result<(), &'static str> {
         Ok(())
