@@ -198,23 +198,10 @@ fn a_header_that_says_something_else_is_refused() {
     assert_about_file(&broken(|p| p.document["layers"][0]["type"] = json!("transformer")), "transformer");
     assert_about_file(&broken(|p| p.document["layers"][0]["unitz"] = json!(4)), "unitz");
     assert_about_file(&broken(|p| p.document["training"]["loss"] = json!("loss")), "header");
-    let error = broken_config(|p| p.document["layers"] = json!([]));
-    assert!(error.to_string().contains("no layer"), "{error}");
-    let error = broken_config(|p| p.document["layers"][0]["units"] = json!(0));
-    assert!(error.to_string().contains("units"), "{error}");
-    let error = broken_config(|p| p.document["input"] = json!({"features": 0}));
-    assert!(error.to_string().contains("size 0"), "{error}");
-}
-
-/// As [`broken`]; the error is about the layers themselves, which a config could have too.
-fn broken_config(change: impl FnOnce(&mut Parts)) -> Error {
-    let folder = folder();
-    let path = folder.path().join("model.safetensors");
-    save(&model::<f32>(Cell::Lstm, Form::Last, 4, 1), &path).unwrap();
-    let mut parts = Parts::of(&path);
-    change(&mut parts);
-    parts.write(&path);
-    error_of(&path)
+    assert_about_file(&broken(|p| p.document["layers"] = json!([])), "no layer");
+    assert_about_file(&broken(|p| p.document["layers"][0]["units"] = json!(0)), "units");
+    assert_about_file(&broken(|p| p.document["input"] = json!({"features": 0})), "size 0");
+    assert_about_file(&broken(|p| p.document["input"] = json!({"features": 1u64 << 60})), "at most");
 }
 
 #[test]
@@ -236,9 +223,13 @@ fn tensors_that_do_not_fit_the_layers_are_named() {
         assert_about_tensor(&typed, "dense.b", &format!("{dtype:?}"));
     }
     // Layers far larger than the tensors are found out before memory is asked for.
-    for units in [5u64, 1 << 20, 1 << 40, 1 << 62] {
+    for units in [5u64, 1 << 20, 1 << 28] {
         let larger = broken(|p| p.document["layers"][0]["units"] = json!(units));
         assert_about_tensor(&larger, "lstm.w_x", "has shape [3, 16]");
+    }
+    for units in [1u64 << 29, 1 << 40, 1 << 62] {
+        let larger = broken(|p| p.document["layers"][0]["units"] = json!(units));
+        assert_about_file(&larger, "at most");
     }
 }
 

@@ -159,7 +159,7 @@ fn early_stopping_resumes_where_it_waited() {
         early_stopping: Some(EarlyStopping { patience: 3, min_delta: 0.05, restore_best: true }),
         ..Fit::default()
     };
-    let build = |seed| model::<f32>(Cell::Lstm, Form::Last, 6, seed);
+    let build = |seed| model::<f32>(Cell::Lstm, Form::Last, 6, seed).compile(Adam::new(0.02), Loss::Mse, []).unwrap();
     check_resume(build, &train, &train, &fit, &[&[4, 0, 2], &[13], &[0, 0, 0, 0]]);
 }
 
@@ -290,7 +290,7 @@ fn a_nan_of_the_weights_is_traced_to_its_layer() {
         }
     };
     let stack = |name| not_finite(Form::Stack, &[4, 4], &fit, weight(name));
-    assert_eq!(stack("lstm.w_h"), ("lstm".into(), Some(1), 0, 0)); // h_0 is zero, but 0 NaN is NaN: see below
+    assert_eq!(stack("lstm.w_h"), ("lstm".into(), Some(0), 0, 0));
     assert_eq!(stack("layer_norm.beta"), ("layer_norm".into(), Some(0), 0, 0));
     assert_eq!(stack("lstm_1.b"), ("lstm_1".into(), Some(0), 0, 0));
     assert_eq!(stack("dense.w"), ("dense".into(), Some(0), 0, 0));
