@@ -192,6 +192,15 @@ impl<'a, R: Arithmetic> Job<'a, R> {
         self.reduce(&row_losses)
     }
 
+    /// Forward alone: the first layer with an output that is not finite, the first time step that shows it (where
+    /// steps do), and the value.
+    pub fn first_not_finite(mut self) -> Option<(String, Option<usize>, R)> {
+        let layout = &self.batch.layout;
+        self.run_body(layout, 0..layout.steps(), false, false);
+        self.run_head();
+        self.network.first_not_finite(layout)
+    }
+
     /// Adds the gradient of the loss to `gradients`. `d_input`, if given, receives that of the input's rows.
     /// Afterwards the network carries the states after the last step.
     ///

@@ -12,7 +12,7 @@ use gimbap_kernels::Arithmetic;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::layer::LayerSpec;
+use crate::layer::{LayerSpec, Parameter};
 use crate::model::{Input, Model, Sequential, Training};
 use crate::{Error, Result};
 
@@ -97,7 +97,12 @@ pub(crate) fn write_tensors<R: Arithmetic>(
 pub(crate) fn read_tensors<R: Arithmetic>(path: &Path, key: &str) -> Result<(String, Vec<Tensor<R>>)> {
     let failed = |message: String| Error::ModelFile { path: path.into(), message };
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    let not_whole = |error| failed(format!("is damaged or no safetensors file ({error})"));
+    let not_whole = |error| match cut_off(&bytes) {
+        Some(tensor) => {
+            Error::Tensor { path: path.into(), tensor, message: "is cut off: the file ends too early".into() }
+        }
+        None => failed(format!("is damaged or no safetensors file ({error})")),
+    };
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_whole)?;
     let document = metadata.metadata().as_ref().and_then(|m| m.get(key)).cloned();
     let document = document.ok_or_else(|| {
@@ -190,18 +195,25 @@ pub fn load<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
     let document: Document =
         serde_json::from_value(value).map_err(|error| failed(format!("has a wrong header: {error}")))?;
     let sequential = document.layers.into_iter().fold(Sequential::new(document.input), Sequential::add);
+    let no_model = |error: Error| failed(format!("has a header that makes no model: {error}"));
+    // Before memory is asked for: what the header says may be anything.
+    check(&sequential.parameters::<R>().map_err(no_model)?, path, &tensors)?;
     let mut model = sequential.build_without_values::<R>()?;
-    fill(&mut model, path, &tensors)?;
+    for parameter in &model.parameters {
+        if let Some(tensor) = tensors.iter().find(|tensor| tensor.name == parameter.name) {
+            model.values[parameter.range.clone()].copy_from_slice(&tensor.values);
+        }
+    }
     model.training = document.training;
     model.task = document.task;
     Ok(model)
 }
 
-/// Takes the parameters' values from tensors.
-pub(crate) fn fill<R: Arithmetic>(model: &mut Model<R>, path: &Path, tensors: &[Tensor<R>]) -> Result<()> {
+/// Checks that there is a tensor for every parameter, of its shape, and no other.
+fn check(parameters: &[Parameter], path: &Path, tensors: &[Tensor<impl Arithmetic>]) -> Result<()> {
     let failed =
         |tensor: &str, message: String| Error::Tensor { path: path.into(), tensor: tensor.into(), message };
-    for parameter in &model.parameters {
+    for parameter in parameters {
         let Some(tensor) = tensors.iter().find(|tensor| tensor.name == parameter.name) else {
             return Err(failed(
                 &parameter.name,
@@ -212,10 +224,20 @@ pub(crate) fn fill<R: Arithmetic>(model: &mut Model<R>, path: &Path, tensors: &[
             let message = format!("has shape {:?}; the layers say {:?}", tensor.shape, parameter.shape);
             return Err(failed(&tensor.name, message));
         }
-        model.values[parameter.range.clone()].copy_from_slice(&tensor.values);
     }
-    match tensors.iter().find(|tensor| model.parameters.iter().all(|p| p.name != tensor.name)) {
+    match tensors.iter().find(|tensor| parameters.iter().all(|p| p.name != tensor.name)) {
         Some(tensor) => Err(failed(&tensor.name, "belongs to no layer of this model".into())),
         None => Ok(()),
     }
+}
+
+/// The first tensor that is not whole, of a file that ends too early but has its header.
+fn cut_off(bytes: &[u8]) -> Option<String> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+    let header: serde_json::Value = serde_json::from_slice(rest.get(..length)?).ok()?;
+    let there = (rest.len() - length) as u64;
+    let ends =
+        header.as_object()?.iter().filter_map(|(name, info)| Some((info["data_offsets"][1].as_u64()?, name)));
+    ends.filter(|(end, _)| *end > there).min().map(|(_, name)| name.clone())
 }

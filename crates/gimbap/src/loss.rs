@@ -101,8 +101,9 @@ impl<R: Arithmetic> RowTargets<R> {
     }
 }
 
-/// Rows of a step are worked on together so far; above that many values they go to several threads.
-const PARALLEL_FROM: usize = 1 << 15;
+/// From this many output values on, the rows of a loss are shared out to threads.
+pub const PARALLEL_FROM: usize = 1 << 15;
+/// Rows that a thread takes together.
 const ROWS_AT_ONCE: usize = 16;
 
 impl Loss {

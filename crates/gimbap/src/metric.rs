@@ -59,7 +59,8 @@ pub enum Metric {
 }
 
 /// What the rows are, which follows from the loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OutputKind {
     /// Each output is the probability of its own yes (binary cross-entropy).
     Binary,

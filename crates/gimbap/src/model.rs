@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::bptt::{Bptt, Job, Losses, Objective, Truncation};
 use crate::data::batch::{Batch, BatchSource, Shuffled};
 use crate::data::dataset::{Dataset, Sequences, Steps, Targets};
-use crate::layer::{Draw, LayerSpec, Parameter, Pass, Shape, Signal};
+use crate::layer::{Draw, LARGEST, LayerSpec, Parameter, Pass, Shape, Signal};
 use crate::loss::{Loss, Reduction};
 use crate::metric::{Metric, MetricState};
 use crate::network::{Network, States, final_activation};
@@ -43,6 +43,9 @@ impl Input {
         match self {
             Input::Features(0) | Input::Ids(0) => {
                 Err(Error::config("input", "has size 0; it must be at least 1"))
+            }
+            Input::Features(n) | Input::Ids(n) if n > LARGEST => {
+                Err(Error::config("input", format!("has size {n}; it must be at most {LARGEST}")))
             }
             Input::Features(i) => Ok(Shape::Steps(i)),
             Input::Ids(v) => Ok(Shape::Ids(v)),
@@ -107,11 +110,20 @@ impl Sequential {
         Ok(model)
     }
 
+    /// The parameters that its model would have.
+    pub(crate) fn parameters<R: Arithmetic>(&self) -> Result<Vec<Parameter>> {
+        Ok(Network::<R>::build(self.input.shape()?, &self.layers, false)?.parameters().to_vec())
+    }
+
     /// A model whose parameters are all zero.
     pub(crate) fn build_without_values<R: Arithmetic>(&self) -> Result<Model<R>> {
-        let network = Network::<R>::build(self.input.shape()?, &self.layers, false)?;
-        let parameters = network.parameters().to_vec();
-        let values = vec![R::ZERO; parameters.last().map_or(0, |p| p.range.end)];
+        let parameters = self.parameters::<R>()?;
+        let count = parameters.last().map_or(0, |p| p.range.end);
+        let mut values = Vec::new();
+        let too_many =
+            |_| Error::config("model", format!("has {count} parameters, more than memory has room for"));
+        values.try_reserve_exact(count).map_err(too_many)?;
+        values.resize(count, R::ZERO);
         Ok(Model {
             input: self.input,
             layers: self.layers.clone(),
@@ -780,7 +792,7 @@ impl<R: Arithmetic> StateCollector<R> {
 /// Adds up losses and metrics over the batches of a pass.
 pub(crate) struct Tally {
     objective: Objective,
-    metrics: Vec<MetricState>,
+    pub(crate) metrics: Vec<MetricState>,
     link: crate::layer::Activation,
     width: usize,
     per_sequence: bool,
@@ -813,6 +825,16 @@ impl Tally {
         self
     }
 
+    /// A job on a batch that no metric sees.
+    pub(crate) fn job<'a, R>(
+        &self,
+        network: &'a mut Network<R>,
+        parameters: &'a [R],
+        batch: &'a Batch<R>,
+    ) -> Job<'a, R> {
+        Job { network, parameters, batch, objective: self.objective, draw: self.draw, observe: None }
+    }
+
     /// Runs a job on a batch, its outputs seen by the metrics.
     pub(crate) fn run<R: Arithmetic>(
         &mut self,
@@ -823,7 +845,7 @@ impl Tally {
     ) -> Result<Losses> {
         let (objective, draw) = (self.objective, self.draw);
         if self.metrics.iter().all(|m| m.metric().is_from_loss()) {
-            return run(Job { network, parameters, batch, objective, draw, observe: None });
+            return run(self.job(network, parameters, batch));
         }
         let (link, width, per_sequence, metrics) =
             (self.link, self.width, self.per_sequence, &mut self.metrics);

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use gimbap_kernels::Arithmetic;
 
+use crate::data::layout::Layout;
 use crate::layer::{
     self, Activation, Builder, Layer, LayerSpec, Parameter, Pass, Shape, Signal, takes_one_hot,
 };
@@ -299,12 +300,30 @@ impl<R: Arithmetic> Network<R> {
         self.signals.last().map_or(&[], |signal| signal.values())
     }
 
-    /// The first layer, and its first row, with an output that is not finite.
-    pub fn first_not_finite(&self) -> Option<(&Node<R>, usize, R)> {
+    /// The first layer with an output that is not finite, its first time step that shows it (where steps do), and
+    /// the value: after [`Network::body`] and [`Network::head`] over all steps.
+    pub fn first_not_finite(&self, layout: &Layout) -> Option<(String, Option<usize>, R)> {
+        let step = |row: usize| layout.offsets().partition_point(|&first| first <= row) - 1;
         self.nodes.iter().zip(&self.signals).find_map(|(node, signal)| {
+            if let Some((values, width)) = node.layer.inner_steps()
+                && let Some(place) = values.iter().position(|x| !x.is_finite())
+            {
+                return Some((node.name.clone(), Some(step(place / width)), values[place]));
+            }
             let place = signal.values().iter().position(|x| !x.is_finite())?;
-            Some((node, place / node.output.width(), signal.values()[place]))
+            let step = node.output.has_steps().then(|| step(place / node.output.width()));
+            Some((node.name.clone(), step, signal.values()[place]))
         })
+    }
+
+    /// What the layers keep in a stream beside their states, layer by layer; see [`Layer::memory`].
+    pub fn memories(&self) -> Vec<Vec<f64>> {
+        self.nodes.iter().map(|node| node.layer.memory()).collect()
+    }
+
+    /// Takes [`Network::memories`] back.
+    pub fn recall(&mut self, memories: &[Vec<f64>]) {
+        self.nodes.iter_mut().zip(memories).for_each(|(node, memory)| node.layer.recall(memory));
     }
 }
 

@@ -4,7 +4,7 @@
 //! The batch's rows are shared out to threads, and a thread carries its rows through all steps without waiting for
 //! another. Per step: the planes take the bias, then `W_x x_t` and `W_h h_{t-1}` by the packed product (weights
 //! packed once per call), then the cell's arithmetic in place. Backward likewise in reverse; what is summed over
-//! time (`dW_x, dW_h, db`) is formed afterwards by large products over fixed blocks of steps, last block first.
+//! time (`dW_x, dW_h, db`), and `dx`, is formed afterwards by large products over fixed blocks of steps, last first.
 //!
 //! Buffers, with `N` the rows of the layout and `P` the cell's planes:
 //!
@@ -291,9 +291,12 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
         let columns = C::GATES * hidden;
         if let Some(d_x) = d_x {
             d_x.resize(layout.rows() * self.input, R::ZERO);
-            let d_planes = View::new(&planes, layout.rows(), columns, stride);
-            let w_x = View::new(weights.w_x, self.input, columns, columns);
-            product((d_x, self.input), false, d_planes, w_x.transposed());
+            let w_x = View::new(weights.w_x, self.input, columns, columns).transposed();
+            for rows in layout.blocks().map(|steps| layout.rows_of(steps)) {
+                let d_planes =
+                    View::new(&planes[rows.start * stride..rows.end * stride], rows.len(), columns, stride);
+                product((&mut d_x[rows.start * self.input..], self.input), false, d_planes, w_x);
+            }
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         self.sum_gradients(segment, kept, &planes, gradients, &mut scratch);
@@ -613,9 +616,15 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     }
 
     fn threads(&self, layout: &Layout) -> usize {
-        let work = layout.rows() * C::GATES * self.hidden * (self.input + self.hidden);
-        if work < PARALLEL_FROM || layout.batch() < 2 { 1 } else { rayon::current_num_threads() }
+        threads(layout, C::GATES * self.hidden, self.input + self.hidden)
     }
+}
+
+/// The threads that a batch's rows are shared out to, by [`Layout::cuts`], where every row is a product of `width`
+/// values with `columns` columns: all of the current rayon pool, or one where that would cost more than it gives.
+pub fn threads(layout: &Layout, columns: usize, width: usize) -> usize {
+    let work = layout.rows() * columns * width;
+    if work < PARALLEL_FROM || layout.batch() < 2 { 1 } else { rayon::current_num_threads() }
 }
 
 /// Runs every part, on threads if there is more than one.

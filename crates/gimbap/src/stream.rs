@@ -47,16 +47,21 @@ impl<R> From<u32> for Frame<'_, R> {
 
 /// The state of a stream: what its model remembers of the steps so far.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StreamState<R>(States<R>);
+pub struct StreamState<R> {
+    states: States<R>,
+    memories: Vec<Vec<f64>>,
+}
 
 impl<R: Arithmetic> StreamState<R> {
-    fn planes(&self) -> impl Iterator<Item = &Vec<R>> {
-        self.0.iter().flatten().flat_map(|state| &state.0)
+    fn values(&self) -> impl Iterator<Item = f64> {
+        let states = self.states.iter().flatten().flat_map(|state| &state.0).flatten().map(|x| x.to_f64());
+        states.chain(self.memories.iter().flatten().copied())
     }
 
-    /// As bytes: every value as a little-endian `f64` (which holds an `f32` exactly), layer by layer.
+    /// As bytes: every value as a little-endian `f64` (which holds an `f32` exactly), the states layer by layer,
+    /// then what the pools have so far.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.planes().flatten().flat_map(|x| x.to_f64().to_le_bytes()).collect()
+        self.values().flat_map(f64::to_le_bytes).collect()
     }
 
     /// A state of this one's model from [`StreamState::to_bytes`].
@@ -64,17 +69,19 @@ impl<R: Arithmetic> StreamState<R> {
     /// # Errors
     /// If the bytes are not as many as this model's state has.
     pub fn from_bytes(&self, bytes: &[u8]) -> Result<Self> {
-        let expected: usize = self.planes().map(|plane| plane.len() * 8).sum();
+        let expected = self.values().count() * 8;
         if bytes.len() != expected {
             let (expected, found) =
                 (format!("{expected} bytes, as this model's has"), bytes.len().to_string());
             return Err(Error::Shape { place: "stream state".into(), expected, found });
         }
-        let mut values = bytes.as_chunks::<8>().0.iter().map(|bytes| R::from_f64(f64::from_le_bytes(*bytes)));
+        let mut values = bytes.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes));
+        let mut next = || values.next().unwrap_or(0.0);
         let mut state = self.clone();
-        for to in state.0.iter_mut().flatten().flat_map(|state| &mut state.0).flatten() {
-            *to = values.next().unwrap_or(R::ZERO);
+        for to in state.states.iter_mut().flatten().flat_map(|state| &mut state.0).flatten() {
+            *to = R::from_f64(next());
         }
+        state.memories.iter_mut().flatten().for_each(|to| *to = next());
         Ok(state)
     }
 }
@@ -170,12 +177,13 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
 
     /// The state, to save.
     pub fn state(&mut self) -> StreamState<R> {
-        StreamState(self.network.states())
+        StreamState { states: self.network.states(), memories: self.network.memories() }
     }
 
     /// Goes on from a saved state of the same model.
     pub fn restore(&mut self, state: &StreamState<R>) {
-        self.network.set_states(&state.0);
+        self.network.set_states(&state.states);
+        self.network.recall(&state.memories);
     }
 
     /// Begins a new sequence.

@@ -10,12 +10,12 @@ use std::time::Instant;
 use gimbap_kernels::Arithmetic;
 use serde::{Deserialize, Serialize};
 
-use crate::bptt::Bptt;
+use crate::bptt::{Bptt, Job};
 use crate::checkpoint::{self, Tensor};
 use crate::data::batch::{BatchSource, Shuffled};
 use crate::data::dataset::{Dataset, Sequences, Targets};
 use crate::layer::Draw;
-use crate::metric::Metric;
+use crate::metric::{Metric, MetricState};
 use crate::model::{Evaluation, Model, Tally, is_stateful, permute};
 use crate::network::{Network, States};
 use crate::optim::{OptimizerState, Schedule, ScheduleState, clip};
@@ -200,7 +200,7 @@ pub enum Event<'a> {
 pub enum Flow {
     /// Go on.
     Continue,
-    /// Save and stop.
+    /// Save and stop; after the last step of an epoch, once the epoch is evaluated.
     Stop,
 }
 
@@ -223,6 +223,9 @@ pub struct Progress {
     pub schedule: ScheduleState,
     /// Stopped early.
     pub stopped: bool,
+    /// Of the epoch under way, where the run was interrupted.
+    #[serde(default)]
+    metrics: Vec<MetricState>,
     sum: f64,
     rows: usize,
     norm: f64,
@@ -374,24 +377,34 @@ impl<R: Arithmetic> Model<R> {
             let training = self.trained_for()?.clone();
             let mut tally = Tally::new(&training, &network)?;
             (tally.sum, tally.rows) = (run.progress.sum, run.progress.rows);
+            let metrics = std::mem::take(&mut run.progress.metrics);
+            if metrics.iter().map(MetricState::metric).eq(tally.metrics.iter().map(MetricState::metric)) {
+                tally.metrics = metrics;
+            }
             let mut rate = training.optimizer.rate();
+            let mut stop = false;
             while run.progress.batch < train.batches() {
                 let batch = train.batch(run.progress.epoch, run.progress.batch);
+                if fit.bptt != Bptt::Full && batch.carry_at.is_some_and(|steps| steps < batch.layout.steps())
+                {
+                    let message =
+                        "segments that overlap (k2 > k1) are truncated already: use Bptt::Full within them";
+                    return Err(Error::config("bptt", message));
+                }
                 let carried = run.carried.take().filter(|_| batch.continues);
-                network.start(
-                    batch.layout.batch(),
-                    carried.as_ref().map(|s| permute(s, &batch.order, true)).as_ref(),
-                );
+                let initial = carried.as_ref().map(|s| permute(s, &batch.order, true));
+                network.start(batch.layout.batch(), initial.as_ref());
                 gradients.fill(R::ZERO);
                 let progress = &mut run.progress;
                 let draw = Draw { seed: fit.seed, epoch: progress.epoch as u64, step: progress.step };
-                let mut tallied = tally.draw(draw);
-                let losses = tallied.run(&mut network, &self.values, &batch, |job| {
+                tally = tally.draw(draw);
+                let losses = tally.run(&mut network, &self.values, &batch, |job| {
                     job.gradient(fit.bptt, &mut gradients, None)
                 })?;
-                tally = tallied;
                 if !losses.value.is_finite() {
-                    return Err(not_finite(&network, &batch.layout, progress, losses.value));
+                    network.start(batch.layout.batch(), initial.as_ref());
+                    let job = tally.job(&mut network, &self.values, &batch);
+                    return Err(not_finite(job, progress, ("loss", losses.value, "loss".into())));
                 }
                 if let Some(steps) = batch.carry_at {
                     run.carried = Some(self.carried(&mut network, &batch, steps, carried));
@@ -408,7 +421,10 @@ impl<R: Arithmetic> Model<R> {
                     None => clip::global_norm(&gradients),
                 };
                 if !norm.is_finite() {
-                    return Err(self.gradient_not_finite(&gradients, progress, norm));
+                    network.start(batch.layout.batch(), initial.as_ref());
+                    let layer = self.first_not_finite(&gradients);
+                    let job = tally.job(&mut network, &self.values, &batch);
+                    return Err(not_finite(job, progress, ("gradient", norm, layer)));
                 }
                 rate = fit.schedule.rate(
                     training.optimizer.rate(),
@@ -430,8 +446,10 @@ impl<R: Arithmetic> Model<R> {
                     rows: losses.rows,
                     loss: tally.sum / tally.rows.max(1) as f64,
                 };
-                if observe(event) == Flow::Stop && progress.batch < train.batches() {
+                stop = observe(event) == Flow::Stop;
+                if stop && progress.batch < train.batches() {
                     progress.seconds += started.elapsed().as_secs_f64();
+                    progress.metrics.clone_from(&tally.metrics);
                     if let Some(directory) = &fit.directory {
                         self.save_run(&run, directory)?;
                     }
@@ -462,7 +480,7 @@ impl<R: Arithmetic> Model<R> {
             }
             let flow = observe(Event::Epoch(&epoch));
             history.epochs.push(epoch);
-            if flow == Flow::Stop && run.progress.epoch < fit.epochs {
+            if (stop || flow == Flow::Stop) && run.progress.epoch < fit.epochs {
                 history.ended = Ended::Interrupted;
                 history.best_epoch = run.progress.best_epoch;
                 return Ok(history);
@@ -525,7 +543,7 @@ impl<R: Arithmetic> Model<R> {
         let loss = valid.as_ref().map_or(train.loss, |valid| valid.loss);
         fit.schedule.on_epoch_end(&mut progress.schedule, loss);
         let min_delta = fit.early_stopping.map_or(0.0, |stopping| stopping.min_delta);
-        if progress.best.is_none_or(|best| loss < best - min_delta) {
+        if !loss.is_nan() && progress.best.is_none_or(|best| loss < best - min_delta) {
             (progress.best, progress.best_epoch, progress.waited) = (Some(loss), Some(progress.epoch), 0);
             if fit.early_stopping.is_some_and(|stopping| stopping.restore_best) {
                 run.best = Some(self.values.clone());
@@ -550,18 +568,10 @@ impl<R: Arithmetic> Model<R> {
         epoch
     }
 
-    fn gradient_not_finite(&self, gradients: &[R], progress: &Progress, norm: f64) -> Error {
+    /// The first parameter with a gradient that is not finite.
+    fn first_not_finite(&self, gradients: &[R]) -> String {
         let broken = |p: &&crate::layer::Parameter| gradients[p.range.clone()].iter().any(|d| !d.is_finite());
-        let layer = self.parameters.iter().find(broken).map_or("all", |p| &p.name);
-        let layer = layer.to_string();
-        Error::NotFinite {
-            what: "gradient",
-            value: norm,
-            layer,
-            step: None,
-            batch: progress.batch,
-            epoch: progress.epoch,
-        }
+        self.parameters.iter().find(broken).map_or("all", |p| &p.name).to_string()
     }
 
     fn save_run(&self, run: &Run<R>, directory: &Path) -> Result<()> {
@@ -636,30 +646,19 @@ impl<R: Arithmetic> Model<R> {
     }
 }
 
+/// Why a step failed: the first output that is not finite, found by running its job forward once more, or else
+/// `(what, value, layer)`.
 fn not_finite<R: Arithmetic>(
-    network: &Network<R>,
-    layout: &crate::data::layout::Layout,
+    job: Job<'_, R>,
     progress: &Progress,
-    loss: f64,
+    or_else: (&'static str, f64, String),
 ) -> Error {
     let (batch, epoch) = (progress.batch, progress.epoch);
-    match network.first_not_finite() {
-        Some((node, row, value)) => {
-            let step =
-                node.output.has_steps().then(|| layout.offsets().partition_point(|&first| first <= row) - 1);
-            Error::NotFinite {
-                what: "output",
-                value: value.to_f64(),
-                layer: node.name.clone(),
-                step,
-                batch,
-                epoch,
-            }
-        }
-        None => {
-            Error::NotFinite { what: "loss", value: loss, layer: "loss".into(), step: None, batch, epoch }
-        }
-    }
+    let (what, value, layer, step) = match job.first_not_finite() {
+        Some((layer, step, value)) => ("output", value.to_f64(), layer, step),
+        None => (or_else.0, or_else.1, or_else.2, None),
+    };
+    Error::NotFinite { what, value, layer, step, batch, epoch }
 }
 
 /// The line that Keras prints for an epoch with `verbose=1`.

@@ -190,6 +190,11 @@ impl<R: Arithmetic> Targets<R> {
     pub fn per_sequence(rows: RowTargets<R>) -> Self {
         Targets { rows, steps: Some(0) }
     }
+
+    /// `t` for each sequence, of which those of its valid steps count.
+    fn padded(rows: RowTargets<R>, t: usize) -> Self {
+        Targets { rows, steps: (t > 0).then_some(t) }
+    }
 }
 
 macro_rules! targets_from_values {
@@ -207,7 +212,7 @@ macro_rules! targets_from_values {
             impl From<&Array3<$real>> for Targets<$real> {
                 fn from(y: &Array3<$real>) -> Self {
                     let (_, t, width) = y.dim();
-                    Targets { rows: RowTargets::Values { values: y.iter().copied().collect(), width }, steps: Some(t) }
+                    Targets::padded(RowTargets::Values { values: y.iter().copied().collect(), width }, t)
                 }
             }
         )*
@@ -232,7 +237,7 @@ impl<R: Arithmetic> From<&Vec<u32>> for Targets<R> {
 /// `[B, T]`: the class of each step.
 impl<R: Arithmetic> From<&Array2<u32>> for Targets<R> {
     fn from(y: &Array2<u32>) -> Self {
-        Targets { rows: RowTargets::Classes(y.iter().copied().collect()), steps: Some(y.ncols()) }
+        Targets::padded(RowTargets::Classes(y.iter().copied().collect()), y.ncols())
     }
 }
 

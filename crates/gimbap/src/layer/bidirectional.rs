@@ -172,6 +172,10 @@ impl<R: Arithmetic> Layer<R> for BidirectionalLayer<R> {
         }
     }
 
+    fn inner_steps(&self) -> Option<(&[R], usize)> {
+        (!self.sequences).then_some((&self.h[0], self.directions[0].units()))
+    }
+
     fn carry(&mut self) -> Option<&mut Carry<R>> {
         Some(&mut self.carry)
     }

@@ -41,7 +41,7 @@ impl Activation {
     }
 }
 
-/// Up to this many rows the packed product is used, above it the large one.
+/// Blocks of up to this many rows use the packed product, others the large one.
 const FEW_ROWS: usize = 8;
 
 #[derive(Debug)]
@@ -90,13 +90,18 @@ impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
                 for _ in 0..n {
                     output.extend_from_slice(b);
                 }
-                if n <= FEW_ROWS {
-                    if std::mem::take(&mut self.stale) {
-                        self.packed.pack(w, i, units, units, 1);
+                for rows in blocks(pass.layout, self.input.has_steps()) {
+                    let n = rows.len();
+                    let (x, output) =
+                        (&x[rows.start * i..rows.end * i], &mut output[rows.start * units..rows.end * units]);
+                    if n <= FEW_ROWS {
+                        if std::mem::take(&mut self.stale) {
+                            self.packed.pack(w, i, units, units, 1);
+                        }
+                        multiply(&self.packed, n, (x, i), (output, units), Onto::Output);
+                    } else {
+                        product((output, units), true, View::new(x, n, i, i), View::new(w, i, units, units));
                     }
-                    multiply(&self.packed, n, (x, i), (output, units), Onto::Output);
-                } else {
-                    product((output, units), true, View::new(x, n, i, i), View::new(w, i, units, units));
                 }
             }
         }
@@ -135,11 +140,13 @@ impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
             }
         }
         if let Some(d_input) = d_input {
-            let n = d_output.len() / units;
-            d_input.resize(n * i, R::ZERO);
+            d_input.resize(d_output.len() / units * i, R::ZERO);
             let w = &pass.parameters[self.parameters.start..][..i * units];
             let w = View::new(w, i, units, units).transposed();
-            product((d_input, i), false, View::new(d_output, n, units, units), w);
+            for rows in blocks(pass.layout, self.input.has_steps()) {
+                let d = View::new(&d_output[rows.start * units..rows.end * units], rows.len(), units, units);
+                product((&mut d_input[rows.start * i..rows.end * i], i), false, d, w);
+            }
         }
     }
 }

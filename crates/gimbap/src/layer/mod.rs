@@ -103,6 +103,16 @@ impl<R> Signal<R> {
         }
     }
 
+    pub(crate) fn ids_mut(&mut self) -> &mut Vec<u32> {
+        if matches!(self, Signal::Values(_)) {
+            *self = Signal::Ids(Vec::new());
+        }
+        match self {
+            Signal::Ids(ids) => ids,
+            Signal::Values(_) => unreachable!("just replaced"),
+        }
+    }
+
     pub(crate) fn values_mut(&mut self) -> &mut Vec<R> {
         if matches!(self, Signal::Ids(_)) {
             *self = Signal::Values(Vec::new());
@@ -230,6 +240,21 @@ pub trait Layer<R: Arithmetic>: Send + std::fmt::Debug {
         self.forward(pass, input, output);
     }
 
+    /// What it must remember in a stream beside [`Layer::carry`]: a pool's steps and values so far. Always as many
+    /// numbers.
+    fn memory(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Takes back what [`Layer::memory`] gave.
+    fn recall(&mut self, _memory: &[f64]) {}
+
+    /// Of a layer that ends time: what it had at every step of the last forward call, rows as in the layout, and
+    /// their width; None if there is no such thing.
+    fn inner_steps(&self) -> Option<(&[R], usize)> {
+        None
+    }
+
     /// Whether it can run step by step; if not, why.
     fn streams(&self) -> std::result::Result<(), &'static str> {
         Ok(())
@@ -279,6 +304,9 @@ impl Parameter {
     }
 }
 
+/// The largest dimension that an option may ask for: products of two are still numbers.
+pub(crate) const LARGEST: usize = 1 << 28;
+
 /// Collects the parameters while a model is built.
 pub(crate) struct Builder {
     pub(crate) parameters: Vec<Parameter>,
@@ -316,7 +344,8 @@ impl Builder {
         fans: (usize, usize),
     ) -> Range<usize> {
         let start = self.parameters.last().map_or(0, |p| p.range.end);
-        let range = start..start + shape.iter().product::<usize>();
+        let size = shape.iter().fold(1, |size: usize, n| size.saturating_mul(*n));
+        let range = start..start.saturating_add(size);
         let (fan_in, fan_out) = fans;
         self.parameters.push(Parameter {
             name: format!("{}.{name}", self.layer),
@@ -335,7 +364,10 @@ impl Builder {
     fn positive(&self, name: &str, value: usize) -> Result<()> {
         match value {
             0 => Err(Error::config(self.place(), format!("`{name}` is 0; it must be at least 1"))),
-            _ => Ok(()),
+            1..=LARGEST => Ok(()),
+            _ => {
+                Err(Error::config(self.place(), format!("`{name}` is {value}; it must be at most {LARGEST}")))
+            }
         }
     }
 
@@ -404,12 +436,11 @@ pub(crate) fn take<'a, R>(part: &mut &'a mut [R], n: usize) -> &'a mut [R] {
     front
 }
 
-/// The row ranges over which gradients are summed, in order: blocks of steps, the last first; of an input
-/// without steps, all at once.
-pub(crate) fn blocks(layout: &Layout, has_steps: bool) -> Vec<Range<usize>> {
-    if has_steps {
-        layout.blocks().map(|steps| layout.rows_of(steps)).filter(|rows| !rows.is_empty()).collect()
-    } else {
-        std::iter::once(0..layout.batch()).collect()
-    }
+/// The row ranges over which products are formed and gradients summed, in order: blocks of steps, the last first;
+/// of an input without steps, all at once. (A large product's bits depend on the number of its rows, so the rows
+/// of one call must be the same whether a sequence is run whole or in segments.)
+pub(crate) fn blocks(layout: &Layout, has_steps: bool) -> impl Iterator<Item = Range<usize>> + '_ {
+    let by_steps =
+        has_steps.then(|| layout.blocks().map(|steps| layout.rows_of(steps)).filter(|rows| !rows.is_empty()));
+    by_steps.into_iter().flatten().chain((!has_steps).then_some(0..layout.batch()))
 }

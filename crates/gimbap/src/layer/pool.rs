@@ -132,6 +132,18 @@ impl<R: Arithmetic> Layer<R> for PoolLayer<R> {
         }
     }
 
+    fn memory(&self) -> Vec<f64> {
+        let steps = self.steps.first().map(|&steps| steps as f64);
+        steps.into_iter().chain(self.value.iter().map(|x| x.to_f64())).collect()
+    }
+
+    fn recall(&mut self, memory: &[f64]) {
+        if let [steps, values @ ..] = memory {
+            self.steps[0] = *steps as usize;
+            self.value.iter_mut().zip(values).for_each(|(to, x)| *to = R::from_f64(*x));
+        }
+    }
+
     fn begin_backward(&mut self, d_output: &[R], from: usize, _ends_here: &[bool]) {
         self.d_value.clear();
         self.d_value.extend_from_slice(d_output);

@@ -100,8 +100,8 @@ impl<R: Arithmetic> Direction<R> {
         prefix: &str,
         builder: &mut Builder,
     ) -> Result<Self> {
+        builder.positive("units", layer.units)?;
         let (i, h, columns) = (builder.steps(input)?, layer.units, C::GATES * layer.units);
-        builder.positive("units", h)?;
         builder.rate("dropout", layer.dropout)?;
         builder.rate("recurrent_dropout", layer.recurrent_dropout)?;
         // PyTorch's initialiser goes by H for every array of the layer; Keras's by each array's own fans.
@@ -362,6 +362,10 @@ impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
             let row = b * units..(b + 1) * units;
             gimbap_kernels::rows::add(&mut d_h[row.clone()], &d_output[row]);
         }
+    }
+
+    fn inner_steps(&self) -> Option<(&[R], usize)> {
+        (!self.sequences && !self.direction.backwards).then_some((&self.h, self.direction.units()))
     }
 
     fn carry(&mut self) -> Option<&mut Carry<R>> {

@@ -36,7 +36,9 @@ pub(super) fn one_hot<R: Arithmetic>(
 impl<R: Arithmetic> Layer<R> for OneHotLayer {
     fn forward(&mut self, _pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
         if self.stays {
-            output.clone_from(input);
+            let output = output.ids_mut();
+            output.clear();
+            output.extend_from_slice(input.ids());
             return;
         }
         let output = output.values_mut();

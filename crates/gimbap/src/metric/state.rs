@@ -1,5 +1,7 @@
 //! Adding up a metric over one pass.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Metric, OutputKind, Target};
 use crate::{Real, Result};
 
@@ -15,14 +17,14 @@ use crate::{Real, Result};
 /// assert_eq!(accuracy.finish(), 0.5);
 /// # Ok::<(), gimbap::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricState {
     metric: Metric,
     kind: OutputKind,
     sums: Sums,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Sums {
     Mean(Mean),
     /// One entry per class; one alone where there is one positive class.
@@ -33,7 +35,7 @@ enum Sums {
     Fits(Vec<Fit>),
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Mean {
     sum: f64,
     weight: f64,
@@ -52,7 +54,7 @@ impl Mean {
 }
 
 /// Weights of true positives, false positives and false negatives.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Confusion {
     hit: f64,
     false_alarm: f64,
@@ -70,7 +72,7 @@ impl Confusion {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Score {
     score: f64,
     positive: bool,
@@ -78,7 +80,7 @@ struct Score {
 }
 
 /// Running weighted mean and squared deviations of a target (West 1979), and the squared errors.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Fit {
     weight: f64,
     mean: f64,

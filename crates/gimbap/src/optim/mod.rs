@@ -158,7 +158,7 @@ impl Optimizer {
 }
 
 /// Longer arenas are shared out over threads; shorter ones would only wait for them.
-const PARALLEL: usize = 1 << 16;
+pub const PARALLEL: usize = 1 << 16;
 
 /// The numbers of one update, all of the same length but for slots that are not used, which are empty.
 struct Arenas<'a, R> {

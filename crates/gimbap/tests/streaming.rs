@@ -1,0 +1,277 @@
+//! Streams: a step allocates nothing, a state can be kept and copied, and what cannot stream says so.
+#![allow(unsafe_code)] // the allocator that counts
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use gimbap::layer::LayerSpec;
+use gimbap::prelude::*;
+use gimbap::rng::keyed;
+use gimbap::stream::Frame;
+
+/// The system's allocator, counting what each thread asks for.
+struct Counting;
+
+thread_local! {
+    static REQUESTS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    // Threads that are ending have no counter any more; none of them is measured.
+    let _ = REQUESTS.try_with(|requests| requests.set(requests.get() + 1));
+}
+
+// SAFETY: every call is passed on to the system's allocator unchanged; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promises are those that `System` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const FEATURES: usize = 5;
+const VOCABULARY: usize = 11;
+
+fn features() -> Sequential {
+    Sequential::new(Input::features(FEATURES))
+}
+
+fn ids() -> Sequential {
+    Sequential::new(Input::ids(VOCABULARY))
+}
+
+/// Every layer kind that can stream, alone and in stacks, with one output per step and one per sequence.
+fn models() -> Vec<(&'static str, Model<f32>)> {
+    let cells = |units: usize, sequences: bool| -> Vec<(&'static str, LayerSpec)> {
+        vec![
+            ("simple_rnn", SimpleRnn::new(units).return_sequences(sequences).into()),
+            ("irnn", SimpleRnn::irnn(units).return_sequences(sequences).into()),
+            ("lstm", Lstm::new(units).return_sequences(sequences).dropout(0.2).recurrent_dropout(0.2).into()),
+            ("gru", Gru::new(units).return_sequences(sequences).into()),
+            ("gru, reset before", Gru::new(units).return_sequences(sequences).reset_after(false).into()),
+        ]
+    };
+    let mut all = Vec::new();
+    for (name, cell) in cells(17, true) {
+        all.push((name, features().add(cell.clone())));
+        all.push((name, ids().add(OneHot).add(cell.clone())));
+        all.push((name, ids().add(Embedding::new(6)).add(cell.clone()).add(Dense::new(3))));
+        let stack =
+            features().add(cell).add(LayerNorm::default()).add(Activation::Tanh).add(Dropout::new(0.4));
+        all.push((
+            name,
+            stack.add(cells(9, true).remove(2).1).add(Dense::new(40).activation(Activation::Softmax)),
+        ));
+    }
+    for (name, cell) in cells(33, false) {
+        let head = |s: Sequential| s.add(Dense::new(4).activation(Activation::Relu)).add(Dropout::new(0.1));
+        all.push((name, head(features().add(cell.clone())).add(LayerNorm::default()).add(Dense::new(1))));
+        all.push((
+            name,
+            features().add(Lstm::new(8).return_sequences(true)).add(cell).add(Activation::Sigmoid),
+        ));
+    }
+    for pool in [Pool::Last, Pool::Mean, Pool::Max] {
+        all.push(("pool", features().add(Gru::new(8).return_sequences(true)).add(pool).add(Dense::new(2))));
+        all.push(("pool alone", features().add(pool)));
+        all.push(("pool of one-hot vectors", ids().add(OneHot).add(pool)));
+    }
+    all.push(("one_hot", ids().add(OneHot).add(LayerNorm::default()).add(Dense::new(2))));
+    all.push(("one_hot into dense", ids().add(OneHot).add(Dense::new(2))));
+    all.push(("embedding", ids().add(Embedding::new(3).padding_id(0))));
+    all.push(("dense", features().add(Dense::new(7).activation(Activation::Tanh))));
+    all.push(("activation", features().add(Activation::Softmax)));
+    all.push(("dropout", features().add(Dropout::new(0.5))));
+    all.push(("layer_norm", features().add(LayerNorm::default())));
+    all.push(("large", ids().add(Embedding::new(64)).add(Lstm::new(256)).add(Dense::new(2000))));
+    let built = |(number, (name, sequential)): (usize, (&'static str, Sequential))| {
+        let mut model: Model<f32> = sequential.build().unwrap();
+        let mut rng = keyed(number as u64, 0, 0, 0);
+        model.values_mut().iter_mut().for_each(|w| *w = 0.3 * rng.normal() as f32);
+        (name, model)
+    };
+    all.into_iter().enumerate().map(built).collect()
+}
+
+/// The frame of a time, of a sequence of its own for each seed.
+fn with_frame<T>(model: &Model<f32>, seed: u64, time: usize, run: impl FnOnce(Frame<'_, f32>) -> T) -> T {
+    let mut rng = keyed(seed, 1, time as u64, 0);
+    match model.input() {
+        Input::Ids(v) => run(Frame::Id(rng.below(v as u64) as u32)),
+        Input::Features(_) => {
+            let x: [f32; FEATURES] = std::array::from_fn(|_| rng.normal() as f32);
+            run(Frame::Features(&x))
+        }
+    }
+}
+
+fn step(stream: &mut Stream<'_>, model: &Model<f32>, seed: u64, time: usize) -> Vec<u32> {
+    with_frame(model, seed, time, |frame| stream.step(frame).iter().map(|y| y.to_bits()).collect())
+}
+
+#[test]
+fn a_step_allocates_nothing_after_the_first() {
+    for (name, model) in models() {
+        let mut stream = model.stream().unwrap();
+        let mut sum = 0.0;
+        for time in 0..50 {
+            let requests = with_frame(&model, 1, time, |frame| {
+                let before = REQUESTS.get();
+                sum += stream.step(frame)[0];
+                REQUESTS.get() - before
+            });
+            assert!(
+                time == 0 || requests == 0,
+                "{name}: {requests} allocations at step {time}\n{}",
+                model.summary()
+            );
+        }
+        assert!(sum.is_finite(), "{name}");
+        stream.reset();
+        with_frame(&model, 1, 0, |frame| {
+            let before = REQUESTS.get();
+            stream.step(frame);
+            assert_eq!(REQUESTS.get() - before, 0, "{name}: after a reset");
+        });
+    }
+}
+
+#[test]
+fn the_counter_counts() {
+    let before = REQUESTS.get();
+    let values = std::hint::black_box(vec![1u8; 3]);
+    assert_eq!(REQUESTS.get() - before, 1);
+    drop(values);
+}
+
+#[test]
+fn a_state_goes_through_bytes_and_back() {
+    for (name, model) in models() {
+        let mut stream = model.stream().unwrap();
+        for cut in [0, 1, 7] {
+            stream.reset();
+            (0..cut).for_each(|time| drop(step(&mut stream, &model, 2, time)));
+            let bytes = stream.state().to_bytes();
+            let expected: Vec<_> = (cut..20).map(|time| step(&mut stream, &model, 2, time)).collect();
+
+            let mut other = model.stream().unwrap();
+            (0..3).for_each(|time| drop(step(&mut other, &model, 3, time)));
+            let state = other.state().from_bytes(&bytes).unwrap();
+            assert_eq!(state.to_bytes(), bytes, "{name}");
+            other.restore(&state);
+            let found: Vec<_> = (cut..20).map(|time| step(&mut other, &model, 2, time)).collect();
+            assert_eq!(found, expected, "{name}: restored after {cut} steps\n{}", model.summary());
+
+            let mut again = model.stream().unwrap();
+            again.restore(&state);
+            assert_eq!(step(&mut again, &model, 2, cut), expected[0], "{name}: restored at once");
+        }
+    }
+}
+
+#[test]
+fn a_fork_goes_its_own_way() {
+    for (name, model) in models() {
+        let run = |seeds: &[(u64, std::ops::Range<usize>)]| {
+            let mut stream = model.stream().unwrap();
+            let mut last = Vec::new();
+            for (seed, times) in seeds {
+                times.clone().for_each(|time| last = step(&mut stream, &model, *seed, time));
+            }
+            last
+        };
+        let mut stream = model.stream().unwrap();
+        (0..6).for_each(|time| drop(step(&mut stream, &model, 4, time)));
+        let mut fork = stream.fork().unwrap();
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        for time in 6..12 {
+            one = step(&mut stream, &model, 4, time);
+            two = step(&mut fork, &model, 5, time);
+        }
+        assert_eq!(one, run(&[(4, 0..12)]), "{name}: the stream that was forked\n{}", model.summary());
+        assert_eq!(two, run(&[(4, 0..6), (5, 6..12)]), "{name}: the fork\n{}", model.summary());
+        stream.reset();
+        assert_eq!(step(&mut stream, &model, 6, 0), run(&[(6, 0..1)]), "{name}: after a reset");
+    }
+}
+
+#[test]
+fn bytes_of_another_length_are_refused() {
+    let model = features().add(Lstm::new(4)).build::<f32>().unwrap();
+    let state = model.stream().unwrap().state();
+    let bytes = state.to_bytes();
+    assert_eq!(bytes.len(), 2 * 4 * 8);
+    for wrong in [&bytes[..0], &bytes[..63], &[bytes.clone(), vec![0]].concat()] {
+        let error = state.from_bytes(wrong).unwrap_err();
+        assert_eq!(error.kind(), "shape");
+        assert!(error.to_string().contains("64 bytes"), "{error}");
+    }
+}
+
+#[test]
+fn layers_that_cannot_stream_say_so() {
+    let cases: [(LayerSpec, &str, &str); 4] = [
+        (Bidirectional::new(Gru::new(3)).into(), "bidirectional", "needs each sequence whole"),
+        (Lstm::new(3).go_backwards(true).into(), "lstm_1", "go_backwards"),
+        (SimpleRnn::new(3).go_backwards(true).return_sequences(true).into(), "simple_rnn", "go_backwards"),
+        (Flatten::new(4).into(), "flatten", "needs it whole"),
+    ];
+    for (layer, name, why) in cases {
+        let sequential = features().add(Lstm::new(3).return_sequences(true)).add(layer).add(Dense::new(1));
+        let model = sequential.compile(Adam::default(), Loss::Mse, []).unwrap();
+        let Err(error) = model.stream() else { panic!("{name} streams") };
+        assert_eq!(error.kind(), "unsupported");
+        let message = error.to_string();
+        assert!(message.contains(&format!("layer `{name}`")) && message.contains(why), "{message}");
+        // What needs a sequence whole cannot run in segments either.
+        let data =
+            gimbap::data::dataset::Sequences::features(vec![0.0; 4 * FEATURES], FEATURES, &[4]).unwrap();
+        let rows = gimbap::loss::RowTargets::Values { values: vec![0.0; 4], width: 1 };
+        let targets = match sequential_is_per_step(&model) {
+            true => Targets::per_step(rows),
+            false => Targets::per_sequence(gimbap::loss::RowTargets::Values { values: vec![0.0], width: 1 }),
+        };
+        let data = Dataset::new(data, targets).unwrap();
+        let error = model.gradients(&data, None, Bptt::Truncated { k1: 1, k2: 2 }, None).unwrap_err();
+        assert_eq!(error.kind(), "unsupported");
+    }
+}
+
+fn sequential_is_per_step(model: &Model<f32>) -> bool {
+    model.describe().unwrap().last().is_some_and(|(.., shape, _)| shape.has_steps())
+}
+
+#[test]
+#[should_panic(expected = "a step takes 5 features")]
+fn a_frame_of_another_width_panics() {
+    let model = features().add(Lstm::new(4)).build::<f32>().unwrap();
+    model.stream().unwrap().step(&[0.0; 4]);
+}
+
+#[test]
+#[should_panic(expected = "an id below 11")]
+fn an_id_beyond_the_vocabulary_panics() {
+    let model = ids().add(Embedding::new(4)).build::<f32>().unwrap();
+    model.stream().unwrap().step(11);
+}
