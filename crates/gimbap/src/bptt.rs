@@ -80,6 +80,9 @@ pub struct Losses {
     pub weight: f64,
 }
 
+/// Sees a range of rows and their outputs.
+pub type Observe<'a, R> = &'a mut dyn FnMut(Range<usize>, &[R]);
+
 /// One batch, to be run through a network.
 pub struct Job<'a, R> {
     /// The network, prepared and started.
@@ -94,7 +97,7 @@ pub struct Job<'a, R> {
     pub draw: Option<Draw>,
     /// Sees the outputs (logits, where a final activation was left out) of every valid range of rows, in the
     /// rows' order except under [`Bptt::Checkpointed`].
-    pub observe: Option<&'a mut dyn FnMut(Range<usize>, &[R])>,
+    pub observe: Option<Observe<'a, R>>,
 }
 
 /// What the passes of a job have in common.

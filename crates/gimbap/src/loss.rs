@@ -168,6 +168,7 @@ impl Loss {
 
     /// The loss of each row of `outputs` `[rows, width]` against the targets from row `first` on, into `losses`
     /// (0 where `scale` is None: not valid), and, into `d` if given, its gradient times `scale(row)`.
+    #[allow(clippy::too_many_arguments)] // slices of one table each
     pub fn rows<R: Arithmetic>(
         self,
         outputs: &[R],
@@ -208,7 +209,7 @@ impl Loss {
                 let logit = row[class as usize];
                 let loss = rows::softmax(row) - logit;
                 row[class as usize] -= R::ONE;
-                row.iter_mut().for_each(|d| *d = *d * scale);
+                row.iter_mut().for_each(|d| *d *= scale);
                 loss.to_f64()
             }
             (Loss::SparseCategoricalCrossentropy | Loss::CategoricalCrossentropy, Target::Values(target)) => {

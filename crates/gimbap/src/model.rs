@@ -378,7 +378,7 @@ impl<R: Arithmetic> Model<R> {
         }
         let mut all_states = states.finish();
         let returned: Vec<bool> =
-            self.layers.iter().filter(|spec| has_state(spec)).map(returns_state).collect();
+            self.layers.iter().filter(has_state).map(returns_state).collect();
         let mut kept = returned.into_iter();
         all_states.retain(|_| kept.next().unwrap_or(false));
         Ok(Output { y, states: all_states })

@@ -68,6 +68,28 @@ pub enum Input<'a, R> {
     },
 }
 
+/// What a run through a segment is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a, R> {
+    /// The parameters, as they were packed.
+    pub weights: Weights<'a, R>,
+    /// Where the rows lie.
+    pub layout: &'a Layout,
+    /// The input.
+    pub x: Input<'a, R>,
+    /// `[B, H]`: multiplies `h_{t-1}` wherever it enters a product with `W_h`; one mask for all steps.
+    pub h_mask: Option<&'a [R]>,
+}
+
+/// What a kept forward pass leaves with its caller for the backward pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a, R> {
+    /// The states it began with.
+    pub initial: &'a State<R>,
+    /// Its outputs `[N, H]`.
+    pub h: &'a [R],
+}
+
 /// The states of a layer for every sequence of a batch: `h`, and `c` where the cell has one, each `[B, H]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State<R>(pub [Vec<R>; MAX_STATES]);
@@ -110,19 +132,8 @@ pub trait Run<R>: Send + std::fmt::Debug {
     fn pack(&mut self, weights: &Weights<'_, R>);
 
     /// Runs all steps. `h` receives `[N, H]`; `state` holds the initial states and receives the last ones.
-    /// `h_mask` `[B, H]` multiplies `h_{t-1}` wherever it enters a product with `W_h` (one mask for all steps).
     /// With `keep`, what [`Run::backward`] needs is kept.
-    #[allow(clippy::too_many_arguments)]
-    fn forward(
-        &mut self,
-        weights: &Weights<'_, R>,
-        layout: &Layout,
-        x: Input<'_, R>,
-        h_mask: Option<&[R]>,
-        state: &mut State<R>,
-        h: &mut Vec<R>,
-        keep: bool,
-    );
+    fn forward(&mut self, segment: &Segment<'_, R>, state: &mut State<R>, h: &mut Vec<R>, keep: bool);
 
     /// The states after step `t` of the last kept forward pass, for the rows that have that step or ended before
     /// it; rows without a step keep what `state` holds.
@@ -130,17 +141,11 @@ pub trait Run<R>: Send + std::fmt::Debug {
 
     /// Backpropagation through all steps of the last kept forward pass: `d_h` `[N, H]` is the gradient of the
     /// outputs (None: only the last states have one), `d_state` that of the last states and receives that of the
-    /// initial ones. `initial` are the states the forward pass began with, `h` its output. Gradients of
-    /// parameters are added to `gradients`, those of the input written to `d_x` `[N, I]`.
-    #[allow(clippy::too_many_arguments)]
+    /// initial ones. Gradients of parameters are added to `gradients`, those of the input written to `d_x` `[N, I]`.
     fn backward(
         &mut self,
-        weights: &Weights<'_, R>,
-        layout: &Layout,
-        x: Input<'_, R>,
-        h_mask: Option<&[R]>,
-        initial: &State<R>,
-        h: &[R],
+        segment: &Segment<'_, R>,
+        kept: Kept<'_, R>,
         d_h: Option<&[R]>,
         d_state: &mut State<R>,
         gradients: Gradients<'_, R>,
@@ -210,16 +215,8 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
         }
     }
 
-    fn forward(
-        &mut self,
-        weights: &Weights<'_, R>,
-        layout: &Layout,
-        x: Input<'_, R>,
-        h_mask: Option<&[R]>,
-        state: &mut State<R>,
-        h: &mut Vec<R>,
-        keep: bool,
-    ) {
+    fn forward(&mut self, segment: &Segment<'_, R>, state: &mut State<R>, h: &mut Vec<R>, keep: bool) {
+        let layout = segment.layout;
         let (n, stride) = (layout.rows(), Self::PLANES * self.hidden);
         h.resize(n * self.hidden, R::ZERO);
         if Self::STATES > 1 {
@@ -243,7 +240,7 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
                 .map(|((planes, (h, c)), cut)| (cut[0]..cut[1], planes, [h, c]))
                 .collect();
             let run = |(rows, planes, states)| {
-                self.forward_part(weights, layout, x, h_mask, initial, rows, planes, states, keep);
+                self.forward_part(segment, initial, rows, planes, states, keep);
             };
             for_each(parts, run);
         }
@@ -264,17 +261,14 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
 
     fn backward(
         &mut self,
-        weights: &Weights<'_, R>,
-        layout: &Layout,
-        x: Input<'_, R>,
-        h_mask: Option<&[R]>,
-        initial: &State<R>,
-        h: &[R],
+        segment: &Segment<'_, R>,
+        kept: Kept<'_, R>,
         d_h: Option<&[R]>,
         d_state: &mut State<R>,
         gradients: Gradients<'_, R>,
         d_x: Option<&mut Vec<R>>,
     ) {
+        let Segment { weights, layout, .. } = *segment;
         let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
         let mut planes = std::mem::take(&mut self.planes);
         let cuts = layout.cuts(self.threads(layout));
@@ -290,7 +284,7 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
                 .map(|(((planes, d_h), d_c), cut)| (cut[0]..cut[1], planes, [d_h, d_c]))
                 .collect();
             let run = |(rows, planes, d_state)| {
-                self.backward_part(layout, h_mask, initial, h, d_h, rows, planes, d_state);
+                self.backward_part(segment, kept, d_h, rows, planes, d_state);
             };
             for_each(parts, run);
         }
@@ -302,7 +296,7 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
             product((d_x, self.input), false, d_planes, w_x.transposed());
         }
         let mut scratch = std::mem::take(&mut self.scratch);
-        self.sum_gradients(layout, x, h_mask, initial, h, &planes, gradients, &mut scratch);
+        self.sum_gradients(segment, kept, &planes, gradients, &mut scratch);
         self.scratch = scratch;
         self.planes = planes;
     }
@@ -344,19 +338,16 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
 }
 
 impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
-    #[allow(clippy::too_many_arguments)]
     fn forward_part(
         &self,
-        weights: &Weights<'_, R>,
-        layout: &Layout,
-        x: Input<'_, R>,
-        h_mask: Option<&[R]>,
+        segment: &Segment<'_, R>,
         initial: &State<R>,
         rows: Range<usize>,
         mut planes: Part<'_, R>,
         mut states: [Part<'_, R>; MAX_STATES],
         keep: bool,
     ) {
+        let Segment { weights, layout, x, h_mask } = *segment;
         let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
         let mut before = Before::new(hidden, rows.len());
         let mut operand = vec![R::ZERO; rows.len() * hidden];
@@ -382,7 +373,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                 row.copy_from_slice(&self.bias);
             }
             let first = layout.offsets()[t] + rows.start;
-            self.add_input(weights, x, first, count, planes);
+            self.add_input(&weights, x, first, count, planes);
             let mask = h_mask.map(|mask| &mask[rows.start * hidden..]);
             let masked = apply_mask(prev[0], mask, &mut operand, count * hidden);
             for (product, w) in C::PRODUCTS.iter().zip(&self.w_h) {
@@ -400,7 +391,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                 R::run(Operand { cell: self.cell, hidden, planes, h_prev: prev[0] });
                 gather_plane(planes, stride, plane * hidden, hidden, &mut operand);
                 if let Some(mask) = mask {
-                    operand.iter_mut().zip(mask).for_each(|(x, m)| *x = *x * *m);
+                    operand.iter_mut().zip(mask).for_each(|(x, m)| *x *= *m);
                 }
                 multiply(
                     w,
@@ -454,18 +445,17 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         })
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn backward_part(
         &self,
-        layout: &Layout,
-        h_mask: Option<&[R]>,
-        initial: &State<R>,
-        h: &[R],
+        segment: &Segment<'_, R>,
+        kept: Kept<'_, R>,
         d_h: Option<&[R]>,
         rows: Range<usize>,
         mut planes: Part<'_, R>,
         mut d_state: [Part<'_, R>; MAX_STATES],
     ) {
+        let Segment { layout, h_mask, .. } = *segment;
+        let Kept { initial, h } = kept;
         let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
         let mut before = Before::new(hidden, rows.len());
         let mut d_operand = vec![R::ZERO; rows.len() * hidden];
@@ -495,7 +485,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                 let d_plane = &planes[product.plane * hidden..];
                 multiply(w, count, (d_plane, stride), (&mut d_operand, hidden), Onto::Zero);
                 if let Some(mask) = mask {
-                    d_operand.iter_mut().zip(mask).for_each(|(d, m)| *d = *d * *m);
+                    d_operand.iter_mut().zip(mask).for_each(|(d, m)| *d *= *m);
                 }
                 let d_h_prev = &mut d_state[0][..];
                 R::run(OperandBackward {
@@ -537,18 +527,15 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     }
 
     /// `dW_x`, `dW_h`, `db`, `db_h`, from the planes' gradients.
-    #[allow(clippy::too_many_arguments)]
     fn sum_gradients(
         &self,
-        layout: &Layout,
-        x: Input<'_, R>,
-        h_mask: Option<&[R]>,
-        initial: &State<R>,
-        h: &[R],
+        segment: &Segment<'_, R>,
+        kept: Kept<'_, R>,
         planes: &[R],
         gradients: Gradients<'_, R>,
         scratch: &mut Vec<R>,
     ) {
+        let Segment { layout, x, h_mask, .. } = *segment;
         let Gradients { d_w_x, d_w_h, d_b, d_b_h } = gradients;
         let (hidden, stride, columns) = (self.hidden, Self::PLANES * self.hidden, C::GATES * self.hidden);
         for steps in layout.blocks() {
@@ -577,7 +564,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             for product_of in C::PRODUCTS {
                 let (first, width) = (product_of.first_gate * hidden, product_of.gates * hidden);
                 match product_of.stage {
-                    Stage::Hidden => self.gather_previous(layout, steps.clone(), h_mask, initial, h, scratch),
+                    Stage::Hidden => self.gather_previous(segment, kept, steps.clone(), scratch),
                     Stage::Operand { plane } => {
                         scratch.resize(n * hidden, R::ZERO);
                         gather_plane(planes, stride, plane * hidden, hidden, scratch);
@@ -602,13 +589,13 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     /// The rows of `h_{t-1}` as they entered the product with `W_h`, for the steps of a block.
     fn gather_previous(
         &self,
-        layout: &Layout,
+        segment: &Segment<'_, R>,
+        kept: Kept<'_, R>,
         steps: Range<usize>,
-        h_mask: Option<&[R]>,
-        initial: &State<R>,
-        h: &[R],
         into: &mut Vec<R>,
     ) {
+        let Segment { layout, h_mask, .. } = *segment;
+        let Kept { initial, h } = kept;
         let hidden = self.hidden;
         into.clear();
         for t in steps.clone() {
@@ -678,7 +665,7 @@ fn mask_steps<R: Arithmetic>(
     let mut at = 0;
     for t in steps {
         let n = layout.active(t) * hidden;
-        rows[at..at + n].iter_mut().zip(mask).for_each(|(x, m)| *x = *x * *m);
+        rows[at..at + n].iter_mut().zip(mask).for_each(|(x, m)| *x *= *m);
         at += n;
     }
 }

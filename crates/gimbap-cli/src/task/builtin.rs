@@ -22,7 +22,7 @@ use crate::output::{Failure, Out, Outcome, table, thousands};
 use crate::sample::Choice;
 
 /// Sentences to learn from, and to be measured on.
-const SENTENCES: usize = 10_000;
+const SENTENCES: usize = 12_000;
 const HELD_OUT: usize = 1_000;
 /// The distances of the table, and sentences for each.
 const DISTANCES: [usize; 8] = [2, 4, 6, 8, 12, 16, 20, MAX_DISTANCE];

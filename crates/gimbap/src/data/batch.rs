@@ -146,7 +146,7 @@ impl<'a, R: Arithmetic> Shuffled<'a, R> {
         if data.is_empty() {
             return Err(Error::data("data", "has no sequence"));
         }
-        if continues && data.len() % batch != 0 {
+        if continues && !data.len().is_multiple_of(batch) {
             let message = format!(
                 "a stateful layer needs batches of one size: {} sequences are no multiple",
                 data.len()

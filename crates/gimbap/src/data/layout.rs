@@ -130,10 +130,9 @@ impl Layout {
         for (b, length) in lengths.iter().enumerate() {
             done += length;
             // The cut that leaves each part closest to its share.
-            if cuts.len() < parts && (2 * done - length) * parts >= 2 * total * cuts.len() && b > 0 {
-                if b > cuts[cuts.len() - 1] {
-                    cuts.push(b);
-                }
+            let share_is_full = (2 * done - length) * parts >= 2 * total * cuts.len();
+            if cuts.len() < parts && share_is_full && b > cuts[cuts.len() - 1] {
+                cuts.push(b);
             }
         }
         cuts.push(self.batch);

@@ -4,7 +4,7 @@ use gimbap_kernels::Arithmetic;
 
 use super::recurrent::{Direction, modes};
 use super::{Bidirectional, Builder, Carry, Layer, Merge, Pass, Shape, Signal};
-use crate::sequence::State;
+use crate::sequence::{Kept, State};
 use crate::{Error, Result};
 
 /// Both directions; states are those of the forward direction, then of the backward one.
@@ -147,7 +147,8 @@ impl<R: Arithmetic> Layer<R> for BidirectionalLayer<R> {
                 (Some(d_input), 0) => Some(&mut **d_input),
                 (Some(_), _) => Some(&mut self.d_x),
             };
-            direction.backward(pass, input, &initial[d], &self.h[d], d_h, &mut d_state[d], d_x, gradients);
+            let kept = Kept { initial: &initial[d], h: &self.h[d] };
+            direction.backward(pass, input, kept, d_h, &mut d_state[d], d_x, gradients);
         }
         if let Some(d_input) = d_input {
             gimbap_kernels::rows::add(d_input, &self.d_x);

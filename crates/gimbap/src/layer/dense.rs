@@ -28,8 +28,8 @@ impl Activation {
         let pairs = d.iter_mut().zip(y);
         match self {
             Activation::Linear => {}
-            Activation::Tanh => pairs.for_each(|(d, y)| *d = *d * (R::ONE - *y * *y)),
-            Activation::Sigmoid => pairs.for_each(|(d, y)| *d = *d * *y * (R::ONE - *y)),
+            Activation::Tanh => pairs.for_each(|(d, y)| *d *= R::ONE - *y * *y),
+            Activation::Sigmoid => pairs.for_each(|(d, y)| *d *= *y * (R::ONE - *y)),
             Activation::Relu => pairs.for_each(|(d, y)| *d = if *y > R::ZERO { *d } else { R::ZERO }),
             Activation::Softmax => {
                 for (d, y) in d.chunks_exact_mut(width).zip(y.chunks_exact(width)) {

@@ -46,7 +46,7 @@ impl<R: Arithmetic> Layer<R> for DropoutLayer<R> {
         let output = output.values_mut();
         output.clear();
         output.extend_from_slice(input.values());
-        output.iter_mut().zip(&self.mask).for_each(|(x, m)| *x = *x * *m);
+        output.iter_mut().zip(&self.mask).for_each(|(x, m)| *x *= *m);
     }
 
     fn backward(
@@ -59,7 +59,7 @@ impl<R: Arithmetic> Layer<R> for DropoutLayer<R> {
         _gradients: &mut [R],
     ) {
         if let Some(d_input) = d_input {
-            d_output.iter_mut().zip(&self.mask).for_each(|(d, m)| *d = *d * *m);
+            d_output.iter_mut().zip(&self.mask).for_each(|(d, m)| *d *= *m);
             std::mem::swap(d_input, d_output);
         }
     }

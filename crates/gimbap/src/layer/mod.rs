@@ -410,6 +410,6 @@ pub(crate) fn blocks(layout: &Layout, has_steps: bool) -> Vec<Range<usize>> {
     if has_steps {
         layout.blocks().map(|steps| layout.rows_of(steps)).filter(|rows| !rows.is_empty()).collect()
     } else {
-        vec![0..layout.batch()]
+        std::iter::once(0..layout.batch()).collect()
     }
 }

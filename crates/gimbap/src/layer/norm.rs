@@ -88,7 +88,7 @@ impl<R: Arithmetic> Layer<R> for LayerNormLayer<R> {
         let gamma = &pass.parameters[self.parameters.start..][..width];
         let rows = d_output.chunks_exact_mut(width).zip(self.normal.chunks_exact(width));
         for ((d, normal), scale) in rows.zip(&self.scale) {
-            d.iter_mut().zip(gamma).for_each(|(d, gamma)| *d = *d * *gamma);
+            d.iter_mut().zip(gamma).for_each(|(d, gamma)| *d *= *gamma);
             let d_mean = mean(d.iter().copied());
             let d_spread = mean(d.iter().zip(normal).map(|(d, x)| *d * *x));
             d.iter_mut().zip(normal).for_each(|(d, x)| *d = (*d - d_mean - *x * d_spread) * *scale);

@@ -127,7 +127,7 @@ impl<R: Arithmetic> Layer<R> for PoolLayer<R> {
         if self.pool == Pool::Mean {
             for (row, &steps) in output.chunks_exact_mut(self.width).zip(&self.steps) {
                 let share = R::ONE / R::from_f64(steps.max(1) as f64);
-                row.iter_mut().for_each(|x| *x = *x * share);
+                row.iter_mut().for_each(|x| *x *= share);
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::cell::gru_reset_before::GruResetBefore;
 use crate::cell::lstm::Lstm;
 use crate::cell::simple_rnn::{ReluRnn, SimpleRnn};
 use crate::data::layout::Layout;
-use crate::sequence::{Gradients, Input, Recurrence, Run, State, Weights};
+use crate::sequence::{Gradients, Input, Kept, Recurrence, Run, Segment, State, Weights};
 use crate::{Error, Result};
 
 /// One direction: the cell over time, with what surrounds it.
@@ -40,22 +40,21 @@ struct Arranged<R> {
 }
 
 impl<R: Arithmetic> Arranged<R> {
-    fn input<'a>(&'a self, input: &'a Signal<R>) -> Input<'a, R> {
-        match input {
+    fn segment<'a>(
+        &'a self,
+        weights: Weights<'a, R>,
+        pass: &Pass<'a, R>,
+        input: &'a Signal<R>,
+    ) -> Segment<'a, R> {
+        let x = match input {
             Signal::Ids(ids) => Input::OneHot {
                 ids: if self.ids.is_empty() { ids } else { &self.ids },
                 scale: (!self.scale.is_empty()).then_some(&self.scale[..]),
             },
             Signal::Values(values) => Input::Dense(if self.x.is_empty() { values } else { &self.x }),
-        }
-    }
-
-    fn layout<'a>(&'a self, pass: &Pass<'a, R>) -> &'a Layout {
-        self.layout.as_ref().unwrap_or(pass.layout)
-    }
-
-    fn h_mask(&self) -> Option<&[R]> {
-        (!self.h_mask.is_empty()).then_some(&self.h_mask[..])
+        };
+        let h_mask = (!self.h_mask.is_empty()).then_some(&self.h_mask[..]);
+        Segment { weights, layout: self.layout.as_ref().unwrap_or(pass.layout), x, h_mask }
     }
 }
 
@@ -220,25 +219,16 @@ impl<R: Arithmetic> Direction<R> {
         self.arrange(pass, input);
         let weights = self.weights(pass.parameters);
         let Direction { run, arranged, .. } = self;
-        run.forward(
-            &weights,
-            arranged.layout(pass),
-            arranged.input(input),
-            arranged.h_mask(),
-            state,
-            h,
-            pass.keep,
-        );
+        run.forward(&arranged.segment(weights, pass, input), state, h, pass.keep);
     }
 
     /// `d_h` is in the order of `h`; `d_x` in that of the layer's input.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments)] // each is a buffer of its own, with an owner of its own
     pub(super) fn backward(
         &mut self,
         pass: &Pass<'_, R>,
         input: &Signal<R>,
-        initial: &State<R>,
-        h: &[R],
+        kept: Kept<'_, R>,
         d_h: Option<&[R]>,
         d_state: &mut State<R>,
         d_x: Option<&mut Vec<R>>,
@@ -254,9 +244,8 @@ impl<R: Arithmetic> Direction<R> {
             d_b_h: take(&mut part, b_h),
         };
         let Direction { run, arranged, d_x: d_seen, .. } = self;
-        let (layout, x, h_mask) = (arranged.layout(pass), arranged.input(input), arranged.h_mask());
         let d_wanted = d_x.is_some().then_some(&mut *d_seen);
-        run.backward(&weights, layout, x, h_mask, initial, h, d_h, d_state, gradients, d_wanted);
+        run.backward(&arranged.segment(weights, pass, input), kept, d_h, d_state, gradients, d_wanted);
         let Some(d_x) = d_x else { return };
         multiply_rows(pass.layout, &self.x_mask(pass), self.input.width(), &mut self.d_x);
         if self.backwards {
@@ -293,7 +282,7 @@ fn multiply_rows<R: Arithmetic>(layout: &Layout, mask: &[R], width: usize, rows:
     }
     for t in 0..layout.steps() {
         let rows = &mut rows[layout.offsets()[t] * width..layout.offsets()[t + 1] * width];
-        rows.iter_mut().zip(mask).for_each(|(x, m)| *x = *x * *m);
+        rows.iter_mut().zip(mask).for_each(|(x, m)| *x *= *m);
     }
 }
 
@@ -353,7 +342,8 @@ impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
         let (h, d_h) =
             if self.sequences { (output.values(), Some(&d_output[..])) } else { (&self.h[..], None) };
         let Carry { initial, d_state, .. } = &mut self.carry;
-        self.direction.backward(pass, input, &initial[0], h, d_h, &mut d_state[0], d_input, gradients);
+        let kept = Kept { initial: &initial[0], h };
+        self.direction.backward(pass, input, kept, d_h, &mut d_state[0], d_input, gradients);
     }
 
     fn ends_time(&self) -> bool {
