@@ -24,6 +24,15 @@ use crate::network::{Network, States};
 use crate::{Error, Result};
 
 /// How far and how the gradient goes back.
+///
+/// ```
+/// use gimbap::prelude::*;
+///
+/// // Every 10 steps, the newest 10 losses flow back through at most 30 steps.
+/// let fit = Fit { bptt: Bptt::Truncated { k1: 10, k2: 30 }, ..Fit::default() };
+/// assert!(fit.bptt.check().is_ok());
+/// assert!(Bptt::Truncated { k1: 10, k2: 5 }.check().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bptt {

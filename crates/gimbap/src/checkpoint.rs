@@ -126,6 +126,23 @@ pub(crate) fn read_tensors<R: Arithmetic>(path: &Path, key: &str) -> Result<(Str
 
 /// Writes a model.
 ///
+/// ```
+/// use gimbap::prelude::*;
+///
+/// # fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+/// let path = std::env::temp_dir().join(format!("gimbap-doctest-{}.safetensors", std::process::id()));
+/// let mut model = Sequential::new(Input::features(1)).add(Lstm::new(4)).build::<f32>()?;
+/// model.task = "whatever the model needs beside it".into();
+/// save(&model, &path)?;
+/// assert_eq!(load::<f32>(&path)?, model);
+///
+/// std::fs::write(&path, "half a file")?;
+/// assert_eq!(load::<f32>(&path).unwrap_err().kind(), "model_file");
+/// # std::fs::remove_file(&path)?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// If the file cannot be written.
 pub fn save<R: Arithmetic>(model: &Model<R>, path: impl AsRef<Path>) -> Result<()> {

@@ -51,6 +51,25 @@ impl Input {
 }
 
 /// Layers in a row, on the way to a [`Model`].
+///
+/// ```
+/// use gimbap::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let model = Sequential::new(Input::ids(1000))
+///     .add(Embedding::new(32))
+///     .add(Bidirectional::new(Gru::new(16)))
+///     .add(Dense::new(4).activation(Activation::Softmax))
+///     .seed(7)
+///     .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])?;
+/// assert_eq!(model.parameter("bidirectional.forward.w_x").unwrap().shape(), [32, 3 * 16]);
+///
+/// // A layer that does not fit says so when the model is built.
+/// let error = Sequential::new(Input::features(3)).add(Lstm::new(8)).add(Lstm::new(8)).build::<f32>();
+/// assert!(error.unwrap_err().to_string().contains("return_sequences"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sequential {
     input: Input,
@@ -325,6 +344,22 @@ impl<R: Arithmetic> Model<R> {
     /// [`Model::predict`] with given initial states, and with the last states of the layers that have
     /// `return_state`.
     ///
+    /// ```
+    /// use gimbap::ndarray::{Array3, s};
+    /// use gimbap::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let model = Sequential::new(Input::features(2)).add(Lstm::new(4).return_state(true)).build::<f32>()?;
+    /// let x = Array3::from_shape_fn((3, 10, 2), |(b, t, i)| (b + t * i) as f32 / 10.0);
+    ///
+    /// // The first six steps, then the other four from the states in between: as all ten at once.
+    /// let first = model.run(&x.slice(s![.., ..6, ..]).to_owned(), None)?;
+    /// let rest = model.run(&x.slice(s![.., 6.., ..]).to_owned(), Some(&first.states))?;
+    /// assert_eq!(rest.y, model.predict(&x)?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`Model::predict`]; or if the states do not fit.
     pub fn run(&self, x: impl Into<Sequences<R>>, initial: Option<&[LayerState<R>]>) -> Result<Output<R>> {
@@ -534,6 +569,27 @@ impl<R: Arithmetic> Model<R> {
 
     /// How far truncated gradients are from full ones on this data, at the present weights: for each parameter,
     /// and for `all` together.
+    ///
+    /// ```
+    /// use gimbap::ndarray::{Array2, Array3};
+    /// use gimbap::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let model = Sequential::new(Input::features(1))
+    ///     .add(SimpleRnn::new(8))
+    ///     .add(Dense::new(1))
+    ///     .compile(Sgd::new(0.1), Loss::Mse, [])?;
+    /// let x = Array3::from_shape_fn((4, 30, 1), |(b, t, _)| (b as f32 + t as f32).sin());
+    /// let data = Dataset::new(&x, &Array2::from_elem((4, 1), 1.0f32))?;
+    ///
+    /// // The loss at the end flows back through the last 5 steps only; then through all 30.
+    /// let all = model.truncation(&data, 5, 5)?.pop().unwrap();
+    /// assert!(all.parameter == "all" && all.cosine < 1.0);
+    /// let all = model.truncation(&data, 5, 30)?.pop().unwrap();
+    /// assert!((all.cosine - 1.0).abs() < 1e-6);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Model::gradients`].

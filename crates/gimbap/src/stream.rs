@@ -80,6 +80,32 @@ impl<R: Arithmetic> StreamState<R> {
 }
 
 /// A sequence under way; see the [module](self).
+///
+/// ```
+/// use gimbap::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let model = Sequential::new(Input::ids(50)).add(OneHot).add(Lstm::new(8)).add(Dense::new(3)).build::<f32>()?;
+/// let mut stream = model.stream()?;
+/// for id in [4, 8, 15] {
+///     assert_eq!(stream.step(id).len(), 3);
+/// }
+///
+/// // The state can be kept, and taken up by another stream of the same model; a fork leaves the original alone.
+/// let bytes = stream.state().to_bytes();
+/// let mut fork = stream.fork()?;
+/// fork.step(16);
+/// let mut later = model.stream()?;
+/// let state = later.state().from_bytes(&bytes)?;
+/// later.restore(&state);
+/// assert_eq!(later.step(23), stream.step(23));
+///
+/// // A layer that needs the whole sequence cannot run step by step, and says so.
+/// let model = Sequential::new(Input::features(1)).add(Bidirectional::new(Gru::new(4))).build::<f32>()?;
+/// assert!(model.stream().unwrap_err().to_string().contains("bidirectional"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Stream<'a, R = f32> {
     model: &'a Model<R>,

@@ -246,6 +246,32 @@ const KEY: &str = "gimbap_trainer";
 impl<R: Arithmetic> Model<R> {
     /// Trains on sequences with targets.
     ///
+    /// ```
+    /// use gimbap::ndarray::Array3;
+    /// use gimbap::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// // Is the mean of a sequence positive?
+    /// let x = Array3::from_shape_fn((40, 6, 1), |(b, t, _)| (b as f32).sin() + (t as f32).cos() / 3.0);
+    /// let y: Vec<u32> = x.outer_iter().map(|x| u32::from(x.sum() > 0.0)).collect();
+    ///
+    /// let mut model = Sequential::new(Input::features(1))
+    ///     .add(Gru::new(8))
+    ///     .add(Dense::new(2).activation(Activation::Softmax))
+    ///     .compile(Adam::new(0.02), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])?;
+    /// let fit = Fit {
+    ///     epochs: 60,
+    ///     validation_split: 0.25,
+    ///     early_stopping: Some(EarlyStopping { patience: 10, ..EarlyStopping::default() }),
+    ///     ..Fit::default()
+    /// };
+    /// let history = model.fit(&x, &y, &fit)?;
+    /// assert!(history.metric(Metric::Accuracy).last() > Some(&0.9));
+    /// assert_eq!(history.val_loss().len(), history.epochs.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// If the model is not compiled, the data does not fit it, a value becomes NaN or infinite, or a file cannot be
     /// written.

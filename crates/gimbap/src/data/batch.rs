@@ -189,6 +189,20 @@ impl<R: Arithmetic> BatchSource<R> for Shuffled<'_, R> {
 
 /// One long sequence of tokens as `streams` parallel streams, in segments: the language model's batches. The
 /// target of each token is the next one. The state is carried from segment to segment.
+///
+/// ```
+/// use gimbap::data::batch::{BatchSource, TokenStream};
+///
+/// # fn main() -> gimbap::Result<()> {
+/// // 21 tokens in two streams of 10, in segments of 4: inputs 0..10 and 10..20, targets one further on.
+/// let stream = TokenStream::new((0..21).collect(), 2, 4, 4)?;
+/// assert_eq!(BatchSource::<f32>::batches(&stream), 3);
+/// let second = BatchSource::<f32>::batch(&stream, 0, 1);
+/// assert_eq!(second.input.ids(), [4, 14, 5, 15, 6, 16, 7, 17]); // step by step, stream by stream
+/// assert!(second.continues && second.carry_at == Some(4));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TokenStream {
     tokens: Vec<u32>,

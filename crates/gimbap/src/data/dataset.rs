@@ -243,6 +243,28 @@ impl<R: Arithmetic> From<&Targets<R>> for Targets<R> {
 }
 
 /// Sequences and their targets, with what belongs to single steps or sequences: weights, masks, reset marks.
+///
+/// ```
+/// use gimbap::ndarray::Array2;
+/// use gimbap::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// // Three sequences of 2, 0 and 3 steps of two features; a class for each.
+/// let x: Vec<Array2<f32>> = [2, 0, 3].map(|t| Array2::ones((t, 2))).into();
+/// let data = Dataset::new(&x, &vec![1, 0, 1])?.weights(vec![1.0, 1.0, 2.0])?;
+/// assert_eq!((data.len(), data.inputs().total_steps()), (3, 5));
+///
+/// // The same from a padded array: what stands beyond a length is not looked at.
+/// let padded = gimbap::ndarray::Array3::from_elem((3, 3, 2), f32::NAN);
+/// let inputs = Sequences::padded(padded.view(), &[2, 0, 3])?;
+/// assert_eq!(inputs.lengths(), [2, 0, 3]);
+///
+/// // One target too few.
+/// let error = Dataset::<f32>::new(&x, &vec![1, 0]).unwrap_err();
+/// assert_eq!(error.to_string(), "targets: expected 3, as there are sequences, got 2");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset<R> {
     pub(crate) inputs: Sequences<R>,

@@ -1,0 +1,44 @@
+# `just` lists the recipes. Nothing here is needed to build or test: each is a line that can be typed.
+
+_default:
+    @just --list --unsorted
+
+# trains the default model: LSTM on the built-in corpus
+train *arguments:
+    cargo run --release -- train {{arguments}}
+
+# the tests
+test *arguments:
+    cargo test --workspace {{arguments}}
+
+# the whole check, as before every merge; or some steps: `just check format lint`
+check *steps:
+    .ci/run {{steps}}
+
+# writes every file in the project's format
+fmt:
+    cargo fmt --all
+
+# clippy, warnings as errors
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# the library's documentation, in a browser
+docs:
+    cargo doc -p gimbap -p gimbap-kernels --no-deps --open
+
+# runs one of `examples/`
+example name:
+    cargo run --release -p gimbap --example {{name}}
+
+# licences, sources and banned crates of the dependencies
+dependencies:
+    .ci/dependencies.py
+
+# remakes the golden fixtures with Keras and PyTorch (Python, PyPI, a minute)
+conformance:
+    conformance/remake.sh
+
+# PyTorch's half of the comparison in README's table; TEXT is tinyshakespeare's input.txt
+peer-char-rnn text *arguments:
+    conformance/.venv/bin/python conformance/torch_char_rnn.py {{text}} {{arguments}}
