@@ -115,7 +115,7 @@ pub struct Train {
     /// The validation data, a path or a fraction of the training data (data.valid)
     #[arg(long, value_name = "PATH|FRACTION")]
     pub valid: Option<String>,
-    /// Change a key of the config: train.epochs=2, layer.0.units=64, train.bptt=[10,20]
+    /// Change a key of the config: train.epochs=2, layer.0.units=64 (again for more)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// How many passes over the data in all (train.epochs)
@@ -158,7 +158,7 @@ pub struct Predict {
     /// Lines of text, .csv, .tsv, .jsonl or .npy; `-` is standard input
     #[arg(default_value = "-")]
     pub input: PathBuf,
-    /// The length of each sequence of a .npy input (integers [B])
+    /// The length of each sequence of a .npy input (integers, one for each)
     #[arg(long, value_name = "L.npy")]
     pub lengths: Option<PathBuf>,
     /// Write here: .npy, .csv, .jsonl, or lines

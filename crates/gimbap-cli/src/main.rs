@@ -13,7 +13,7 @@ mod sample;
 mod task;
 mod verb;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use args::{Cli, Verb};
 use clap::Parser;
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let (out, outcome) = match Cli::try_parse() {
         Ok(cli) => {
             let out = Out { json: cli.common.json, quiet: cli.common.quiet };
-            (out, interrupt::install().and_then(|()| run(&cli, &out)))
+            (out, threads(&cli).and_then(|()| interrupt::install()).and_then(|()| run(&cli, &out)))
         }
         Err(error) => match misuse(&error) {
             Some(answer) => answer,
@@ -49,6 +49,29 @@ fn run(cli: &Cli, out: &Out) -> Outcome {
         Verb::Score(args) => verb::score::run(args, out),
         Verb::Inspect(args) => verb::inspect::run(args, out),
         Verb::Completions(args) => verb::completions::run(args, out),
+    }
+}
+
+/// `--threads N`: the pool of threads is made at its first use, with as many as the environment says; so the program
+/// starts itself anew with that said.
+fn threads(cli: &Cli) -> Outcome {
+    const VARIABLE: &str = "RAYON_NUM_THREADS";
+    let Some(wanted) = cli.common.threads.map(|n| n.to_string()) else { return Ok(()) };
+    if std::env::var(VARIABLE).is_ok_and(|set| set == wanted) {
+        return Ok(());
+    }
+    let failed = |e: std::io::Error| Failure::work("io", format!("cannot start again with --threads: {e}"));
+    let mut again = Command::new(std::env::current_exe().map_err(failed)?);
+    again.args(std::env::args_os().skip(1)).env(VARIABLE, &wanted);
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        Err(failed(again.exec()))
+    }
+    #[cfg(not(unix))]
+    {
+        let status = again.status().map_err(failed)?;
+        std::process::exit(status.code().unwrap_or(1));
     }
 }
 

@@ -47,7 +47,10 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
     run.write(CARD, card(&config, &*work, &model, &report, &name, &shown).as_bytes())?;
 
     out.line("")?;
-    out.line(&report.text)?;
+    match report.text.is_empty() {
+        true => out.line("nothing was held out, so nothing was measured: --valid 0.1 holds out a tenth")?,
+        false => out.line(&report.text)?,
+    }
     out.line(format!("\nthe model is {shown}; next:"))?;
     for line in work.next(&shown) {
         out.line(format!("  {line}"))?;
