@@ -159,7 +159,8 @@ fn early_stopping_resumes_where_it_waited() {
         early_stopping: Some(EarlyStopping { patience: 3, min_delta: 0.05, restore_best: true }),
         ..Fit::default()
     };
-    let build = |seed| model::<f32>(Cell::Lstm, Form::Last, 6, seed).compile(Adam::new(0.02), Loss::Mse, []).unwrap();
+    let build =
+        |seed| model::<f32>(Cell::Lstm, Form::Last, 6, seed).compile(Adam::new(0.02), Loss::Mse, []).unwrap();
     check_resume(build, &train, &train, &fit, &[&[4, 0, 2], &[13], &[0, 0, 0, 0]]);
 }
 
