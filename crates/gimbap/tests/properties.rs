@@ -393,6 +393,71 @@ fn a_training_with_checkpoints_is_the_one_without_bit_for_bit() {
     }
 }
 
+/// An LSTM with an output per step that carries its state from batch to batch, or not.
+fn lstm(stateful: bool) -> Model<f64> {
+    let lstm = Lstm::new(6).return_sequences(true).stateful(stateful);
+    let sequential = Sequential::new(Input::features(FEATURES)).add(lstm).add(Dense::new(OUTPUTS));
+    let mut model = sequential.build().unwrap().compile(Sgd::new(0.1), Loss::Mse, []).unwrap();
+    randomise(&mut model, 3);
+    model
+}
+
+#[test]
+fn a_stateful_layer_continues_each_sequence_with_its_own_state() {
+    // 64 ragged sequences in batches of 32, as `predict` has them: each of the second continues one of the first.
+    let lengths: Vec<usize> = (0..64).map(|b| (b * 7 + b / 9) % 6).collect();
+    let sequences = Sequence::many(&lengths, 8);
+    let joined: Vec<Sequence<f64>> = (0..32)
+        .map(|b| {
+            let (first, second) = (&sequences[b], &sequences[b + 32]);
+            Sequence {
+                length: first.length + second.length,
+                x: [&first.x[..], &second.x].concat(),
+                ids: [&first.ids[..], &second.ids].concat(),
+                y: [&first.y[..], &second.y].concat(),
+                classes: [&first.classes[..], &second.classes].concat(),
+                ..first.clone()
+            }
+        })
+        .collect();
+    let (stateful, plain) = (lstm(true), lstm(false));
+    let y = stateful.predict(inputs(Form::Steps, &sequences)).unwrap();
+    let expected = plain.predict(inputs(Form::Steps, &joined)).unwrap();
+    for b in 0..32 {
+        let (first, second) = (lengths[b], lengths[b + 32]);
+        assert_close("outputs", &rows(&y, b, 0..first), &rows(&expected, b, 0..first), 1e-12);
+        let continued = rows(&expected, b, first..first + second);
+        assert_close("continued outputs", &rows(&y, b + 32, 0..second), &continued, 1e-12);
+    }
+    let (data, joined) = (dataset(Form::Steps, &sequences), dataset(Form::Steps, &joined));
+    let expected = plain.evaluate_data(&joined, 32).unwrap();
+    let found = stateful.evaluate_data(&data, 32).unwrap();
+    assert_eq!(found.rows, expected.rows);
+    assert_close("losses", &[found.loss], &[expected.loss], 1e-12);
+    let mut frozen = stateful.compile(Sgd::new(1e-300), Loss::Mse, []).unwrap();
+    let history = frozen.fit_data(&data, None, &Fit::default()).unwrap();
+    assert_close("losses in training", &history.loss(), &[expected.loss], 1e-12);
+}
+
+#[test]
+fn a_stateful_training_with_checkpoints_is_the_one_without_bit_for_bit() {
+    let data = dataset(Form::Steps, &Sequence::many(&[65, 3, 130, 0, 70, 65, 128, 1, 90], 4));
+    let train = |bptt| {
+        let mut model = lstm(true);
+        let fit = Fit { epochs: 2, batch_size: 3, bptt, ..Fit::default() };
+        let history = model.fit_data(&data, None, &fit).unwrap();
+        (bits(model.values()), history.loss())
+    };
+    assert_eq!(train(Bptt::Checkpointed), train(Bptt::Full));
+    // Truncated, the states are carried all the same: with frozen weights the losses are the same.
+    let frozen = |bptt| {
+        let mut model = lstm(true).compile(Sgd::new(1e-300), Loss::Mse, []).unwrap();
+        let fit = Fit { batch_size: 3, bptt, ..Fit::default() };
+        model.fit_data(&data, None, &fit).unwrap().loss()
+    };
+    assert_close("losses", &frozen(Bptt::Truncated { k1: 7, k2: 12 }), &frozen(Bptt::Full), 1e-12);
+}
+
 #[test]
 fn truncation_to_all_steps_is_none() {
     check(6, Form::is_causal, (cases(9), 0..3usize), |cell, form, (case, more)| {
