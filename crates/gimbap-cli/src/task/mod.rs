@@ -66,8 +66,8 @@ pub trait Work {
     fn report(&self, model: &Model, out: &Out) -> Outcome<Report>;
     /// What a model card tells of the data.
     fn card(&self) -> Vec<(String, String)>;
-    /// What to type next, given the model's path.
-    fn next(&self, model: &str) -> Vec<String>;
+    /// What to type next, given how the program and the model are called.
+    fn next(&self, gimbap: &str, model: &str) -> Vec<String>;
 }
 
 /// The figures of a trained model.
