@@ -131,6 +131,18 @@ pub fn write_stdout(bytes: &[u8], newline: bool) -> Outcome {
         .map_err(|e| Failure::stdout(&e))
 }
 
+/// How this program is called from here: `gimbap` if the shell finds it, else its path.
+pub fn program() -> String {
+    let Ok(exe) = std::env::current_exe() else { return "gimbap".into() };
+    let name = exe.file_name().unwrap_or_default();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).any(|dir| dir.join(name) == exe) {
+        return name.to_string_lossy().into_owned();
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    exe.strip_prefix(&here).unwrap_or(&exe).display().to_string()
+}
+
 /// `1234567` as `1,234,567`.
 pub fn thousands(n: usize) -> String {
     let digits = n.to_string();

@@ -32,12 +32,12 @@ impl Progress {
         } else if std::io::stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
             let line =
-                format!("{{prefix}} [{{bar:24}}] {{percent:>3}}% {{per_sec}} {unit} eta {{eta}} {{msg}}");
+                format!("{{prefix}} [{{bar:24}}] {{percent:>3}}% {{per_sec}} {unit}/s eta {{eta}} {{msg}}");
             let style = ProgressStyle::with_template(&line)
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
                 .progress_chars("=> ")
                 .with_key("per_sec", |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
-                    let _ = write!(w, "{}/s", rate(state.per_sec()));
+                    let _ = write!(w, "{}", rate(state.per_sec()));
                 });
             bar.set_style(style);
             bar.set_prefix(label);

@@ -194,7 +194,8 @@ fn a_model_for_another_task_and_a_damaged_one() {
     bench.write("cut.safetensors", &bytes[..bytes.len() / 2]);
     bench.write("text.safetensors", "this is no model, but a text");
     bench.write("empty.safetensors", "");
-    for file in ["cut.safetensors", "text.safetensors", "empty.safetensors"] {
+    check(&bench, &["inspect", "cut.safetensors"], 1, "tensor", &["cut.safetensors", "tensor `"]);
+    for file in ["text.safetensors", "empty.safetensors"] {
         check(&bench, &["inspect", file], 1, "model_file", &[file]);
     }
     check(&bench, &["inspect", "."], 1, "io", &["best.safetensors"]);

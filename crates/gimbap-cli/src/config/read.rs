@@ -197,6 +197,19 @@ fn explain(message: &str, key: Option<&str>) -> String {
                     format!("{at}expected a whole number, 0 or more, found {found}")
                 }
                 Some((found, "f64" | "f32")) => format!("{at}expected a number, found {found}"),
+                Some((found, "internally tagged enum Initializer")) => {
+                    format!(
+                        "{at}expected a table such as {{ type = \"uniform\", scale = 0.1 }}, found {found}"
+                    )
+                }
+                Some((found, "internally tagged enum Optimizer")) => {
+                    format!("{at}expected a table such as {{ type = \"adam\", rate = 0.001 }}, found {found}")
+                }
+                Some((found, "internally tagged enum Schedule")) => {
+                    format!(
+                        "{at}expected a table such as {{ type = \"halve_after\", epoch = 4 }}, found {found}"
+                    )
+                }
                 Some((found, expected)) => format!("{at}expected {expected}, found {found}"),
                 None => format!("{at}{}", m.trim()),
             }

@@ -31,6 +31,12 @@ fn put_item(item: &mut Item, parts: &[&str], path: &str, value: Value) -> Result
             let n = tables.len();
             let index = parse_index(first, n, path)?;
             let table = tables.get_mut(index).ok_or_else(|| no_such(path, first, n))?;
+            if let (true, Value::InlineTable(whole)) = (rest.is_empty(), &value) {
+                let position = table.position();
+                *table = whole.clone().into_table();
+                table.set_position(position);
+                return Ok(());
+            }
             put_in_table(table, rest, path, value)
         }
         Item::Table(table) => put_in_table(table, parts, path, value),
@@ -138,6 +144,15 @@ mod tests {
         assert_eq!(parse("data.path=../a b.txt").unwrap().1.as_str(), Some("../a b.txt"));
         assert!(parse("train.bptt=[1,").is_err());
         assert!(parse("train.bptt").is_err());
+    }
+
+    #[test]
+    fn a_whole_layer_can_be_replaced() {
+        let text = "[[layer]]\ntype = \"lstm\"\nunits = 4\n\n[[layer]]\ntype = \"dense\"\n";
+        let new = edited(text, &["layer.0={type=\"gru\", units=3}"]);
+        let parsed: toml::Table = toml::from_str(&new).unwrap();
+        assert_eq!(parsed["layer"][0]["type"].as_str(), Some("gru"));
+        assert_eq!(parsed["layer"][1]["type"].as_str(), Some("dense"));
     }
 
     #[test]

@@ -212,11 +212,11 @@ impl Work for Builtin {
         ]
     }
 
-    fn next(&self, model: &str) -> Vec<String> {
+    fn next(&self, gimbap: &str, model: &str) -> Vec<String> {
         vec![
-            format!("gimbap generate {model} --prompt 'mina grew up in' -n 20"),
-            format!("printf 'no pain no gain\\nno pain spooky red\\n' | gimbap score {model} --rank"),
-            "gimbap new lm > lm.toml   # then: gimbap train lm.toml --data YOUR_TEXT".into(),
+            format!("{gimbap} generate {model} --prompt 'mina grew up in' -n 20"),
+            format!("printf 'no pain no gain\\nno pain spooky red\\n' | {gimbap} score {model} --rank"),
+            format!("{gimbap} new lm > lm.toml   # then: {gimbap} train lm.toml --data YOUR_TEXT"),
         ]
     }
 }

@@ -339,16 +339,16 @@ impl Work for Classify {
         card
     }
 
-    fn next(&self, model: &str) -> Vec<String> {
+    fn next(&self, gimbap: &str, model: &str) -> Vec<String> {
         match &self.doc.input {
             Kind::Text { .. } => vec![
-                format!("echo 'some text' | gimbap predict {model}"),
-                format!("gimbap eval {model} labelled.csv"),
+                format!("echo 'some text' | {gimbap} predict {model}"),
+                format!("{gimbap} eval {model} labelled.csv"),
             ],
             Kind::Series { .. } => {
                 vec![
-                    format!("gimbap predict {model} sequences.csv"),
-                    format!("gimbap eval {model} labelled.csv"),
+                    format!("{gimbap} predict {model} sequences.csv"),
+                    format!("{gimbap} eval {model} labelled.csv"),
                 ]
             }
         }

@@ -237,8 +237,8 @@ impl Work for Forecast {
         card
     }
 
-    fn next(&self, model: &str) -> Vec<String> {
-        vec![format!("gimbap predict {model} series.csv"), format!("gimbap eval {model} later.csv")]
+    fn next(&self, gimbap: &str, model: &str) -> Vec<String> {
+        vec![format!("{gimbap} predict {model} series.csv"), format!("{gimbap} eval {model} later.csv")]
     }
 }
 

@@ -245,11 +245,11 @@ impl Work for Lm {
         card
     }
 
-    fn next(&self, model: &str) -> Vec<String> {
+    fn next(&self, gimbap: &str, model: &str) -> Vec<String> {
         vec![
-            format!("gimbap generate {model} -n 200 --temperature 0.8"),
-            format!("gimbap eval {model} other.txt"),
-            format!("gimbap score {model} sentences.txt --rank"),
+            format!("{gimbap} generate {model} -n 200 --temperature 0.8"),
+            format!("{gimbap} eval {model} other.txt"),
+            format!("{gimbap} score {model} sentences.txt --rank"),
         ]
     }
 }

@@ -66,8 +66,8 @@ pub trait Work {
     fn report(&self, model: &Model, out: &Out) -> Outcome<Report>;
     /// What a model card tells of the data.
     fn card(&self) -> Vec<(String, String)>;
-    /// What to type next, given the model's path.
-    fn next(&self, model: &str) -> Vec<String>;
+    /// What to type next, given how the program and the model are called.
+    fn next(&self, gimbap: &str, model: &str) -> Vec<String>;
 }
 
 /// The figures of a trained model.
@@ -118,13 +118,14 @@ pub fn data_path(config: &Config) -> Outcome<&Path> {
     })
 }
 
-/// The rows of a model card about a file or folder.
+/// The rows of a model card about a file or folder: its name alone, for cards are shown around.
 pub fn card_of(path: &Path) -> Outcome<Vec<(String, String)>> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let hash = match path.is_dir() {
         true => read::data_hash(read::read_text_or_folder(path).unwrap_or_default().as_bytes()),
         false => read::data_hash(&read::read_bytes(path)?),
     };
-    Ok(vec![("path".into(), path.display().to_string()), ("hash (FNV-1a 128)".into(), hash)])
+    Ok(vec![("data".into(), name), ("hash (FNV-1a 128)".into(), hash)])
 }
 
 /// An initial model: the config's layers, then one that gives `outputs` numbers.

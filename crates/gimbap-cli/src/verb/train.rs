@@ -12,7 +12,7 @@ use super::dry_run::dry_run;
 use crate::args::Train;
 use crate::config::{BUILTIN, Config, Source, TaskKind, load};
 use crate::interrupt;
-use crate::output::{Failure, Out, Outcome};
+use crate::output::{Failure, Out, Outcome, program};
 use crate::progress::{Progress, rate};
 use crate::run_dir::{BEST, CARD, CONFIG, Card, Existing, LAST, METRICS, RunDir, default_dir};
 use crate::task::{self, Report, Work, line_of};
@@ -52,7 +52,7 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
         false => out.line(&report.text)?,
     }
     out.line(format!("\nthe model is {shown}; next:"))?;
-    for line in work.next(&shown) {
+    for line in work.next(&program(), &shown) {
         out.line(format!("  {line}"))?;
     }
     let mut done = json!({"event": "done", "model": shown, "metrics": report.metrics});
@@ -209,7 +209,8 @@ fn train(
     }
     match history.ended {
         Ended::Interrupted => Err(Failure::interrupted(format!(
-            "stopped; everything is saved in {dir}. Go on with: gimbap train --resume -o {dir}",
+            "stopped; everything is saved in {dir}. Go on with: {} train --resume -o {dir}",
+            program(),
             dir = run.path().display()
         ))),
         Ended::NoImprovement => {
@@ -248,7 +249,7 @@ fn card(config: &Config, work: &dyn Work, model: &Model, report: &Report, name: 
         data: &work.card(),
         seed: config.train.seed,
         figures: &figures,
-        next: &work.next(path),
+        next: &work.next("gimbap", path),
     }
     .markdown()
 }

@@ -124,6 +124,7 @@ fn a_wrong_type_names_the_key_and_the_line() {
         "{}",
         message(&text, &[])
     );
+    assert!(message(GOOD, &["train.optimizer=adam"]).contains("a table such as { type = "));
     assert!(message(GOOD, &["train.seed=x"]).starts_with("--set train.seed=x: `train.seed`: expected"));
 }
 
