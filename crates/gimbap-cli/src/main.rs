@@ -13,7 +13,7 @@ mod sample;
 mod task;
 mod verb;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use args::{Cli, Verb};
 use clap::Parser;
@@ -52,27 +52,12 @@ fn run(cli: &Cli, out: &Out) -> Outcome {
     }
 }
 
-/// `--threads N`: the pool of threads is made at its first use, with as many as the environment says; so the program
-/// starts itself anew with that said.
+/// `--threads N`.
 fn threads(cli: &Cli) -> Outcome {
-    const VARIABLE: &str = "RAYON_NUM_THREADS";
-    let Some(wanted) = cli.common.threads.map(|n| n.to_string()) else { return Ok(()) };
-    if std::env::var(VARIABLE).is_ok_and(|set| set == wanted) {
-        return Ok(());
+    if let Some(threads) = cli.common.threads {
+        gimbap::set_threads(threads)?;
     }
-    let failed = |e: std::io::Error| Failure::work("io", format!("cannot start again with --threads: {e}"));
-    let mut again = Command::new(std::env::current_exe().map_err(failed)?);
-    again.args(std::env::args_os().skip(1)).env(VARIABLE, &wanted);
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::CommandExt;
-        Err(failed(again.exec()))
-    }
-    #[cfg(not(unix))]
-    {
-        let status = again.status().map_err(failed)?;
-        std::process::exit(status.code().unwrap_or(1));
-    }
+    Ok(())
 }
 
 /// Wrong usage under `--json` is an object like every other failure; otherwise clap speaks for itself.

@@ -88,6 +88,16 @@ pub use error::{Error, Result};
 pub use gimbap_kernels::{Arithmetic, Isa, Real};
 pub use ndarray;
 
+/// Computes with this many threads in the whole process, instead of one for each core. The results do not depend on
+/// it. To be called before anything else: the threads start with the first work that needs them.
+///
+/// # Errors
+/// If they have already started.
+pub fn set_threads(threads: usize) -> Result<()> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build_global().map_err(|error| Error::config("threads", error.to_string()))
+}
+
 /// What a program that trains and runs a model needs.
 pub mod prelude {
     pub use crate::bptt::Bptt;
