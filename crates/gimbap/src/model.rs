@@ -394,7 +394,12 @@ impl<R: Arithmetic> Model<R> {
         let mut carried = None;
         for group in all.chunks(PREDICT_BATCH) {
             let batch = Batch::inputs(&x, group);
-            let carried_over = carried.take().filter(|_| stateful);
+            let carried_over = carried.take().filter(|_| stateful).map(|mut states: States<R>| {
+                // The last group may be smaller: it continues the first sequences of the one before.
+                let planes = states.iter_mut().flatten().flat_map(|state| &mut state.0);
+                planes.for_each(|plane| plane.truncate(plane.len() / PREDICT_BATCH * group.len()));
+                permute(&states, &batch.order, true)
+            });
             let first = states.initial(group, &batch).or(carried_over);
             network.start(group.len(), first.as_ref());
             let pass = Pass {
@@ -421,7 +426,7 @@ impl<R: Arithmetic> Model<R> {
             }
             let after = network.states();
             states.collect(&after, group, &batch);
-            carried = (group.len() == PREDICT_BATCH).then_some(after);
+            carried = (group.len() == PREDICT_BATCH).then(|| permute(&after, &batch.order, false));
         }
         let mut all_states = states.finish();
         let returned: Vec<bool> = self.layers.iter().filter(has_state).map(returns_state).collect();

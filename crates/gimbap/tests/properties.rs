@@ -429,6 +429,11 @@ fn a_stateful_layer_continues_each_sequence_with_its_own_state() {
         let continued = rows(&expected, b, first..first + second);
         assert_close("continued outputs", &rows(&y, b + 32, 0..second), &continued, 1e-12);
     }
+    let some = stateful.predict(inputs(Form::Steps, &sequences[..40])).unwrap();
+    for (b, &length) in lengths.iter().enumerate().take(40) {
+        let steps = 0..length;
+        assert_close("outputs of fewer", &rows(&some, b, steps.clone()), &rows(&y, b, steps), 1e-12);
+    }
     let (data, joined) = (dataset(Form::Steps, &sequences), dataset(Form::Steps, &joined));
     let expected = plain.evaluate_data(&joined, 32).unwrap();
     let found = stateful.evaluate_data(&data, 32).unwrap();
@@ -456,6 +461,35 @@ fn a_stateful_training_with_checkpoints_is_the_one_without_bit_for_bit() {
         model.fit_data(&data, None, &fit).unwrap().loss()
     };
     assert_close("losses", &frozen(Bptt::Truncated { k1: 7, k2: 12 }), &frozen(Bptt::Full), 1e-12);
+}
+
+#[test]
+fn a_recurrent_mask_belongs_to_a_place_in_the_batch_whatever_the_lengths() {
+    for cell in CELLS {
+        let options = Options { sequences: true, dropout: 0.4, recurrent_dropout: 0.4, ..Options::default() };
+        let sequential = Sequential::new(Input::features(FEATURES)).add(layer(cell, 5, options));
+        let mut model: Model<f64> = sequential
+            .add(Dense::new(OUTPUTS))
+            .build()
+            .unwrap()
+            .compile(Sgd::new(0.1), Loss::Mse, [])
+            .unwrap();
+        randomise(&mut model, 6);
+        let model = model.reduction(Reduction::SumTime);
+        let sequences = Sequence::many(&[4, 6, 5, 6], 2);
+        let d_x = |sequences: &[Sequence<f64>]| {
+            let data = dataset(Form::Steps, sequences);
+            let d = model.gradients(&data, None, Bptt::Full, Some(9)).unwrap();
+            assert!(d.x.iter().any(|d| *d == 0.0), "something is dropped");
+            rows(&d.x, 0, 0..4)
+        };
+        let expected = d_x(&sequences);
+        for others in [[1, 1, 1], [6, 3, 0], [4, 4, 4]] {
+            let mut cut = sequences.clone();
+            cut.iter_mut().skip(1).zip(others).for_each(|(s, n)| *s = s.slice(0, n));
+            assert_close("gradients of the first sequence", &d_x(&cut), &expected, 1e-12);
+        }
+    }
 }
 
 #[test]
@@ -508,7 +542,7 @@ fn by_windows(
         let d = model.gradients(&window, Some(&before), Bptt::Full, None).unwrap();
         loss += d.loss;
         sum(&mut parameters, &d.parameters, 1.0);
-        if x.len() > 0 {
+        if !x.is_empty() {
             let steps = Slice::from(start..start + d.x.shape()[1]);
             let mut to = x.slice_axis_mut(Axis(1), steps);
             to += &d.x;
@@ -698,7 +732,7 @@ fn a_sequence_without_steps_gives_its_initial_state_or_an_empty_pool() {
             .collect();
         let d_h = w.dot(&gimbap::ndarray::Array1::from(d_y));
         let d_h = if form.is_pooled() { d_h * 0.0 } else { d_h };
-        assert_close("gradients of h_0", &d.initial_states[0].directions[0].h.row(b), &d_h, 1e-12);
+        assert_close("gradients of h_0", d.initial_states[0].directions[0].h.row(b), &d_h, 1e-12);
     });
 }
 
