@@ -508,7 +508,7 @@ fn by_windows(
         let d = model.gradients(&window, Some(&before), Bptt::Full, None).unwrap();
         loss += d.loss;
         sum(&mut parameters, &d.parameters, 1.0);
-        if x.len() > 0 {
+        if !x.is_empty() {
             let steps = Slice::from(start..start + d.x.shape()[1]);
             let mut to = x.slice_axis_mut(Axis(1), steps);
             to += &d.x;
@@ -698,7 +698,7 @@ fn a_sequence_without_steps_gives_its_initial_state_or_an_empty_pool() {
             .collect();
         let d_h = w.dot(&gimbap::ndarray::Array1::from(d_y));
         let d_h = if form.is_pooled() { d_h * 0.0 } else { d_h };
-        assert_close("gradients of h_0", &d.initial_states[0].directions[0].h.row(b), &d_h, 1e-12);
+        assert_close("gradients of h_0", d.initial_states[0].directions[0].h.row(b), &d_h, 1e-12);
     });
 }
 
