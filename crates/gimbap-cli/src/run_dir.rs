@@ -110,27 +110,17 @@ impl RunDir {
     }
 }
 
-/// Writes to a temporary name in the same folder, fsyncs, and renames. A device or a pipe (`/dev/stdout`) is
+/// Writes whole or not at all. A device or a pipe (`/dev/stdout`) is
 /// written straight.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Outcome {
     if fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
         let written = File::options().write(true).open(path).and_then(|mut f| f.write_all(bytes));
         return written.map_err(|e| Failure::io(path, &e));
     }
-    let Some(name) = path.file_name() else {
+    if path.file_name().is_none() {
         return Err(Failure::usage("usage", format!("{} names no file", path.display())));
-    };
-    let temporary = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
-    let written = File::create(&temporary)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|e| {
-        let _ = fs::remove_file(&temporary);
-        Failure::io(path, &e)
-    })
+    }
+    Ok(gimbap::checkpoint::write_atomically(path, bytes)?)
 }
 
 /// A model argument: a file, or a run's folder, whose best model is meant.

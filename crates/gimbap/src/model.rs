@@ -1,22 +1,28 @@
 //! A model: layers, their parameters, and what they are trained for.
 
+mod states;
+mod tally;
+
 use std::fmt::Write;
 
 use gimbap_kernels::Arithmetic;
 use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
 use serde::{Deserialize, Serialize};
 
-use crate::bptt::{Bptt, Job, Losses, Objective, Truncation};
+use crate::bptt::{Bptt, Job, Objective, Truncation};
 use crate::data::batch::{Batch, BatchSource, Shuffled};
 use crate::data::dataset::{Dataset, Sequences, Steps, Targets};
 use crate::layer::{Draw, LARGEST, LayerSpec, Parameter, Pass, Shape, Signal};
 use crate::loss::{Loss, Reduction};
-use crate::metric::{Metric, MetricState};
+use crate::metric::Metric;
 use crate::network::{Network, States, final_activation};
 use crate::optim::Optimizer;
-use crate::sequence::State;
 use crate::stream::Stream;
 use crate::{Error, Result};
+
+use states::StateCollector;
+pub(crate) use states::permute;
+pub(crate) use tally::Tally;
 
 /// What a model takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -275,6 +281,11 @@ impl<R: Arithmetic> Model<R> {
         &self.layers
     }
 
+    /// Whether a layer is `stateful`: then the batches of one call continue each other.
+    pub(crate) fn is_stateful(&self) -> bool {
+        self.layers.iter().filter_map(LayerSpec::recurrent).any(|layer| layer.stateful)
+    }
+
     /// Its training, once compiled.
     pub fn training(&self) -> Option<&Training> {
         self.training.as_ref()
@@ -388,7 +399,7 @@ impl<R: Arithmetic> Model<R> {
         };
         let per_sequence = if ends_time { width } else { steps * width };
         let out = y.as_slice_mut().unwrap_or(&mut []);
-        let stateful = self.layers.iter().any(is_stateful);
+        let stateful = self.is_stateful();
         let mut states = StateCollector::new(&mut network, initial, x.len())?;
         let all: Vec<usize> = (0..x.len()).collect();
         let mut carried = None;
@@ -429,7 +440,8 @@ impl<R: Arithmetic> Model<R> {
             carried = (group.len() == PREDICT_BATCH).then(|| permute(&after, &batch.order, false));
         }
         let mut all_states = states.finish();
-        let returned: Vec<bool> = self.layers.iter().filter(has_state).map(returns_state).collect();
+        let returned: Vec<bool> =
+            self.layers.iter().filter_map(LayerSpec::recurrent).map(|layer| layer.return_state).collect();
         let mut kept = returned.into_iter();
         all_states.retain(|_| kept.next().unwrap_or(false));
         Ok(Output { y, states: all_states })
@@ -507,7 +519,7 @@ impl<R: Arithmetic> Model<R> {
     /// As [`Model::evaluate`].
     pub fn evaluate_data(&self, data: &Dataset<R>, batch: usize) -> Result<Evaluation> {
         self.check_data(data)?;
-        let stateful = self.layers.iter().any(is_stateful);
+        let stateful = self.is_stateful();
         self.evaluate_on(&Shuffled::new(data, batch, None, stateful)?)
     }
 
@@ -686,203 +698,4 @@ fn thousands(n: usize) -> String {
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).unwrap_or("")).collect();
     groups.join(",")
-}
-
-/// The options shared by the recurrent layers, of a layer that has them.
-fn flags(spec: &LayerSpec) -> Option<(bool, bool)> {
-    match spec {
-        LayerSpec::SimpleRnn(layer) => Some((layer.stateful, layer.return_state)),
-        LayerSpec::Lstm(layer) => Some((layer.stateful, layer.return_state)),
-        LayerSpec::Gru(layer) => Some((layer.stateful, layer.return_state)),
-        LayerSpec::Bidirectional(layer) => flags(&layer.layer),
-        _ => None,
-    }
-}
-
-fn has_state(spec: &&LayerSpec) -> bool {
-    flags(spec).is_some()
-}
-
-pub(crate) fn is_stateful(spec: &LayerSpec) -> bool {
-    flags(spec).is_some_and(|(stateful, _)| stateful)
-}
-
-fn returns_state(spec: &LayerSpec) -> bool {
-    flags(spec).is_some_and(|(_, returns)| returns)
-}
-
-/// Rows of states from the batch's order to the layout's, or back.
-pub(crate) fn permute<R: Arithmetic>(states: &States<R>, order: &[usize], to_layout: bool) -> States<R> {
-    let plane = |values: &Vec<R>| {
-        let units = values.len() / order.len().max(1);
-        let mut moved = vec![R::ZERO; values.len()];
-        for (row, &sequence) in order.iter().enumerate() {
-            let (from, to) = if to_layout { (sequence, row) } else { (row, sequence) };
-            moved[to * units..(to + 1) * units].copy_from_slice(&values[from * units..(from + 1) * units]);
-        }
-        moved
-    };
-    states
-        .iter()
-        .map(|layer| layer.iter().map(|state| State(state.0.each_ref().map(plane))).collect())
-        .collect()
-}
-
-/// States of all sequences, taken apart into batches and put together again.
-struct StateCollector<R> {
-    initial: Option<Vec<LayerState<R>>>,
-    all: Vec<LayerState<R>>,
-}
-
-impl<R: Arithmetic> StateCollector<R> {
-    fn new(network: &mut Network<R>, initial: Option<&[LayerState<R>]>, sequences: usize) -> Result<Self> {
-        let zeros = |units| Array2::from_elem((sequences, units), R::ZERO);
-        let all: Vec<LayerState<R>> = network
-            .state_sizes()
-            .into_iter()
-            .map(|(layer, directions, states, units)| {
-                let direction = DirectionState { h: zeros(units), c: (states > 1).then(|| zeros(units)) };
-                LayerState { layer, directions: vec![direction; directions] }
-            })
-            .collect();
-        if let Some(initial) = initial {
-            let shapes = |states: &[LayerState<R>]| -> Vec<_> {
-                let direction = |d: &DirectionState<R>| (d.h.dim(), d.c.as_ref().map(|c| c.dim()));
-                states
-                    .iter()
-                    .map(|s| (s.layer.clone(), s.directions.iter().map(direction).collect::<Vec<_>>()))
-                    .collect()
-            };
-            let (found, expected) = (shapes(initial), shapes(&all));
-            if found != expected {
-                return Err(Error::shape("initial states", format!("{expected:?}"), format!("{found:?}")));
-            }
-        }
-        Ok(StateCollector { initial: initial.map(<[_]>::to_vec), all })
-    }
-
-    fn initial(&self, group: &[usize], batch: &Batch<R>) -> Option<States<R>> {
-        let rows = |array: &Array2<R>| -> Vec<R> {
-            batch.order.iter().flat_map(|&b| array.row(group[b]).to_vec()).collect()
-        };
-        let state = |d: &DirectionState<R>| State([rows(&d.h), d.c.as_ref().map(rows).unwrap_or_default()]);
-        let initial = self.initial.as_ref()?;
-        Some(initial.iter().map(|layer| layer.directions.iter().map(state).collect()).collect())
-    }
-
-    fn collect(&mut self, states: &States<R>, group: &[usize], batch: &Batch<R>) {
-        for (layer, states) in self.all.iter_mut().zip(states) {
-            for (direction, State([h, c])) in layer.directions.iter_mut().zip(states) {
-                let arrays =
-                    [(&mut direction.h, h)].into_iter().chain(direction.c.as_mut().map(|to| (to, c)));
-                for (array, values) in arrays {
-                    let units = array.ncols();
-                    for (row, &b) in batch.order.iter().enumerate() {
-                        array
-                            .row_mut(group[b])
-                            .iter_mut()
-                            .zip(&values[row * units..])
-                            .for_each(|(to, v)| *to = *v);
-                    }
-                }
-            }
-        }
-    }
-
-    fn finish(self) -> Vec<LayerState<R>> {
-        self.all
-    }
-}
-
-/// Adds up losses and metrics over the batches of a pass.
-pub(crate) struct Tally {
-    objective: Objective,
-    pub(crate) metrics: Vec<MetricState>,
-    link: crate::layer::Activation,
-    width: usize,
-    per_sequence: bool,
-    pub(crate) sum: f64,
-    pub(crate) rows: usize,
-    draw: Option<Draw>,
-}
-
-impl Tally {
-    pub(crate) fn new<R: Arithmetic>(training: &Training, network: &Network<R>) -> Result<Self> {
-        let kind = training.loss.output_kind();
-        Ok(Tally {
-            objective: Objective { loss: training.loss, reduction: training.reduction },
-            metrics: training
-                .metrics
-                .iter()
-                .map(|&metric| MetricState::new(metric, kind))
-                .collect::<Result<_>>()?,
-            link: training.loss.link().unwrap_or_default(),
-            width: network.output_shape().width(),
-            per_sequence: network.ends_time(),
-            sum: 0.0,
-            rows: 0,
-            draw: None,
-        })
-    }
-
-    pub(crate) fn draw(mut self, draw: Draw) -> Self {
-        self.draw = Some(draw);
-        self
-    }
-
-    /// A job on a batch that no metric sees.
-    pub(crate) fn job<'a, R>(
-        &self,
-        network: &'a mut Network<R>,
-        parameters: &'a [R],
-        batch: &'a Batch<R>,
-    ) -> Job<'a, R> {
-        Job { network, parameters, batch, objective: self.objective, draw: self.draw, observe: None }
-    }
-
-    /// Runs a job on a batch, its outputs seen by the metrics.
-    pub(crate) fn run<R: Arithmetic>(
-        &mut self,
-        network: &mut Network<R>,
-        parameters: &[R],
-        batch: &Batch<R>,
-        run: impl FnOnce(Job<'_, R>) -> Result<Losses>,
-    ) -> Result<Losses> {
-        let (objective, draw) = (self.objective, self.draw);
-        if self.metrics.iter().all(|m| m.metric().is_from_loss()) {
-            return run(self.job(network, parameters, batch));
-        }
-        let (link, width, per_sequence, metrics) =
-            (self.link, self.width, self.per_sequence, &mut self.metrics);
-        let mut probabilities = Vec::new();
-        let mut observe = |rows: std::ops::Range<usize>, outputs: &[R]| {
-            probabilities.clear();
-            probabilities.extend_from_slice(outputs);
-            link.apply(&mut probabilities, width);
-            for (row, output) in rows.zip(probabilities.chunks_exact(width)) {
-                if batch.is_valid(row, per_sequence) {
-                    for metric in metrics.iter_mut().filter(|m| !m.metric().is_from_loss()) {
-                        metric.update(output, batch.targets.row(row), batch.weight(row));
-                    }
-                }
-            }
-        };
-        run(Job { network, parameters, batch, objective, draw, observe: Some(&mut observe) })
-    }
-
-    pub(crate) fn add(&mut self, losses: &Losses) {
-        self.sum += losses.sum;
-        self.rows += losses.rows;
-        for metric in self.metrics.iter_mut().filter(|m| m.metric().is_from_loss()) {
-            metric.update_loss(losses.sum, losses.weight);
-        }
-    }
-
-    pub(crate) fn finish(&self) -> Evaluation {
-        Evaluation {
-            loss: if self.rows > 0 { self.sum / self.rows as f64 } else { 0.0 },
-            metrics: self.metrics.iter().map(|metric| (metric.metric(), metric.finish())).collect(),
-            rows: self.rows,
-        }
-    }
 }

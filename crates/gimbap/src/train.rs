@@ -16,7 +16,7 @@ use crate::data::batch::{BatchSource, Shuffled};
 use crate::data::dataset::{Dataset, Sequences, Targets};
 use crate::layer::Draw;
 use crate::metric::{Metric, MetricState};
-use crate::model::{Evaluation, Model, Tally, is_stateful, permute};
+use crate::model::{Evaluation, Model, Tally, permute};
 use crate::network::{Network, States};
 use crate::optim::{OptimizerState, Schedule, ScheduleState, clip};
 use crate::tensorboard::EventWriter;
@@ -315,7 +315,7 @@ impl<R: Arithmetic> Model<R> {
         if let Some(valid) = valid {
             self.check_data(valid)?;
         }
-        let stateful = self.layers().iter().any(is_stateful);
+        let stateful = self.is_stateful();
         let train = Shuffled::new(data, fit.batch_size, fit.shuffle.then_some(fit.seed), stateful)?;
         let valid = valid.map(|valid| Shuffled::new(valid, fit.batch_size, None, stateful)).transpose()?;
         self.fit_on(&train, valid.as_ref().map(|valid| valid as &dyn BatchSource<R>), fit, observe)

@@ -2,7 +2,7 @@
 
 use gimbap_kernels::Arithmetic;
 
-use super::recurrent::{Direction, modes};
+use super::recurrent::Direction;
 use super::{Bidirectional, Builder, Carry, Layer, Merge, Pass, Shape, Signal};
 use crate::sequence::{Kept, State};
 use crate::{Error, Result};
@@ -27,8 +27,8 @@ pub(super) fn build<R: Arithmetic>(
     input: Shape,
     builder: &mut Builder,
 ) -> Result<(Box<dyn Layer<R>>, Shape)> {
-    let (sequences, backwards) = modes(&spec.layer);
-    if backwards {
+    let sequences = spec.layer.recurrent().is_some_and(|layer| layer.return_sequences);
+    if spec.layer.recurrent().is_some_and(|layer| layer.go_backwards) {
         return Err(Error::config(builder.place(), "reads in both directions: leave out `go_backwards`"));
     }
     let forward = Direction::new(&spec.layer, input, false, "forward.", builder)?;

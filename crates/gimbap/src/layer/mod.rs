@@ -21,7 +21,7 @@ mod token;
 pub use config::{KINDS, LayerConfig};
 pub use spec::{
     Activation, Bidirectional, Dense, Dropout, Embedding, Flatten, Gru, GruOptions, LayerNorm, LayerSpec,
-    Lstm, LstmOptions, Merge, OneHot, Pool, Recurrent, SimpleRnn, SimpleRnnOptions,
+    Lstm, LstmOptions, Merge, OneHot, Pool, Recurrent, RecurrentOptions, SimpleRnn, SimpleRnnOptions,
 };
 
 use std::ops::Range;
@@ -403,8 +403,7 @@ impl Builder {
 
 /// Whether a layer takes one-hot vectors as ids.
 pub(crate) fn takes_one_hot(spec: &LayerSpec) -> bool {
-    use LayerSpec as L;
-    matches!(spec, L::SimpleRnn(_) | L::Lstm(_) | L::Gru(_) | L::Bidirectional(_) | L::Dense(_))
+    spec.recurrent().is_some() || matches!(spec, LayerSpec::Dense(_))
 }
 
 /// Makes a layer for an input of a shape, and the shape of its output.

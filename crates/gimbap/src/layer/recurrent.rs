@@ -301,22 +301,13 @@ pub(super) fn build<R: Arithmetic>(
     input: Shape,
     builder: &mut Builder,
 ) -> Result<(Box<dyn Layer<R>>, Shape)> {
-    let (sequences, backwards) = modes(spec);
+    let backwards = spec.recurrent().is_some_and(|layer| layer.go_backwards);
+    let sequences = spec.recurrent().is_some_and(|layer| layer.return_sequences);
     let direction = Direction::new(spec, input, backwards, "", builder)?;
     let units = direction.units();
     let output = if sequences { Shape::Steps(units) } else { Shape::Flat(units) };
     let carry = Carry { state: vec![State::default()], ..Carry::default() };
     Ok((Box::new(RecurrentLayer { direction, sequences, carry, h: Vec::new(), planes: Vec::new() }), output))
-}
-
-/// `return_sequences` and `go_backwards` of a recurrent layer.
-pub(super) fn modes(spec: &LayerSpec) -> (bool, bool) {
-    match spec {
-        LayerSpec::SimpleRnn(layer) => (layer.return_sequences, layer.go_backwards),
-        LayerSpec::Lstm(layer) => (layer.return_sequences, layer.go_backwards),
-        LayerSpec::Gru(layer) => (layer.return_sequences, layer.go_backwards),
-        _ => (false, false),
-    }
 }
 
 impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {

@@ -101,7 +101,8 @@ pub struct Recurrent<K> {
     pub return_state: bool,
     /// Reads each sequence from its end; the outputs come in that order, as in Keras.
     pub go_backwards: bool,
-    /// Each batch of one call begins with the states in which the batch before ended.
+    /// Each batch of one call begins with the states in which the batch before ended (those of all layers, if one
+    /// of them is stateful).
     pub stateful: bool,
     /// The part of the input features dropped in training: one mask per sequence, the same at every step.
     pub dropout: f64,
@@ -433,7 +434,47 @@ into_spec!(
     Pool
 );
 
+/// What all recurrent layers have, whatever their cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecurrentOptions {
+    /// `H`.
+    pub units: usize,
+    /// See [`Recurrent::return_sequences`].
+    pub return_sequences: bool,
+    /// See [`Recurrent::return_state`].
+    pub return_state: bool,
+    /// See [`Recurrent::go_backwards`].
+    pub go_backwards: bool,
+    /// See [`Recurrent::stateful`].
+    pub stateful: bool,
+}
+
+impl<K> From<&Recurrent<K>> for RecurrentOptions {
+    fn from(layer: &Recurrent<K>) -> Self {
+        let &Recurrent { units, return_sequences, return_state, go_backwards, stateful, .. } = layer;
+        RecurrentOptions { units, return_sequences, return_state, go_backwards, stateful }
+    }
+}
+
 impl LayerSpec {
+    /// Of a recurrent layer, or of the one that a [`Bidirectional`] wraps, what all of them have.
+    pub fn recurrent(&self) -> Option<RecurrentOptions> {
+        match self {
+            LayerSpec::SimpleRnn(layer) => Some(layer.into()),
+            LayerSpec::Lstm(layer) => Some(layer.into()),
+            LayerSpec::Gru(layer) => Some(layer.into()),
+            LayerSpec::Bidirectional(layer) => layer.layer.recurrent(),
+            LayerSpec::OneHot(_)
+            | LayerSpec::Embedding(_)
+            | LayerSpec::Dense(_)
+            | LayerSpec::Activation(_)
+            | LayerSpec::Dropout(_)
+            | LayerSpec::LayerNorm(_)
+            | LayerSpec::Flatten(_)
+            | LayerSpec::Pool(_) => None,
+        }
+    }
+
     /// The kind's name, as in a config: `lstm`, `dense`.
     pub fn kind(&self) -> &'static str {
         match self {
