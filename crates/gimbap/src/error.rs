@@ -61,11 +61,14 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
-    /// A value became NaN or infinite during training.
+    /// A value became NaN or infinite during training. (The message counts batches and epochs from 1, as progress
+    /// lines do.)
     #[error(
-        "{what} became {value} in layer `{layer}`{} of batch {batch} in epoch {epoch}; lower the learning rate or clip \
+        "{what} became {value} in layer `{layer}`{} of batch {} in epoch {}; lower the learning rate or clip \
          the gradient",
-        step.map(|step| format!(" at time step {step}")).unwrap_or_default()
+        step.map(|step| format!(" at time step {step}")).unwrap_or_default(),
+        batch + 1,
+        epoch + 1
     )]
     NotFinite {
         /// `output`, `gradient`.

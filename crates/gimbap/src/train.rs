@@ -18,7 +18,7 @@ use crate::layer::Draw;
 use crate::metric::{Metric, MetricState};
 use crate::model::{Evaluation, Model, Tally, permute};
 use crate::network::{Network, States};
-use crate::optim::{OptimizerState, Schedule, ScheduleState, clip};
+use crate::optim::{Optimizer, OptimizerState, Schedule, ScheduleState, clip};
 use crate::tensorboard::EventWriter;
 use crate::{Error, Result};
 
@@ -74,6 +74,23 @@ impl Default for Fit {
             tensorboard: None,
             verbose: 0,
         }
+    }
+}
+
+impl Fit {
+    /// Checks the numbers; every training does.
+    ///
+    /// # Errors
+    /// If one cannot be meant: a limit of 0 for the gradient, a `k2` below `k1`.
+    pub fn check(&self) -> Result<()> {
+        self.bptt.check()?;
+        self.schedule.check()?;
+        for (place, limit) in [("clip_value", self.clip_value), ("clip_norm", self.clip_norm)] {
+            if let Some(limit) = limit.filter(|limit| limit.is_nan() || *limit <= 0.0) {
+                return Err(Error::config(place, format!("is {limit}; it must be above 0")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -167,6 +184,13 @@ impl History {
         self.epochs.iter().filter_map(|epoch| epoch.valid.as_ref().map(|valid| valid.loss)).collect()
     }
 
+    /// A metric on the validation data after each epoch that had one.
+    pub fn val_metric(&self, metric: Metric) -> Vec<f64> {
+        let of =
+            |epoch: &Epoch| epoch.valid.as_ref()?.metrics.iter().find(|(m, _)| *m == metric).map(|(_, v)| *v);
+        self.epochs.iter().filter_map(of).collect()
+    }
+
     /// A metric on the training data after each epoch.
     pub fn metric(&self, metric: Metric) -> Vec<f64> {
         let of =
@@ -226,6 +250,9 @@ pub struct Progress {
     /// Of the epoch under way, where the run was interrupted.
     #[serde(default)]
     metrics: Vec<MetricState>,
+    /// What must be the same when the run is resumed: batches of an epoch, the seed.
+    #[serde(default)]
+    same: Option<(usize, u64)>,
     sum: f64,
     rows: usize,
     norm: f64,
@@ -363,12 +390,21 @@ impl<R: Arithmetic> Model<R> {
         fit: &Fit,
         observe: &mut dyn FnMut(Event<'_>) -> Flow,
     ) -> Result<History> {
-        fit.bptt.check()?;
-        fit.schedule.check()?;
+        fit.check()?;
         let mut network = self.network(true)?;
         if fit.bptt != Bptt::Full {
             network.runs_in_segments()?;
         }
+        let same = (train.batches(), fit.seed);
+        if let Some((batches, seed)) = run.progress.same.filter(|before| *before != same) {
+            let message = format!(
+                "the run had {batches} batches an epoch and seed {seed}, here are {} and {}: resume it with its own data \
+                 and options",
+                same.0, same.1
+            );
+            return Err(Error::config("resume", message));
+        }
+        run.progress.same = Some(same);
         let mut logs = Logs::open(fit)?;
         let mut gradients = vec![R::ZERO; self.values().len()];
         let mut history = History { epochs: Vec::new(), best_epoch: None, ended: Ended::Finished };
@@ -392,6 +428,16 @@ impl<R: Arithmetic> Model<R> {
                     return Err(Error::config("bptt", message));
                 }
                 let carried = run.carried.take().filter(|_| batch.continues);
+                let (rows, sizes) = (batch.layout.batch(), network.state_sizes());
+                let fits = |states: &States<R>| {
+                    let sizes = sizes.iter().map(|(.., units)| rows * units);
+                    states.iter().zip(sizes).all(|(layer, n)| layer.iter().all(|state| state.0[0].len() == n))
+                };
+                if !carried.iter().all(fits) {
+                    let message =
+                        format!("the states that the run carries are not those of {rows} sequences");
+                    return Err(Error::config("resume", message));
+                }
                 let initial = carried.as_ref().map(|s| permute(s, &batch.order, true));
                 network.start(batch.layout.batch(), initial.as_ref());
                 gradients.fill(R::ZERO);
@@ -568,10 +614,17 @@ impl<R: Arithmetic> Model<R> {
         epoch
     }
 
-    /// The first parameter with a gradient that is not finite.
+    /// The layer of the first parameter with a gradient that is not finite.
     fn first_not_finite(&self, gradients: &[R]) -> String {
         let broken = |p: &&crate::layer::Parameter| gradients[p.range.clone()].iter().any(|d| !d.is_finite());
-        self.parameters.iter().find(broken).map_or("all", |p| &p.name).to_string()
+        self.parameters
+            .iter()
+            .find(broken)
+            .map_or("all", |p| &p.name)
+            .split('.')
+            .next()
+            .unwrap_or_default()
+            .to_string()
     }
 
     fn save_run(&self, run: &Run<R>, directory: &Path) -> Result<()> {
@@ -591,7 +644,7 @@ impl<R: Arithmetic> Model<R> {
         checkpoint::write_tensors(
             &directory.join(TRAINER),
             KEY,
-            &(run.optimizer.step, &run.progress),
+            &(run.optimizer.step, &self.trained_for()?.optimizer, &run.progress),
             &tensors,
         )
     }
@@ -599,8 +652,14 @@ impl<R: Arithmetic> Model<R> {
     fn load_run(&mut self, path: &Path) -> Result<Run<R>> {
         let (document, tensors) = checkpoint::read_tensors::<R>(path, KEY)?;
         let failed = |message: String| Error::ModelFile { path: path.into(), message };
-        let (step, progress): (u64, Progress) = serde_json::from_str(&document)
+        let (step, optimizer, progress): (u64, Optimizer, Progress) = serde_json::from_str(&document)
             .map_err(|error| failed(format!("has a damaged header ({error})")))?;
+        let present = &self.trained_for()?.optimizer;
+        if optimizer != *present {
+            let message =
+                format!("the run had {optimizer:?}, here is {present:?}: resume it with its own options");
+            return Err(Error::config("optimizer", message));
+        }
         let n = self.values.len();
         let of_model = |name: &str| -> Result<Option<&Vec<R>>> {
             match tensors.iter().find(|tensor| tensor.name == name) {

@@ -239,7 +239,7 @@ fn not_finite(
     let Error::NotFinite { layer, step, batch, epoch, .. } = &error else { panic!("{error:?}") };
     let message = error.to_string();
     assert!(
-        message.contains(&format!("`{layer}`")) && message.contains(&format!("batch {batch}")),
+        message.contains(&format!("`{layer}`")) && message.contains(&format!("batch {}", batch + 1)),
         "{message}"
     );
     assert!(step.is_none_or(|step| message.contains(&format!("time step {step}"))), "{message}");
@@ -471,4 +471,38 @@ fn files_that_cannot_be_written_stop_the_run_with_their_name() {
         assert_eq!(error.kind(), "io", "{error}");
         assert!(error.to_string().contains("below"), "{error}");
     }
+}
+
+/// A run of 16 streams, resumed as one of 18 (as many batches an epoch), used to read its states beyond their end.
+#[test]
+fn resume_refuses_another_batch_or_optimizer() {
+    use gimbap::data::batch::TokenStream;
+    use gimbap::prelude::*;
+    use gimbap::train::Flow;
+
+    let folder = tempfile::tempdir().unwrap();
+    let tokens: Vec<u32> = (0..400).map(|i| i * i % 7).collect();
+    let model = |optimizer: Optimizer| {
+        let layers = Sequential::new(Input::ids(7))
+            .add(OneHot)
+            .add(Gru::new(5).return_sequences(true))
+            .add(Dense::new(7));
+        layers.compile(optimizer, Loss::SparseCategoricalCrossentropy, []).unwrap()
+    };
+    let fit = Fit { epochs: 2, directory: Some(folder.path().into()), ..Fit::default() };
+    let streams = |n: usize| TokenStream::new(tokens.clone(), n, 3, 3).unwrap();
+    let adam: Optimizer = Adam::default().into();
+    model(adam.clone()).fit_on(&streams(16), None, &fit, &mut |_| Flow::Stop).unwrap();
+    let resume = |optimizer: &Optimizer, n: usize, fit: &Fit| {
+        model(optimizer.clone()).resume_on(&streams(n), None, fit, &mut |_| Flow::Continue).map(|_| ())
+    };
+    for (what, refused) in [
+        ("streams", resume(&adam, 18, &fit)),
+        ("batches", resume(&adam, 4, &fit)),
+        ("optimizer", resume(&Sgd::new(0.1).momentum(0.9).into(), 16, &fit)),
+        ("seed", resume(&adam, 16, &Fit { seed: 5, ..fit.clone() })),
+    ] {
+        assert!(matches!(refused, Err(Error::Config { .. })), "{what}: {refused:?}");
+    }
+    resume(&adam, 16, &fit).unwrap();
 }

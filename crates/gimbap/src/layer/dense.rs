@@ -61,6 +61,7 @@ pub(super) fn build<R: Arithmetic>(
 ) -> Result<(Box<dyn Layer<R>>, Shape)> {
     let (i, units) = (builder.features(input)?, spec.units);
     builder.positive("units", units)?;
+    builder.penalty(spec.l2)?;
     let w = builder.add("w", &[i, units], spec.l2, spec.kernel_init, (i, units));
     let b = builder.add("b", &[units], 0.0, spec.bias_init, (i, units));
     let (activation, parameters) = (spec.activation, w.start..b.end);

@@ -371,6 +371,13 @@ impl Builder {
         }
     }
 
+    fn penalty(&self, l2: f64) -> Result<()> {
+        match l2 >= 0.0 {
+            true => Ok(()),
+            false => Err(Error::config(self.place(), format!("`l2` is {l2}; it must be at least 0"))),
+        }
+    }
+
     fn rate(&self, name: &str, rate: f64) -> Result<()> {
         match (0.0..1.0).contains(&rate) {
             true => Ok(()),

@@ -104,6 +104,7 @@ impl<R: Arithmetic> Direction<R> {
         let (i, h, columns) = (builder.steps(input)?, layer.units, C::GATES * layer.units);
         builder.rate("dropout", layer.dropout)?;
         builder.rate("recurrent_dropout", layer.recurrent_dropout)?;
+        builder.penalty(layer.l2)?;
         // PyTorch's initialiser goes by H for every array of the layer; Keras's by each array's own fans.
         let fans =
             |init, fan_in| if init == crate::init::Initializer::Torch { (h, h) } else { (fan_in, columns) };

@@ -75,6 +75,7 @@ pub(super) fn embedding<R: Arithmetic>(
 ) -> Result<(Box<dyn Layer<R>>, Shape)> {
     let vocabulary = ids(input, builder)?;
     builder.positive("units", spec.units)?;
+    builder.penalty(spec.l2)?;
     if let Some(id) = spec.padding_id.filter(|&id| id as usize >= vocabulary) {
         let message = format!("`padding_id` is {id}, but the vocabulary has only {vocabulary} tokens");
         return Err(Error::config(builder.place(), message));

@@ -37,12 +37,10 @@ pub enum Optimizer {
     /// `sgd`: gradient descent, with momentum.
     Sgd(Sgd),
     /// `rmsprop`
-    #[serde(alias = "rms_prop")]
     RmsProp(RmsProp),
     /// `adam`
     Adam(Adam),
     /// `adamw`: Adam with decoupled weight decay.
-    #[serde(alias = "adam_w")]
     AdamW(AdamW),
 }
 
