@@ -46,8 +46,8 @@ pub enum Bptt {
         /// Steps that a backward pass covers, at least `k1`.
         k2: usize,
     },
-    /// Through all steps, with memory that grows with the square root of `T`, at the price of a second forward
-    /// pass.
+    /// Through all steps, with memory that grows with the square root of `T` (above [`BLOCK`] squared, since a
+    /// segment is at least one block), at the price of a second forward pass.
     Checkpointed,
 }
 

@@ -11,7 +11,7 @@
 //! | [`batch`] | a dataset, or a long stream of tokens | the batches of an epoch |
 //! | [`layout`] | the lengths of a batch | where its rows lie |
 //!
-//! Nothing here knows a layer or a model. Every error names the file, the line or byte, and what
+//! Nothing here runs a layer or knows a model. Every error names the file, the line or byte, and what
 //! would be right.
 
 pub mod batch;
