@@ -6,10 +6,10 @@
 use gimbap::bptt::Bptt;
 use gimbap::data::batch::{BatchSource, Shuffled};
 use gimbap::data::corpus::{self, MAX_DISTANCE, Sentence};
-use gimbap::data::dataset::{Dataset, Sequences, Targets};
+use gimbap::data::dataset::Dataset;
 use gimbap::data::text::{CLOSING_ID, Unit, Vocabulary};
 use gimbap::layer::Dense;
-use gimbap::loss::{Loss, RowTargets};
+use gimbap::loss::Loss;
 use gimbap::model::{Evaluation, Input, Model};
 use gimbap::rng::keyed;
 use gimbap::train::{Fit, Flow};
@@ -76,7 +76,7 @@ impl Builtin {
         let loss = Loss::SparseCategoricalCrossentropy;
         let model = layers.compile(config.train.optimizer.clone(), loss, config.train.metrics.clone())?;
         let mut model = model.reduction(config.train.loss_reduction.unwrap_or_default());
-        model.task = TaskDoc::Lm(lm::Doc { vocabulary: self.vocabulary.clone() }).to_value()?;
+        model.task = TaskDoc::Lm(lm::Doc { vocabulary: self.vocabulary.clone(), lines: true }).to_value()?;
         Ok(model)
     }
 
@@ -116,10 +116,8 @@ impl Builtin {
 }
 
 fn dataset(vocabulary: &Vocabulary, sentences: &[Sentence]) -> Outcome<Dataset<f32>> {
-    let targets: Vec<Vec<u32>> = sentences.iter().map(|s| vocabulary.encode_line(&s.text)).collect();
-    let inputs: Vec<Vec<u32>> = targets.iter().map(|ids| shifted(ids)).collect();
-    let targets = Targets::per_step(RowTargets::Classes(targets.concat()));
-    Ok(Dataset::new(Sequences::from(&inputs), targets)?)
+    let lines: Vec<Vec<u32>> = sentences.iter().map(|s| vocabulary.encode_line(&s.text)).collect();
+    lm::line_dataset(&lines)
 }
 
 impl Work for Builtin {
