@@ -104,7 +104,7 @@ impl Builtin {
         let choice = Choice { temperature: 1.0, top_k: None, top_p: None };
         let mut samples = Vec::new();
         for _ in 0..SAMPLES {
-            let mut writer = Writer::new(model, &[])?;
+            let mut writer = Writer::new(model, true, &[])?;
             let ids: Vec<u32> = std::iter::repeat_with(|| writer.next(&choice, &mut rng))
                 .take(60)
                 .take_while(|&id| id != CLOSING_ID)

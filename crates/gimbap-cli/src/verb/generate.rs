@@ -32,7 +32,7 @@ fn write(args: &Generate, model: &Model, doc: &lm::Doc, prompt: &[u32], out: &Ou
     let started = Instant::now();
     let choice = Choice { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p };
     let mut rng = keyed(args.seed, 0, 0, 0);
-    let mut writer = Writer::new(model, prompt)?;
+    let mut writer = Writer::new(model, doc.lines, prompt)?;
     let mut text = args.prompt.clone();
     out.piece(&text)?;
     for _ in 0..args.n {
@@ -57,7 +57,7 @@ fn piece(vocabulary: &Vocabulary, id: u32, text: &str) -> String {
 
 fn list(args: &Generate, model: &Model, doc: &lm::Doc, prompt: &[u32], n: usize, out: &Out) -> Outcome {
     let started = Instant::now();
-    for candidate in candidates(model, prompt, args.n, n)? {
+    for candidate in candidates(model, doc.lines, prompt, args.n, n)? {
         let mut text = args.prompt.clone();
         for &id in &candidate.ids {
             text.push_str(&piece(&doc.vocabulary, id, &text));
