@@ -12,7 +12,7 @@ use gimbap::layer::Dense;
 use gimbap::loss::Loss;
 use gimbap::model::{Evaluation, Input, Model};
 use gimbap::rng::keyed;
-use gimbap::train::{Fit, Flow};
+use gimbap::train::{EarlyStopping, Fit, Flow};
 use serde_json::{Map, Value, json};
 
 use super::speak::{self, Writer, shifted};
@@ -162,8 +162,8 @@ impl Work for Builtin {
                 self.by_distance(model)?
             } else {
                 let mut other = self.model_of(&config)?;
-                let train = self.train()?;
-                other.fit_on(&*train, None, &fit(&config), &mut |_| Flow::Continue)?;
+                let (train, valid) = (self.train()?, self.valid()?);
+                other.fit_on(&*train, valid.as_deref(), &fit(&config), &mut |_| Flow::Continue)?;
                 self.by_distance(&other)?
             };
             let percent = |x: &f64| format!("{:.0} %", 100.0 * x);
@@ -219,10 +219,14 @@ impl Work for Builtin {
     }
 }
 
-/// How the other cells are trained: as the first, without a trace on disk.
+/// How the other cells are trained: as the first, the best epoch's weights included, without a trace on disk.
 fn fit(config: &Config) -> Fit {
     Fit {
         epochs: config.train.epochs,
+        early_stopping: Some(EarlyStopping {
+            patience: config.train.patience.unwrap_or(usize::MAX),
+            ..EarlyStopping::default()
+        }),
         seed: config.train.seed,
         bptt: config.train.bptt.map_or(Bptt::Full, |back| back.0),
         clip_norm: config.train.clip_norm,
