@@ -106,6 +106,12 @@ fn words_with_unknown_ones() {
     let score = bench.run_with(&["score", "runs/w", "--json"], "the cat sleeps quietly\n");
     let line = json(&score.stdout);
     assert_eq!((line["tokens"].as_u64(), line["unknown"].as_u64().unwrap() > 0), (Some(5), true));
+    let header = |text: &str| {
+        let run = bench.run_with(&["score", "runs/w", "--rank"], text);
+        run.stdout.lines().next().unwrap().to_string()
+    };
+    assert!(header("the cat sleeps quietly\n").contains("  unknown  among these"));
+    assert!(!header("the the\n").contains("unknown"));
     let text = bench
         .ok(&["generate", "runs/w", "-n", "40", "--temperature", "0.9", "--top-k", "5", "--top-p", "0.9"])
         .stdout;
