@@ -60,6 +60,14 @@ pub fn shifted(ids: &[u32]) -> Vec<u32> {
     [&[CLOSING_ID], before].concat()
 }
 
+/// A token for people: one of whitespace in quotes, and what breaks lines or columns escaped.
+pub fn shown(token: &str) -> String {
+    match token.contains(char::is_whitespace) {
+        true => format!("{token:?}"),
+        false => token.escape_debug().to_string(),
+    }
+}
+
 /// A text under way.
 #[derive(Debug)]
 pub struct Writer<'a> {
@@ -162,6 +170,11 @@ mod tests {
     use super::*;
     use gimbap::layer::{Dense, Lstm, OneHot};
     use gimbap::model::{Input, Sequential};
+
+    #[test]
+    fn whitespace_can_be_seen() {
+        assert_eq!([" ", "\n", "a"].map(shown), ["\" \"", "\"\\n\"", "a"]);
+    }
 
     #[test]
     fn after_a_line_a_model_of_lines_is_as_at_the_start() {

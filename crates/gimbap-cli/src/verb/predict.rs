@@ -18,7 +18,7 @@ use crate::npy::{self, Array};
 use crate::output::{Failure, Out, Outcome};
 use crate::run_dir::write_atomic;
 use crate::sample::{log_softmax, order};
-use crate::task::speak::shifted;
+use crate::task::speak::{shifted, shown};
 use crate::task::{TaskDoc, classify, forecast, lm, number, short};
 
 /// A prediction: for people, for CSV, for machines.
@@ -187,7 +187,7 @@ fn next_tokens(doc: &lm::Doc, model: &Model, path: &Path) -> Outcome<Predictions
         let best = order(&logprobs)[0];
         let (token, probability) = (doc.vocabulary.token(best as u32), logprobs[best].exp());
         rows.push(Row {
-            cells: vec![token.escape_debug().to_string(), format!("{probability:.4}"), text.clone()],
+            cells: vec![shown(token), format!("{probability:.4}"), text.clone()],
             object: json!({"text": text, "next": token, "probability": probability}),
         });
         numbers.extend(logprobs.iter().map(|x| x.exp()));

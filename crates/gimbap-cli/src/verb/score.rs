@@ -7,7 +7,7 @@ use crate::input::lines;
 use crate::model_file::open_lm;
 use crate::output::{Failure, Out, Outcome, table};
 use crate::task::short;
-use crate::task::speak::{Scored, score};
+use crate::task::speak::{Scored, score, shown};
 
 /// Judges every line that is not blank.
 pub fn run(args: &Score, out: &Out) -> Outcome {
@@ -56,7 +56,7 @@ pub fn run(args: &Score, out: &Out) -> Outcome {
         rows.push(row);
         if args.per_token {
             rows.extend(s.tokens.iter().map(|(token, logprob)| {
-                let mut row = vec![format!("  {}", token.escape_debug()), short(*logprob)];
+                let mut row = vec![format!("  {}", shown(token)), short(*logprob)];
                 row.resize(header.len(), String::new());
                 row
             }));
