@@ -33,7 +33,15 @@ fn lm_end_to_end() {
     ] {
         assert!(bench.path("runs/a").join(file).exists(), "{file}");
     }
-    assert_eq!(std::fs::read_to_string(bench.path("runs/a/metrics.jsonl")).unwrap().lines().count(), 2);
+    let log = jsonl(&std::fs::read_to_string(bench.path("runs/a/metrics.jsonl")).unwrap());
+    assert_eq!(log.len(), 2);
+    for part in ["train", "valid"] {
+        for figure in ["perplexity", "bits_per_character"] {
+            let (logged, told) = (&log[1][part][figure], &lines[1][part][figure]);
+            let (logged, told) = (logged.as_f64().unwrap(), told.as_f64().unwrap());
+            assert!((logged - told).abs() < 1e-6 * told, "{part} {figure}: {logged} {told}");
+        }
+    }
 
     let model = "runs/a/best.safetensors";
     let eval = json(&bench.ok(&["eval", model, "text.txt", "--json"]).stdout);

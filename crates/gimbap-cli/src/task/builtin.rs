@@ -74,7 +74,8 @@ impl Builtin {
         let v = self.vocabulary.len();
         let layers = sequential(config, Input::ids(v), Dense::new(v))?;
         let loss = Loss::SparseCategoricalCrossentropy;
-        let model = layers.compile(config.train.optimizer.clone(), loss, config.train.metrics.clone())?;
+        let metrics = lm::metrics(config, self.vocabulary.unit());
+        let model = layers.compile(config.train.optimizer.clone(), loss, metrics)?;
         let mut model = model.reduction(config.train.loss_reduction.unwrap_or_default());
         model.task = TaskDoc::Lm(lm::Doc { vocabulary: self.vocabulary.clone(), lines: true }).to_value()?;
         Ok(model)

@@ -166,6 +166,14 @@ fn from_loss(evaluation: &Evaluation, chars: f64) -> Map<String, Value> {
     ])
 }
 
+/// What a model measures itself, so that the library's logs have it, and then what the config asks for.
+pub fn metrics(config: &Config, unit: Unit) -> Vec<Metric> {
+    let own = [Metric::Perplexity, Metric::BitsPerCharacter];
+    let asked = config.train.metrics.iter().copied().filter(|metric| !own.contains(metric));
+    // The library's bits are those of a token, which only among characters is one.
+    own.into_iter().take(if unit == Unit::Char { 2 } else { 1 }).chain(asked).collect()
+}
+
 /// The batches in which a text is measured: few streams, so that little of it is read without its past.
 fn measuring(ids: &[u32]) -> Outcome<TokenStream> {
     let streams = (ids.len() / 2000).clamp(1, 32);
@@ -212,7 +220,7 @@ impl Work for Lm {
         let v = self.vocabulary.len();
         let layers = sequential(&self.config, Input::ids(v), Dense::new(v))?;
         let loss = Loss::SparseCategoricalCrossentropy;
-        let metrics = self.config.train.metrics.iter().copied().filter(|m| !matches!(m, Metric::Perplexity));
+        let metrics = metrics(&self.config, self.vocabulary.unit());
         let mut model = layers.compile(self.config.train.optimizer.clone(), loss, metrics)?;
         model = model.reduction(self.config.train.loss_reduction.unwrap_or_default());
         model.task = TaskDoc::Lm(Doc { vocabulary: self.vocabulary.clone(), lines: false }).to_value()?;
@@ -238,7 +246,9 @@ impl Work for Lm {
 
     fn figures(&self, evaluation: &Evaluation) -> Map<String, Value> {
         let mut metrics = from_loss(evaluation, self.train.chars);
-        metrics.extend(plain_figures(evaluation));
+        for (name, figure) in plain_figures(evaluation) {
+            metrics.entry(name).or_insert(figure);
+        }
         metrics
     }
 
