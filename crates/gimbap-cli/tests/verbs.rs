@@ -65,6 +65,9 @@ fn lm_end_to_end() {
     let candidates =
         bench.ok(&["generate", "runs/a", "-n", "6", "--candidates", "3", "--prompt", "the ca", "--json"]);
     let candidates = jsonl(&candidates.stdout);
+    assert!(candidates.iter().all(|c| c["text"].as_str().unwrap().starts_with("the ca")));
+    let refused = bench.run(&["generate", "runs/a", "--candidates", "3", "--seed", "2"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     let p: Vec<f64> = candidates.iter().map(|c| c["probability"].as_f64().unwrap()).collect();
     assert!(p.len() == 3 && p[0] >= p[1] && p[1] >= p[2] && p[0] <= 1.0, "{p:?}");
 
