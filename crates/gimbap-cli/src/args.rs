@@ -193,7 +193,8 @@ pub struct Generate {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Write N different continuations, the most probable first
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = at_least_one,
+          conflicts_with_all = ["temperature", "top_k", "top_p", "seed"])]
     pub candidates: Option<usize>,
 }
 

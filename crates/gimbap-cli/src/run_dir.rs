@@ -120,7 +120,15 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Outcome {
     if path.file_name().is_none() {
         return Err(Failure::usage("usage", format!("{} names no file", path.display())));
     }
-    Ok(gimbap::checkpoint::write_atomically(path, bytes)?)
+    gimbap::checkpoint::write_atomically(path, bytes).map_err(|error| match &error {
+        // The reason alone, without the name of a temporary file, which tells nobody anything.
+        gimbap::Error::Io { source, .. } => {
+            let reason = source.to_string();
+            let reason = reason.split_once(" at path ").map_or(&reason[..], |(reason, _)| reason);
+            Failure::work("io", format!("{}: {reason}", path.display()))
+        }
+        _ => error.into(),
+    })
 }
 
 /// A model argument: a file, or a run's folder, whose best model is meant.

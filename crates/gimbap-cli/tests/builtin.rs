@@ -28,6 +28,16 @@ fn the_built_in_corpus() {
         json(&run.stdout)["logprob"].as_f64().unwrap()
     };
     assert_eq!(score("NO PAIN NO GAIN\n"), score("no pain no gain\n"));
+
+    // Sentences stand for themselves, to `eval` as to `score`.
+    bench.write("said.txt", "no pain no gain\n\nspooky red\nmina grew up in korea\n");
+    let eval = json(&bench.ok(&["eval", "runs/travellers", "said.txt", "--json"]).stdout);
+    let scored = jsonl(&bench.ok(&["score", "runs/travellers", "said.txt", "--json"]).stdout);
+    let sum = |key: &str| scored.iter().map(|line| line[key].as_f64().unwrap()).sum::<f64>();
+    assert_eq!(eval["tokens"].as_f64(), Some(sum("tokens")));
+    let loss = -sum("logprob") / sum("tokens");
+    assert!((eval["loss"].as_f64().unwrap() - loss).abs() < 1e-4 * loss, "{eval} {scored:?}");
+
     let refused = bench.run(&["train"]);
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("--resume"), "{}", refused.stderr);

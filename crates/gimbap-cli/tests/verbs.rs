@@ -33,7 +33,15 @@ fn lm_end_to_end() {
     ] {
         assert!(bench.path("runs/a").join(file).exists(), "{file}");
     }
-    assert_eq!(std::fs::read_to_string(bench.path("runs/a/metrics.jsonl")).unwrap().lines().count(), 2);
+    let log = jsonl(&std::fs::read_to_string(bench.path("runs/a/metrics.jsonl")).unwrap());
+    assert_eq!(log.len(), 2);
+    for part in ["train", "valid"] {
+        for figure in ["perplexity", "bits_per_character"] {
+            let (logged, told) = (&log[1][part][figure], &lines[1][part][figure]);
+            let (logged, told) = (logged.as_f64().unwrap(), told.as_f64().unwrap());
+            assert!((logged - told).abs() < 1e-6 * told, "{part} {figure}: {logged} {told}");
+        }
+    }
 
     let model = "runs/a/best.safetensors";
     let eval = json(&bench.ok(&["eval", model, "text.txt", "--json"]).stdout);
@@ -57,6 +65,9 @@ fn lm_end_to_end() {
     let candidates =
         bench.ok(&["generate", "runs/a", "-n", "6", "--candidates", "3", "--prompt", "the ca", "--json"]);
     let candidates = jsonl(&candidates.stdout);
+    assert!(candidates.iter().all(|c| c["text"].as_str().unwrap().starts_with("the ca")));
+    let refused = bench.run(&["generate", "runs/a", "--candidates", "3", "--seed", "2"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     let p: Vec<f64> = candidates.iter().map(|c| c["probability"].as_f64().unwrap()).collect();
     assert!(p.len() == 3 && p[0] >= p[1] && p[1] >= p[2] && p[0] <= 1.0, "{p:?}");
 
@@ -106,6 +117,12 @@ fn words_with_unknown_ones() {
     let score = bench.run_with(&["score", "runs/w", "--json"], "the cat sleeps quietly\n");
     let line = json(&score.stdout);
     assert_eq!((line["tokens"].as_u64(), line["unknown"].as_u64().unwrap() > 0), (Some(5), true));
+    let header = |text: &str| {
+        let run = bench.run_with(&["score", "runs/w", "--rank"], text);
+        run.stdout.lines().next().unwrap().to_string()
+    };
+    assert!(header("the cat sleeps quietly\n").contains("  unknown  among these"));
+    assert!(!header("the the\n").contains("unknown"));
     let text = bench
         .ok(&["generate", "runs/w", "-n", "40", "--temperature", "0.9", "--top-k", "5", "--top-p", "0.9"])
         .stdout;
@@ -182,6 +199,7 @@ fn forecast_end_to_end() {
     let run = bench.ok(&["predict", "runs/flow", "flow.csv", "--json"]);
     let lines = jsonl(&run.stdout);
     assert_eq!((lines.len(), lines[1]["step"].as_u64()), (2, Some(2)));
+    assert!(bench.ok(&["predict", "runs/flow", "flow.csv"]).stdout.starts_with("step\tflow\n1\t"));
     // In the data's own units, not the scaled ones.
     assert!(lines[0]["values"]["flow"].as_f64().unwrap().abs() > 5.0);
     assert!(json(&bench.ok(&["eval", "runs/flow", "flow.csv", "--json"]).stdout)["r2"].is_f64());

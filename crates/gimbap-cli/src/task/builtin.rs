@@ -6,13 +6,13 @@
 use gimbap::bptt::Bptt;
 use gimbap::data::batch::{BatchSource, Shuffled};
 use gimbap::data::corpus::{self, MAX_DISTANCE, Sentence};
-use gimbap::data::dataset::{Dataset, Sequences, Targets};
+use gimbap::data::dataset::Dataset;
 use gimbap::data::text::{CLOSING_ID, Unit, Vocabulary};
 use gimbap::layer::Dense;
-use gimbap::loss::{Loss, RowTargets};
+use gimbap::loss::Loss;
 use gimbap::model::{Evaluation, Input, Model};
 use gimbap::rng::keyed;
-use gimbap::train::{Fit, Flow};
+use gimbap::train::{EarlyStopping, Fit, Flow};
 use serde_json::{Map, Value, json};
 
 use super::speak::{self, Writer, shifted};
@@ -74,9 +74,10 @@ impl Builtin {
         let v = self.vocabulary.len();
         let layers = sequential(config, Input::ids(v), Dense::new(v))?;
         let loss = Loss::SparseCategoricalCrossentropy;
-        let model = layers.compile(config.train.optimizer.clone(), loss, config.train.metrics.clone())?;
+        let metrics = lm::metrics(config, self.vocabulary.unit());
+        let model = layers.compile(config.train.optimizer.clone(), loss, metrics)?;
         let mut model = model.reduction(config.train.loss_reduction.unwrap_or_default());
-        model.task = TaskDoc::Lm(lm::Doc { vocabulary: self.vocabulary.clone() }).to_value()?;
+        model.task = TaskDoc::Lm(lm::Doc { vocabulary: self.vocabulary.clone(), lines: true }).to_value()?;
         Ok(model)
     }
 
@@ -104,7 +105,7 @@ impl Builtin {
         let choice = Choice { temperature: 1.0, top_k: None, top_p: None };
         let mut samples = Vec::new();
         for _ in 0..SAMPLES {
-            let mut writer = Writer::new(model, &[])?;
+            let mut writer = Writer::new(model, true, &[])?;
             let ids: Vec<u32> = std::iter::repeat_with(|| writer.next(&choice, &mut rng))
                 .take(60)
                 .take_while(|&id| id != CLOSING_ID)
@@ -116,10 +117,8 @@ impl Builtin {
 }
 
 fn dataset(vocabulary: &Vocabulary, sentences: &[Sentence]) -> Outcome<Dataset<f32>> {
-    let targets: Vec<Vec<u32>> = sentences.iter().map(|s| vocabulary.encode_line(&s.text)).collect();
-    let inputs: Vec<Vec<u32>> = targets.iter().map(|ids| shifted(ids)).collect();
-    let targets = Targets::per_step(RowTargets::Classes(targets.concat()));
-    Ok(Dataset::new(Sequences::from(&inputs), targets)?)
+    let lines: Vec<Vec<u32>> = sentences.iter().map(|s| vocabulary.encode_line(&s.text)).collect();
+    lm::line_dataset(&lines)
 }
 
 impl Work for Builtin {
@@ -164,8 +163,8 @@ impl Work for Builtin {
                 self.by_distance(model)?
             } else {
                 let mut other = self.model_of(&config)?;
-                let train = self.train()?;
-                other.fit_on(&*train, None, &fit(&config), &mut |_| Flow::Continue)?;
+                let (train, valid) = (self.train()?, self.valid()?);
+                other.fit_on(&*train, valid.as_deref(), &fit(&config), &mut |_| Flow::Continue)?;
                 self.by_distance(&other)?
             };
             let percent = |x: &f64| format!("{:.0} %", 100.0 * x);
@@ -221,10 +220,14 @@ impl Work for Builtin {
     }
 }
 
-/// How the other cells are trained: as the first, without a trace on disk.
+/// How the other cells are trained: as the first, the best epoch's weights included, without a trace on disk.
 fn fit(config: &Config) -> Fit {
     Fit {
         epochs: config.train.epochs,
+        early_stopping: Some(EarlyStopping {
+            patience: config.train.patience.unwrap_or(usize::MAX),
+            ..EarlyStopping::default()
+        }),
         seed: config.train.seed,
         bptt: config.train.bptt.map_or(Bptt::Full, |back| back.0),
         clip_norm: config.train.clip_norm,

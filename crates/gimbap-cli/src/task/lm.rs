@@ -4,15 +4,17 @@ use std::path::Path;
 
 use gimbap::bptt::Bptt;
 use gimbap::data::batch::{BatchSource, TokenStream};
+use gimbap::data::dataset::{Dataset, Sequences, Targets};
 use gimbap::data::read::read_text_or_folder;
 use gimbap::data::text::{Unit, Vocabulary};
 use gimbap::layer::Dense;
-use gimbap::loss::Loss;
+use gimbap::loss::{Loss, RowTargets};
 use gimbap::metric::Metric;
 use gimbap::model::{Evaluation, Input, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::speak::shifted;
 use super::{Report, TaskDoc, Work, card_of, data_path, figures, line_of, plain_figures, sequential};
 use crate::config::{Config, Held};
 use crate::output::{Failure, Out, Outcome, thousands};
@@ -22,6 +24,9 @@ use crate::output::{Failure, Out, Outcome, thousands};
 pub struct Doc {
     /// Its tokens.
     pub vocabulary: Vocabulary,
+    /// Whether it learned lines that stand for themselves, each from the zero state, and not a running text.
+    #[serde(default)]
+    pub lines: bool,
 }
 
 /// A text as ids.
@@ -161,26 +166,51 @@ fn from_loss(evaluation: &Evaluation, chars: f64) -> Map<String, Value> {
     ])
 }
 
+/// What a model measures itself, so that the library's logs have it, and then what the config asks for.
+pub fn metrics(config: &Config, unit: Unit) -> Vec<Metric> {
+    let own = [Metric::Perplexity, Metric::BitsPerCharacter];
+    let asked = config.train.metrics.iter().copied().filter(|metric| !own.contains(metric));
+    // The library's bits are those of a token, which only among characters is one.
+    own.into_iter().take(if unit == Unit::Char { 2 } else { 1 }).chain(asked).collect()
+}
+
 /// The batches in which a text is measured: few streams, so that little of it is read without its past.
 fn measuring(ids: &[u32]) -> Outcome<TokenStream> {
     let streams = (ids.len() / 2000).clamp(1, 32);
     Ok(TokenStream::new(ids.to_vec(), streams, 100, 100)?)
 }
 
-/// Measures a model on a text.
+/// Lines as sequences of their own.
+pub fn line_dataset(lines: &[Vec<u32>]) -> Outcome<Dataset<f32>> {
+    let inputs: Vec<Vec<u32>> = lines.iter().map(|ids| shifted(ids)).collect();
+    let targets = Targets::per_step(RowTargets::Classes(lines.concat()));
+    Ok(Dataset::new(Sequences::from(&inputs), targets)?)
+}
+
+/// Measures a model on a text: on one of lines as `gimbap score` judges them.
 pub fn evaluate(doc: &Doc, model: &Model, path: &Path) -> Outcome<Report> {
     let text = read_text_or_folder(path)?;
-    let part = Part::new(&doc.vocabulary, &text);
-    let source = measuring(&part.ids).map_err(|_| {
-        Failure::work(
-            "data",
-            format!("{}: has fewer than two tokens, so nothing can be predicted", path.display()),
-        )
-    })?;
-    let evaluation = model.evaluate_on(&source)?;
-    let mut metrics = from_loss(&evaluation, part.chars);
+    let (evaluation, chars, unknown) = if doc.lines {
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let ids: Vec<Vec<u32>> = lines.iter().map(|line| doc.vocabulary.encode_line(line)).collect();
+        let evaluation = model.evaluate_data(&line_dataset(&ids)?, 32)?;
+        // The closing mark stands for the line's end.
+        let chars: usize = lines.iter().map(|line| line.chars().count() + 1).sum();
+        let chars = chars as f64 / evaluation.rows.max(1) as f64;
+        (evaluation, chars, ids.iter().map(|ids| Vocabulary::unknowns(ids)).sum())
+    } else {
+        let part = Part::new(&doc.vocabulary, &text);
+        let source = measuring(&part.ids).map_err(|_| {
+            Failure::work(
+                "data",
+                format!("{}: has fewer than two tokens, so nothing can be predicted", path.display()),
+            )
+        })?;
+        (model.evaluate_on(&source)?, part.chars, Vocabulary::unknowns(&part.ids))
+    };
+    let mut metrics = from_loss(&evaluation, chars);
     metrics.insert("tokens".into(), evaluation.rows.into());
-    metrics.insert("unknown_tokens".into(), Vocabulary::unknowns(&part.ids).into());
+    metrics.insert("unknown_tokens".into(), unknown.into());
     let text = line_of(&metrics);
     Ok(Report { metrics, text, ..Report::default() })
 }
@@ -190,10 +220,10 @@ impl Work for Lm {
         let v = self.vocabulary.len();
         let layers = sequential(&self.config, Input::ids(v), Dense::new(v))?;
         let loss = Loss::SparseCategoricalCrossentropy;
-        let metrics = self.config.train.metrics.iter().copied().filter(|m| !matches!(m, Metric::Perplexity));
+        let metrics = metrics(&self.config, self.vocabulary.unit());
         let mut model = layers.compile(self.config.train.optimizer.clone(), loss, metrics)?;
         model = model.reduction(self.config.train.loss_reduction.unwrap_or_default());
-        model.task = TaskDoc::Lm(Doc { vocabulary: self.vocabulary.clone() }).to_value()?;
+        model.task = TaskDoc::Lm(Doc { vocabulary: self.vocabulary.clone(), lines: false }).to_value()?;
         Ok(model)
     }
 
@@ -216,7 +246,9 @@ impl Work for Lm {
 
     fn figures(&self, evaluation: &Evaluation) -> Map<String, Value> {
         let mut metrics = from_loss(evaluation, self.train.chars);
-        metrics.extend(plain_figures(evaluation));
+        for (name, figure) in plain_figures(evaluation) {
+            metrics.entry(name).or_insert(figure);
+        }
         metrics
     }
 

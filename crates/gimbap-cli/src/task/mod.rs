@@ -122,7 +122,7 @@ pub fn data_path(config: &Config) -> Outcome<&Path> {
 pub fn card_of(path: &Path) -> Outcome<Vec<(String, String)>> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let hash = match path.is_dir() {
-        true => read::data_hash(read::read_text_or_folder(path).unwrap_or_default().as_bytes()),
+        true => read::data_hash(read::read_text_or_folder(path)?.as_bytes()),
         false => read::data_hash(&read::read_bytes(path)?),
     };
     Ok(vec![("data".into(), name), ("hash (FNV-1a 128)".into(), hash)])

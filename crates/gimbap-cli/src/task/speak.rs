@@ -60,23 +60,36 @@ pub fn shifted(ids: &[u32]) -> Vec<u32> {
     [&[CLOSING_ID], before].concat()
 }
 
+/// A token for people: one of whitespace in quotes, and what breaks lines or columns escaped.
+pub fn shown(token: &str) -> String {
+    match token.contains(char::is_whitespace) {
+        true => format!("{token:?}"),
+        false => token.escape_debug().to_string(),
+    }
+}
+
 /// A text under way.
 #[derive(Debug)]
 pub struct Writer<'a> {
     stream: Stream<'a>,
+    /// As in [`super::lm::Doc`]: what follows a line was learned from the zero state.
+    lines: bool,
     scores: Vec<f32>,
 }
 
 impl<'a> Writer<'a> {
-    /// Begins after a prompt.
-    pub fn new(model: &'a Model, prompt: &[u32]) -> Outcome<Self> {
-        let mut writer = Writer { stream: model.stream()?, scores: Vec::new() };
+    /// Begins after a prompt; with `lines`, every line starts from the zero state.
+    pub fn new(model: &'a Model, lines: bool, prompt: &[u32]) -> Outcome<Self> {
+        let mut writer = Writer { stream: model.stream()?, lines, scores: Vec::new() };
         writer.read(CLOSING_ID);
         prompt.iter().for_each(|&id| writer.read(id));
         Ok(writer)
     }
 
     fn read(&mut self, id: u32) {
+        if self.lines && id == CLOSING_ID {
+            self.stream.reset();
+        }
         self.scores.clear();
         self.scores.extend_from_slice(self.stream.step(id));
         // What stands for every unknown word is no word to say.
@@ -102,9 +115,15 @@ pub struct Candidate {
 
 /// The `n` likeliest continuations of at most `length` tokens, or up to the end of the line, best first, by beam
 /// search.
-pub fn candidates(model: &Model, prompt: &[u32], length: usize, n: usize) -> Outcome<Vec<Candidate>> {
+pub fn candidates(
+    model: &Model,
+    lines: bool,
+    prompt: &[u32],
+    length: usize,
+    n: usize,
+) -> Outcome<Vec<Candidate>> {
     let width = n.max(8);
-    let mut writer = Writer::new(model, prompt)?;
+    let mut writer = Writer::new(model, lines, prompt)?;
     let first = (Candidate { ids: Vec::new(), logprob: 0.0 }, writer.stream.state(), writer.scores.clone());
     let mut beam = vec![first];
     let mut done: Vec<Candidate> = Vec::new();
@@ -144,4 +163,27 @@ pub fn candidates(model: &Model, prompt: &[u32], length: usize, n: usize) -> Out
     done.sort_by(|a, b| b.logprob.total_cmp(&a.logprob));
     done.truncate(n);
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gimbap::layer::{Dense, Lstm, OneHot};
+    use gimbap::model::{Input, Sequential};
+
+    #[test]
+    fn whitespace_can_be_seen() {
+        assert_eq!([" ", "\n", "a"].map(shown), ["\" \"", "\"\\n\"", "a"]);
+    }
+
+    #[test]
+    fn after_a_line_a_model_of_lines_is_as_at_the_start() {
+        let layers = Sequential::new(Input::ids(6)).add(OneHot);
+        let model: Model =
+            layers.add(Lstm::new(4).return_sequences(true)).add(Dense::new(6)).build().unwrap();
+        let after = |lines, prompt: &[u32]| Writer::new(&model, lines, prompt).unwrap().scores;
+        let prompt = [3, 4, CLOSING_ID, 5];
+        assert_eq!(after(true, &prompt), after(true, &[5]));
+        assert_ne!(after(false, &prompt), after(false, &[5]));
+    }
 }

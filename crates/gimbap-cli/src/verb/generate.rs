@@ -32,7 +32,7 @@ fn write(args: &Generate, model: &Model, doc: &lm::Doc, prompt: &[u32], out: &Ou
     let started = Instant::now();
     let choice = Choice { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p };
     let mut rng = keyed(args.seed, 0, 0, 0);
-    let mut writer = Writer::new(model, prompt)?;
+    let mut writer = Writer::new(model, doc.lines, prompt)?;
     let mut text = args.prompt.clone();
     out.piece(&text)?;
     for _ in 0..args.n {
@@ -55,17 +55,26 @@ fn piece(vocabulary: &Vocabulary, id: u32, text: &str) -> String {
     }
 }
 
+/// A probability in hundredths, however small.
+fn percent(probability: f64) -> String {
+    match 100.0 * probability {
+        x if x > 0.0 && x < 0.001 => format!("{x:.3e}"),
+        x => format!("{x:.4}"),
+    }
+}
+
 fn list(args: &Generate, model: &Model, doc: &lm::Doc, prompt: &[u32], n: usize, out: &Out) -> Outcome {
     let started = Instant::now();
-    for candidate in candidates(model, prompt, args.n, n)? {
+    for candidate in candidates(model, doc.lines, prompt, args.n, n)? {
         let mut text = args.prompt.clone();
         for &id in &candidate.ids {
             text.push_str(&piece(&doc.vocabulary, id, &text));
         }
         let probability = candidate.logprob.exp();
-        out.line(format!("{:>9.4} %  {}", 100.0 * probability, text.trim_end()))?;
+        // One line each: a line end is shown.
+        out.line(format!("{:>9} %  {}", percent(probability), text.replace('\n', "\\n")))?;
         out.json(&json!({
-            "text": text.trim_end_matches('\n'),
+            "text": text,
             "tokens": candidate.ids.len(),
             "probability": probability,
             "logprob": candidate.logprob,
@@ -73,4 +82,14 @@ fn list(args: &Generate, model: &Model, doc: &lm::Doc, prompt: &[u32], n: usize,
         }))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_probability_is_shown_as_nothing() {
+        assert_eq!([0.25, 1e-5, 4.2e-9].map(percent), ["25.0000", "0.0010", "4.200e-7"]);
+    }
 }

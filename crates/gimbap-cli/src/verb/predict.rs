@@ -18,7 +18,7 @@ use crate::npy::{self, Array};
 use crate::output::{Failure, Out, Outcome};
 use crate::run_dir::write_atomic;
 use crate::sample::{log_softmax, order};
-use crate::task::speak::shifted;
+use crate::task::speak::{shifted, shown};
 use crate::task::{TaskDoc, classify, forecast, lm, number, short};
 
 /// A prediction: for people, for CSV, for machines.
@@ -30,6 +30,8 @@ struct Row {
 /// All predictions, with the numbers for a `.npy`.
 struct Predictions {
     header: Vec<String>,
+    /// Whether lines need the header to be understood.
+    titled: bool,
     rows: Vec<Row>,
     numbers: ArrayD<f32>,
 }
@@ -54,6 +56,9 @@ pub fn run(args: &Predict, out: &Out) -> Outcome {
         }
     };
     let Some(path) = &args.out else {
+        if predictions.titled {
+            out.line(predictions.header.join("\t"))?;
+        }
         for row in &predictions.rows {
             out.line(row.cells.join("\t"))?;
             out.json(&row.object)?;
@@ -151,7 +156,7 @@ fn classes(doc: &classify::Doc, model: &Model, path: &Path) -> Outcome<Predictio
         }
     };
     let rows = names.iter().zip(numbers.axis_iter(Axis(0))).map(row).collect();
-    Ok(Predictions { header: header(&["label", "probability", key]), rows, numbers })
+    Ok(Predictions { header: header(&["label", "probability", key]), titled: false, rows, numbers })
 }
 
 fn future(doc: &forecast::Doc, model: &Model, path: &Path) -> Outcome<Predictions> {
@@ -171,7 +176,7 @@ fn future(doc: &forecast::Doc, model: &Model, path: &Path) -> Outcome<Prediction
     };
     let rows = values.chunks_exact(f).enumerate().map(row).collect();
     let names = std::iter::once("step".to_string()).chain(doc.values.iter().cloned()).collect();
-    Ok(Predictions { header: names, rows, numbers: to_array(&[doc.horizon, f], &values)? })
+    Ok(Predictions { header: names, titled: true, rows, numbers: to_array(&[doc.horizon, f], &values)? })
 }
 
 /// The likeliest token after each line.
@@ -187,13 +192,13 @@ fn next_tokens(doc: &lm::Doc, model: &Model, path: &Path) -> Outcome<Predictions
         let best = order(&logprobs)[0];
         let (token, probability) = (doc.vocabulary.token(best as u32), logprobs[best].exp());
         rows.push(Row {
-            cells: vec![token.escape_debug().to_string(), format!("{probability:.4}"), text.clone()],
+            cells: vec![shown(token), format!("{probability:.4}"), text.clone()],
             object: json!({"text": text, "next": token, "probability": probability}),
         });
         numbers.extend(logprobs.iter().map(|x| x.exp()));
     }
     let numbers = to_array(&[texts.len(), doc.vocabulary.len()], &numbers)?;
-    Ok(Predictions { header: header(&["next", "probability", "text"]), rows, numbers })
+    Ok(Predictions { header: header(&["next", "probability", "text"]), titled: false, rows, numbers })
 }
 
 fn to_array(shape: &[usize], values: &[f64]) -> Outcome<ArrayD<f32>> {
@@ -273,7 +278,7 @@ fn arrays(args: &Predict, opened: &Opened) -> Outcome<Predictions> {
     };
     let rows: Vec<Row> = numbers.axis_iter(Axis(0)).map(row).collect();
     let width = rows.first().map_or(0, |row| row.cells.len());
-    Ok(Predictions { header: (0..width).map(|i| format!("y{i}")).collect(), rows, numbers })
+    Ok(Predictions { header: (0..width).map(|i| format!("y{i}")).collect(), titled: false, rows, numbers })
 }
 
 /// An array as nested lists.

@@ -7,7 +7,7 @@ use crate::input::lines;
 use crate::model_file::open_lm;
 use crate::output::{Failure, Out, Outcome, table};
 use crate::task::short;
-use crate::task::speak::{Scored, score};
+use crate::task::speak::{Scored, score, shown};
 
 /// Judges every line that is not blank.
 pub fn run(args: &Score, out: &Out) -> Outcome {
@@ -23,6 +23,10 @@ pub fn run(args: &Score, out: &Out) -> Outcome {
     let best = scored.iter().map(|s| s.logprob).fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = scored.iter().map(|s| (s.logprob - best).exp()).sum();
     let probability = |s: &Scored| (s.logprob - best).exp() / sum;
+    let strange = scored.iter().any(|s| s.unknown > 0);
+    let mut header = vec!["sentence", "log-probability", "tokens", "perplexity"];
+    header.extend(strange.then_some("unknown"));
+    header.extend(args.rank.then_some("among these"));
 
     let mut rows = Vec::new();
     for s in &scored {
@@ -43,22 +47,20 @@ pub fn run(args: &Score, out: &Out) -> Outcome {
         out.json(&object)?;
         let mut row =
             vec![s.text.clone(), short(s.logprob), s.tokens.len().to_string(), short(s.perplexity())];
+        if strange {
+            row.push(s.unknown.to_string());
+        }
         if args.rank {
             row.push(format!("{:.2} %", 100.0 * probability(s)));
         }
         rows.push(row);
         if args.per_token {
-            let width = if args.rank { 5 } else { 4 };
             rows.extend(s.tokens.iter().map(|(token, logprob)| {
-                let mut row = vec![format!("  {}", token.escape_debug()), short(*logprob)];
-                row.resize(width, String::new());
+                let mut row = vec![format!("  {}", shown(token)), short(*logprob)];
+                row.resize(header.len(), String::new());
                 row
             }));
         }
-    }
-    let mut header = vec!["sentence", "log-probability", "tokens", "perplexity"];
-    if args.rank {
-        header.push("among these");
     }
     out.line(table(&header, &rows))
 }
