@@ -1,7 +1,7 @@
 //! The program with which Keras tutorials introduce recurrent networks, line by line: ten random sequences of five
 //! steps, a SimpleRNN of eight units, one sigmoid output, twenty epochs.
 //!
-//! `cargo run --release --example keras_tutorial`
+//! `cargo run --release -p gimbap --example keras_tutorial`
 
 use gimbap::ndarray::{Array2, Array3};
 use gimbap::prelude::*;

@@ -7,7 +7,7 @@
 //! Four epochs are enough for the grammar. That the country named early decides the language named late takes
 //! longer: the gap to the corpus's own perplexity is just that (`gimbap train` goes on for longer).
 //!
-//! `cargo run --release --example language_model`
+//! `cargo run --release -p gimbap --example language_model`
 
 use gimbap::data::batch::TokenStream;
 use gimbap::data::corpus;

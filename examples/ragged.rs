@@ -4,7 +4,7 @@
 //! may stand anywhere, so the network reads in both directions. Weights make the rare class count more, and a
 //! second model, with an output per step, leaves steps without a label out of its loss.
 //!
-//! `cargo run --release --example ragged`
+//! `cargo run --release -p gimbap --example ragged`
 
 use gimbap::ndarray::{Array2, ArrayD};
 use gimbap::prelude::*;

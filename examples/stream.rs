@@ -3,7 +3,7 @@
 //! A [`Stream`] owns its hidden state. It can be saved to bytes, restored, and forked to look ahead without
 //! disturbing the original.
 //!
-//! `cargo run --release --example stream`
+//! `cargo run --release -p gimbap --example stream`
 
 use gimbap::ndarray::Array3;
 use gimbap::prelude::*;

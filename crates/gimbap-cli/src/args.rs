@@ -103,7 +103,7 @@ pub struct New {
                   Ctrl-C finishes the step, saves, and says how to resume; a second one stops at once."
 )]
 pub struct Train {
-    /// The config; without it the task's defaults (`gimbap new TASK` shows them)
+    /// The config; without it the task's defaults (`gimbap new TASK` shows them); with --resume also the run's folder
     #[arg(value_name = "CONFIG.toml")]
     pub config: Option<PathBuf>,
     /// The task, in place of a config

@@ -13,17 +13,26 @@ mod sample;
 mod task;
 mod verb;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use args::{Cli, Verb};
 use clap::Parser;
 use output::{Failure, Out, Outcome};
 
+/// Where and why the program panicked first.
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
+
 fn main() -> ExitCode {
     let (out, outcome) = match Cli::try_parse() {
         Ok(cli) => {
             let out = Out { json: cli.common.json, quiet: cli.common.quiet };
-            (out, threads(&cli).and_then(|()| interrupt::install()).and_then(|()| run(&cli, &out)))
+            let work = || threads(&cli).and_then(|()| interrupt::install()).and_then(|()| run(&cli, &out));
+            set_hook(Box::new(|panic| {
+                PANIC.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(panic.to_string());
+            }));
+            (out, guarded(work))
         }
         Err(error) => match misuse(&error) {
             Some(answer) => answer,
@@ -37,6 +46,17 @@ fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// A panic is a failure like every other: one message, one exit code.
+fn guarded(work: impl FnOnce() -> Outcome) -> Outcome {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let why = PANIC.lock().unwrap_or_else(|e| e.into_inner()).take().unwrap_or_default();
+        Err(Failure::work(
+            "internal",
+            format!("a mistake in gimbap itself, please report it: {}", why.trim()),
+        ))
+    })
 }
 
 fn run(cli: &Cli, out: &Out) -> Outcome {
@@ -70,4 +90,16 @@ fn misuse(error: &clap::Error) -> Option<(Out, Outcome)> {
     let message = text.trim().strip_prefix("error: ").unwrap_or(text.trim());
     let message = message.split("\n\nUsage:").next().unwrap_or(message).trim();
     Some((Out { json: true, quiet: true }, Err(Failure::usage("usage", message))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_internal_failure() {
+        let failure = guarded(|| panic!("out of step")).unwrap_err();
+        assert_eq!((failure.kind, failure.code), ("internal", output::FAILED));
+        assert!(guarded(|| Ok(())).is_ok());
+    }
 }

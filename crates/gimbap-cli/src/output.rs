@@ -19,7 +19,8 @@ pub type Outcome<T = ()> = std::result::Result<T, Failure>;
 /// Why a verb could not do its work.
 #[derive(Debug)]
 pub struct Failure {
-    /// A stable word for machines: the library's error kinds, and `usage`, `interrupted`, `pipe`.
+    /// A stable word for machines: the library's error kinds, and `usage`, `run_dir`, `task`, `interrupted`,
+    /// `pipe`, `internal`.
     pub kind: &'static str,
     /// What was wrong, where, and what would be right.
     pub message: String,
@@ -40,7 +41,10 @@ impl Failure {
 
     /// A file that could not be read or written.
     pub fn io(path: &Path, error: &io::Error) -> Self {
-        Failure::work("io", format!("{}: {error}", path.display()))
+        // A write goes through a temporary file, whose name tells nobody anything.
+        let said = error.to_string();
+        let said = said.split(" at path \"").next().unwrap_or(&said);
+        Failure::work("io", format!("{}: {said}{}", path.display(), remedy(error)))
     }
 
     /// Stopped by Ctrl-C; `message` says how to go on.
@@ -61,8 +65,24 @@ impl Failure {
     }
 }
 
+/// What to do about an error of the operating system.
+pub fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; check the path",
+        io::ErrorKind::IsADirectory => "; give a file, not a folder",
+        io::ErrorKind::NotADirectory => "; a part of the path is a file, not a folder",
+        io::ErrorKind::PermissionDenied => "; check who may read and write there",
+        io::ErrorKind::StorageFull => "; make room on the disk, or choose another place",
+        io::ErrorKind::ReadOnlyFilesystem => "; choose a place that can be written",
+        _ => "",
+    }
+}
+
 impl From<gimbap::Error> for Failure {
     fn from(error: gimbap::Error) -> Self {
+        if let gimbap::Error::Io { path, source } = &error {
+            return Failure::io(path, source);
+        }
         let code = if matches!(error, gimbap::Error::Config { .. }) { USAGE } else { FAILED };
         Failure { kind: error.kind(), message: error.to_string(), code }
     }
@@ -207,6 +227,14 @@ mod tests {
     fn a_table_is_aligned() {
         let text = table(&["layer", "n"], &[vec!["lstm".into(), "12".into()], vec!["d".into(), "3".into()]]);
         assert_eq!(text, "layer   n\nlstm   12\nd       3");
+    }
+
+    #[test]
+    fn an_error_of_the_system_says_what_to_do() {
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        assert!(Failure::io(Path::new("a"), &missing()).message.ends_with("check the path"));
+        let library = gimbap::Error::io("a", missing());
+        assert!(Failure::from(library).message.ends_with("check the path"));
     }
 
     #[test]

@@ -54,16 +54,26 @@ impl RunDir {
             Err(e) => return Err(Failure::io(path, &e)),
         };
         match existing {
-            Existing::Refuse if filled => Err(Failure::usage(
+            Existing::Refuse if filled && run.file(TRAINER).exists() => Err(Failure::usage(
                 "run_dir",
                 format!(
                     "{shown} is not empty: --resume continues the run in it, --force replaces it, \
                      --out DIR takes another folder"
                 ),
             )),
+            Existing::Refuse if filled => Err(Failure::usage(
+                "run_dir",
+                format!(
+                    "{shown} is not empty, but holds no run to go on with: --force trains in it all the same and \
+                     keeps files that no run writes, --out DIR takes another folder"
+                ),
+            )),
             Existing::Resume if !run.file(TRAINER).exists() => Err(Failure::usage(
                 "run_dir",
-                format!("{shown} holds no run to resume ({TRAINER} is missing): leave --resume out"),
+                format!(
+                    "{shown} holds no run to resume ({TRAINER} is missing): {}",
+                    if filled { "--force in place of --resume starts one" } else { "leave --resume out" }
+                ),
             )),
             _ => Ok(run),
         }
@@ -206,8 +216,13 @@ mod tests {
         fs::write(dir.path().join("x"), "x").unwrap();
         let failure = RunDir::check(dir.path(), Existing::Refuse).unwrap_err();
         assert_eq!(failure.code, crate::output::USAGE);
+        assert!(!failure.message.contains("--resume") && failure.message.contains("--force"));
+        let failure = RunDir::check(dir.path(), Existing::Resume).unwrap_err();
+        assert!(failure.message.contains("--force"));
+        fs::write(dir.path().join(TRAINER), "x").unwrap();
+        let failure = RunDir::check(dir.path(), Existing::Refuse).unwrap_err();
         assert!(failure.message.contains("--resume") && failure.message.contains("--force"));
-        assert!(RunDir::check(dir.path(), Existing::Resume).is_err());
+        assert!(RunDir::check(dir.path(), Existing::Resume).is_ok());
     }
 
     #[test]

@@ -99,3 +99,29 @@ fn the_same_seed_is_the_same_run_and_another_is_another() {
     let bytes = |run: &str| std::fs::read(bench.path(run).join("last.safetensors")).unwrap();
     assert!(bytes("runs/a") != bytes("runs/c"));
 }
+
+/// What cannot be resumed is said, and the run stays as it was.
+#[test]
+fn another_config_is_refused_and_a_failed_resume_changes_nothing() {
+    let bench = Bench::new();
+    bench.ok(&small_lm("runs/a", &["-q"]));
+    let read = |name: &str| std::fs::read(bench.path("runs/a").join(name)).unwrap();
+    let config = read("config.toml");
+    let set = ["train", "--resume", "runs/a", "--epochs", "9", "--set", "train.batch=2", "--seed", "7"];
+    let run = bench.run(&set);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("`train.batch`, `train.seed` differ from"), "{}", run.stderr);
+    assert!(read("config.toml") == config);
+
+    // A folder as the argument is the run; only the end may change.
+    let run = bench.run(&["train", "runs/a"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("train --resume runs/a"), "{}", run.stderr);
+    bench.ok(&["train", "--resume", "runs/a", "--epochs", "3", "--set", "train.patience=5", "-q"]);
+    assert!(String::from_utf8(read("config.toml")).unwrap().contains("epochs = 3"));
+
+    let config = read("config.toml");
+    bench.write("runs/a/trainer.safetensors", "damaged");
+    assert_eq!(bench.run(&["train", "--resume", "runs/a", "--epochs", "9"]).code, Some(1));
+    assert!(read("config.toml") == config);
+}

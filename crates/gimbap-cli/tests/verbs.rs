@@ -226,3 +226,11 @@ fn threads_do_not_change_a_bit() {
     };
     assert_eq!(train("1", "one"), train("2", "two"));
 }
+
+#[test]
+fn labelled_numbers_need_no_config() {
+    let bench = Bench::new();
+    let data = ["--data", "gestures.csv", "--set", "data.id=id", "--set", "data.value=[\"x\", \"y\"]"];
+    bench.ok(&[&["train", "--task", "classify", "--epochs", "1", "-q"][..], &data].concat());
+    assert!(bench.path("runs/gestures/best.safetensors").exists());
+}

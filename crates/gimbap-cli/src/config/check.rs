@@ -11,6 +11,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     let bad = |key: &str, message: &str| Err((key.to_string(), message.to_string()));
     let (data, train) = (&config.data, &config.train);
 
+    foreign(config)?;
     for (key, value) in [
         ("data.vocab", data.vocab),
         ("data.min_count", data.min_count),
@@ -80,12 +81,73 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     Ok(())
 }
 
+/// The keys of `[data]` that a task reads; a key of another task would be passed over in silence.
+fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
+    match config.task.kind {
+        _ if config.is_builtin() => ("the built-in corpus", &["path", "unit", "vocab"]),
+        TaskKind::Lm => {
+            ("a language model", &["path", "valid", "test", "unit", "vocab", "min_count", "lowercase"])
+        }
+        TaskKind::Classify => (
+            "a classifier",
+            &[
+                "path",
+                "valid",
+                "test",
+                "unit",
+                "vocab",
+                "min_count",
+                "lowercase",
+                "text",
+                "label",
+                "id",
+                "time",
+                "value",
+                "scaler",
+            ],
+        ),
+        TaskKind::Forecast => (
+            "a forecast",
+            &["path", "valid", "test", "time", "value", "window", "horizon", "season", "scaler"],
+        ),
+    }
+}
+
+/// Refuses a key that the task has no use for.
+fn foreign(config: &Config) -> Result<(), (String, String)> {
+    if config.is_builtin() && config.task.kind != TaskKind::Lm {
+        return Err(("data.path".into(), "is the built-in corpus, which is for `task.kind = \"lm\"`".into()));
+    }
+    let (task, known) = known(config);
+    let given = serde_json::to_value(&config.data).unwrap_or_default();
+    let given = given.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    if let Some((key, _)) = given.into_iter().find(|(key, _)| !known.contains(&key.as_str())) {
+        let message = format!("is no key of {task}, which has {}", known.join(", "));
+        return Err((format!("data.{key}"), message));
+    }
+    if config.train.loss_reduction.is_some() && config.task.kind != TaskKind::Lm {
+        return Err(("train.loss_reduction".into(), "is for language models alone".into()));
+    }
+    Ok(())
+}
+
 fn check_layer(layer: &LayerConfig, at: &str) -> Result<(), (String, String)> {
     if !KINDS.contains(&layer.kind.as_str()) {
         let near =
             nearest(&layer.kind, &KINDS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         let message = format!("is `{}`, which is no layer{near} (known: {})", layer.kind, KINDS.join(", "));
         return Err((format!("{at}.type"), message));
+    }
+    for (key, value) in [("stateful", layer.stateful), ("return_state", layer.return_state)] {
+        if value.is_some() {
+            let message = "belongs to the library: here the task decides what becomes of a layer's state";
+            return Err((format!("{at}.{key}"), message.into()));
+        }
+    }
+    if let Some(x) = layer.l2
+        && !(x >= 0.0 && x.is_finite())
+    {
+        return Err((format!("{at}.l2"), format!("is {x}, but must be at least 0")));
     }
     for (key, value) in [("units", layer.units), ("steps", layer.steps)] {
         if value == Some(0) {

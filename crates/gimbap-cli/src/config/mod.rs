@@ -19,6 +19,7 @@ use gimbap::loss::Reduction;
 use gimbap::metric::Metric;
 use gimbap::optim::{Optimizer, Schedule};
 use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::Value as Json;
 
 pub use self::read::{Source, load};
 use crate::output::{Failure, Outcome};
@@ -183,9 +184,38 @@ impl Config {
             .map_err(|e| Failure::work("config", format!("the config cannot be written: {e}")))
     }
 
+    /// The keys, such as `layer.0.units`, whose values are others in `other`.
+    pub fn differs(&self, other: &Config) -> Outcome<Vec<String>> {
+        let tree = |config: &Config| {
+            serde_json::to_value(config)
+                .map_err(|e| Failure::work("config", format!("the config cannot be compared: {e}")))
+        };
+        let mut keys = Vec::new();
+        differing(&tree(self)?, &tree(other)?, "", &mut keys);
+        Ok(keys)
+    }
+
     /// Whether the data is the built-in corpus.
     pub fn is_builtin(&self) -> bool {
         self.data.path.as_ref().is_some_and(|p| p.as_os_str() == BUILTIN)
+    }
+}
+
+fn differing(a: &Json, b: &Json, at: &str, keys: &mut Vec<String>) {
+    let under = |key: &str| if at.is_empty() { key.to_string() } else { format!("{at}.{key}") };
+    match (a, b) {
+        (Json::Object(a), Json::Object(b)) => {
+            let more = b.keys().filter(|key| !a.contains_key(*key));
+            for key in a.keys().chain(more) {
+                let side = |map: &serde_json::Map<String, Json>| map.get(key).cloned().unwrap_or_default();
+                differing(&side(a), &side(b), &under(key), keys);
+            }
+        }
+        (Json::Array(a), Json::Array(b)) if a.len() == b.len() && a.iter().all(Json::is_object) => {
+            a.iter().zip(b).enumerate().for_each(|(i, (a, b))| differing(a, b, &under(&i.to_string()), keys));
+        }
+        _ if a != b => keys.push(at.to_string()),
+        _ => {}
     }
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
-use super::{Config, check, set, template};
+use super::{Config, TaskKind, check, set, template};
 use crate::output::{Failure, Outcome};
 
 /// A config's text and where it comes from.
@@ -24,7 +24,7 @@ impl Source {
     /// Reads a file.
     pub fn file(path: &Path) -> Outcome<Self> {
         let bytes =
-            std::fs::read(path).map_err(|e| Failure::usage("config", format!("{}: {e}", path.display())))?;
+            std::fs::read(path).map_err(|e| Failure::usage("config", Failure::io(path, &e).message))?;
         let text = String::from_utf8(bytes).map_err(|e| {
             let at = e.utf8_error().valid_up_to();
             Failure::usage("config", format!("{}: not UTF-8 at byte {at}", path.display()))
@@ -71,6 +71,18 @@ pub fn load(source: &Source, flags: &[(&str, Value)], sets: &[String]) -> Outcom
         let name = format!("--set {text}");
         let (key, value) = set::parse(text).map_err(|m| Failure::usage("config", format!("{name}: {m}")))?;
         edits.push((name, key.into(), value));
+    }
+    // The template's embedding is for texts: numbers have none.
+    let of_numbers = |key: &str| matches!(key, "data.id" | "data.value");
+    let is_template = config.layer.is_empty() || text == template::CLASSIFY;
+    if config.task.kind == TaskKind::Classify
+        && is_template
+        && (config.data.id.is_some()
+            || config.data.value.is_some()
+            || edits.iter().any(|(_, key, _)| of_numbers(key)))
+        && let Some(layers) = document["layer"].as_array_of_tables_mut()
+    {
+        layers.retain(|layer| layer.get("type").and_then(Item::as_str) != Some("embedding"));
     }
     for (name, key, value) in &edits {
         set::put(&mut document, key, value.clone())

@@ -23,7 +23,7 @@ pub(super) fn layers(kind: TaskKind) -> &'static str {
 }
 
 const LM: &str = include_str!("template/lm.toml");
-const CLASSIFY: &str = include_str!("template/classify.toml");
+pub(super) const CLASSIFY: &str = include_str!("template/classify.toml");
 const FORECAST: &str = include_str!("template/forecast.toml");
 
 /// What `gimbap train` without an argument trains.

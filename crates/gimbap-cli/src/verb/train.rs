@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use toml_edit::Value as TomlValue;
 
 use super::dry_run::dry_run;
-use crate::args::Train;
+use crate::args::{Task, Train};
 use crate::config::{BUILTIN, Config, Source, TaskKind, load};
 use crate::interrupt;
 use crate::output::{Failure, Out, Outcome, program};
@@ -29,10 +29,15 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
         _ => Existing::Refuse,
     };
     let run = RunDir::check(&dir, existing)?;
+    if args.resume {
+        same_run(&config, &run)?;
+    }
     let work = task::open(&config)?;
     let mut model = work.model()?;
     out.log(model.summary().trim_end());
-    run.create(&config.to_toml()?)?;
+    if !args.resume {
+        run.create(&config.to_toml()?)?;
+    }
 
     train(&config, &*work, &mut model, &run, existing == Existing::Resume, out)?;
 
@@ -65,8 +70,34 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
 /// The config that the arguments ask for, and the run's folder.
 fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
     let travellers = || default_dir("travellers");
-    let (source, name) = match (&args.config, args.task, &args.data) {
-        (Some(path), ..) => (Source::file(path)?, path.file_stem()),
+    // A folder in the config's place is the run to resume.
+    let (folder, file) = match &args.config {
+        Some(path) if path.is_dir() => (Some(path), None),
+        file => (None, file.as_ref()),
+    };
+    let out = match (folder, &args.out) {
+        (Some(folder), _) if !args.resume => {
+            let shown = folder.display();
+            return Err(Failure::usage(
+                "usage",
+                format!(
+                    "{shown} is a folder, where a config file is expected: to continue the run in it, \
+                     `train --resume {shown}`; to train on it, `--task TASK --data {shown}`"
+                ),
+            ));
+        }
+        (Some(folder), Some(out)) if folder != out => {
+            let message =
+                format!("{} and --out {} are two folders: name one", folder.display(), out.display());
+            return Err(Failure::usage("usage", message));
+        }
+        (folder, out) => out.as_ref().or(folder),
+    };
+    let named = args.data.as_deref().map(name_of);
+    let builtin = args.data.as_ref().is_some_and(|data| data.as_os_str() == BUILTIN);
+    let (source, name) = match (file, args.task, &args.data) {
+        (Some(path), ..) => (Source::file(path)?, named.or_else(|| Some(name_of(path)))),
+        (None, Some(Task::Lm), _) if builtin => (Source::builtin(), None),
         (None, Some(task), data) => {
             if data.is_none()
                 && !args.set.iter().any(|s| s.trim_start().starts_with("data.path"))
@@ -74,10 +105,10 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
             {
                 return Err(Failure::usage("usage", format!("--task {} needs --data PATH", task.name())));
             }
-            (Source::template(task), data.as_deref().and_then(Path::file_stem))
+            (Source::template(task), named)
         }
         (None, None, _) if args.resume => {
-            let dir = args.out.clone().unwrap_or_else(travellers);
+            let dir = out.cloned().unwrap_or_else(travellers);
             RunDir::check(&dir, Existing::Resume)?;
             (Source::file(&dir.join(CONFIG))?, None)
         }
@@ -86,8 +117,7 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
             return Err(Failure::usage("usage", "--data needs a config, or --task lm, classify or forecast"));
         }
     };
-    let name = name.map(|n| n.to_string_lossy().into_owned());
-    let dir = args.out.clone().unwrap_or_else(|| name.map_or_else(travellers, |name| default_dir(&name)));
+    let dir = out.cloned().unwrap_or_else(|| name.map_or_else(travellers, |name| default_dir(&name)));
 
     let absolute = |path: &Path| -> TomlValue {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
@@ -95,7 +125,7 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
     };
     let mut flags: Vec<(&str, TomlValue)> = Vec::new();
     if let Some(data) = &args.data {
-        flags.push(("data.path", if data.as_os_str() == BUILTIN { BUILTIN.into() } else { absolute(data) }));
+        flags.push(("data.path", if builtin { BUILTIN.into() } else { absolute(data) }));
     }
     if let Some(valid) = &args.valid {
         flags.push((
@@ -112,6 +142,38 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
         flags.push(("train.seed", TomlValue::from(seed)));
     }
     Ok((load(&source, &flags, &args.set)?, dir))
+}
+
+/// What a run on this file or folder is called.
+fn name_of(path: &Path) -> String {
+    if path.as_os_str() == BUILTIN {
+        return "travellers".into();
+    }
+    let packed = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
+    let path = if packed { path.with_extension("") } else { path.to_path_buf() };
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Refuses to resume a run with another config than its own: only when it ends may differ.
+fn same_run(config: &Config, run: &RunDir) -> Outcome {
+    let own = run.file(CONFIG);
+    let differing = config.differs(&load(&Source::file(&own)?, &[], &[])?)?;
+    let keys: Vec<String> = differing
+        .into_iter()
+        .filter(|key| key != "train.epochs" && key != "train.patience")
+        .map(|key| format!("`{key}`"))
+        .collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} differ{} from {}: a resumed run keeps its config, but for train.epochs and train.patience; \
+         --out DIR without --resume starts another run",
+        keys.join(", "),
+        if keys.len() == 1 { "s" } else { "" },
+        own.display()
+    );
+    Err(Failure::usage("config", message))
 }
 
 /// The library's options for a run.
@@ -153,6 +215,9 @@ fn train(
     let total = source.targets() as u64;
     let mut bar: Option<Progress> = None;
     let mut told: Outcome = Ok(());
+    // A resumed run's config is replaced once the trainer's state has loaded, which the first event tells.
+    let text = config.to_toml()?;
+    let mut due = resume;
     let mut observe = |event: Event<'_>| {
         match event {
             Event::Step { epoch, batch, batches, loss, .. } => {
@@ -188,6 +253,11 @@ fn train(
                 }));
             }
         }
+        if std::mem::take(&mut due)
+            && let Err(failure) = run.create(&text)
+        {
+            told = Err(failure);
+        }
         // That nobody reads along is no reason to stop; a full disk is.
         let failed = told.as_ref().is_err_and(|failure| failure.kind != "pipe");
         if interrupt::asked() || failed { Flow::Stop } else { Flow::Continue }
@@ -199,6 +269,9 @@ fn train(
             false => model.fit_on(&*source, valid, &fit, &mut observe)?,
         }
     };
+    if due {
+        run.create(&text)?;
+    }
     if let Some(bar) = bar.take() {
         bar.finish();
     }

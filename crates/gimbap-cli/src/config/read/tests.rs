@@ -1,7 +1,7 @@
 use gimbap::bptt::Bptt;
 use gimbap::optim::Optimizer;
 
-use super::super::{Back, Held, TaskKind};
+use super::super::{Back, Held};
 use super::*;
 
 const GOOD: &str = r#"[task]
@@ -164,4 +164,53 @@ fn broken_toml_and_missing_keys_name_the_line() {
 #[test]
 fn a_config_without_layers_gets_its_tasks() {
     assert!(!read("[task]\nkind = \"lm\"\n", &[]).unwrap().layer.is_empty());
+}
+
+#[test]
+fn a_key_of_another_task_is_refused() {
+    let m = message(&GOOD.replace("vocab = 10000", "window = 3"), &[]);
+    assert!(m.starts_with("config.toml, line 8: `data.window` is no key of a language model"), "{m}");
+    let task = |kind: &str| format!("[task]\nkind = \"{kind}\"\n");
+    for (kind, set) in [
+        ("lm", "data.label=x"),
+        ("lm", "data.scaler=none"),
+        ("classify", "data.horizon=2"),
+        ("classify", "train.loss_reduction=mean"),
+        ("forecast", "data.lowercase=true"),
+        ("forecast", "data.id=x"),
+    ] {
+        let key = set.split_once('=').unwrap().0;
+        let m = message(&task(kind), &[set]);
+        assert!(m.starts_with(&format!("--set {set}: `{key}` is ")), "{m}");
+    }
+    for set in ["data.valid=0.1", "data.test=x", "data.lowercase=true", "task.kind=classify"] {
+        let failure = load(&Source::builtin(), &[], &[set.to_string()]).unwrap_err();
+        assert!(failure.message.contains("built-in corpus"), "{}", failure.message);
+    }
+}
+
+#[test]
+fn keys_of_a_layer_that_no_run_can_have_are_refused() {
+    for (set, words) in [
+        ("layer.1.stateful=true", "belongs to the library"),
+        ("layer.1.return_state=true", "belongs to the library"),
+        ("layer.1.l2=-0.1", "must be at least 0"),
+        ("train.clip_norm=0.0", "must be above 0"),
+        ("train.clip_value=-1.0", "must be above 0"),
+        ("train.schedule={type=\"step\", every=0, factor=0.5}", "must be above 0"),
+    ] {
+        let m = message(GOOD, &[set]);
+        assert!(m.contains(words) && m.contains(set.split_once('=').unwrap().0), "{m}");
+    }
+}
+
+#[test]
+fn numbers_have_no_embedding() {
+    let kinds = |sets: &[&str]| -> Vec<String> {
+        let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
+        let config = load(&Source::template(crate::args::Task::Classify), &[], &sets).unwrap();
+        config.layer.into_iter().map(|layer| layer.kind).collect()
+    };
+    assert_eq!(kinds(&[]), ["embedding", "lstm"]);
+    assert_eq!(kinds(&["data.id=id", "data.value=[\"x\"]", "layer.0.units=8"]), ["lstm"]);
 }
