@@ -41,10 +41,7 @@ impl Failure {
 
     /// A file that could not be read or written.
     pub fn io(path: &Path, error: &io::Error) -> Self {
-        // A write goes through a temporary file, whose name tells nobody anything.
-        let said = error.to_string();
-        let said = said.split(" at path \"").next().unwrap_or(&said);
-        Failure::work("io", format!("{}: {said}{}", path.display(), remedy(error)))
+        Failure::work("io", format!("{}: {error}{}", path.display(), remedy(error)))
     }
 
     /// Stopped by Ctrl-C; `message` says how to go on.

@@ -120,8 +120,7 @@ impl RunDir {
     }
 }
 
-/// Writes whole or not at all. A device or a pipe (`/dev/stdout`) is
-/// written straight.
+/// Writes whole or not at all. A device or a pipe (`/dev/stdout`) is written straight.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Outcome {
     if fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
         let written = File::options().write(true).open(path).and_then(|mut f| f.write_all(bytes));
@@ -130,15 +129,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Outcome {
     if path.file_name().is_none() {
         return Err(Failure::usage("usage", format!("{} names no file", path.display())));
     }
-    gimbap::checkpoint::write_atomically(path, bytes).map_err(|error| match &error {
-        // The reason alone, without the name of a temporary file, which tells nobody anything.
-        gimbap::Error::Io { source, .. } => {
-            let reason = source.to_string();
-            let reason = reason.split_once(" at path ").map_or(&reason[..], |(reason, _)| reason);
-            Failure::work("io", format!("{}: {reason}", path.display()))
-        }
-        _ => error.into(),
-    })
+    Ok(gimbap::checkpoint::write_atomically(path, bytes)?)
 }
 
 /// A model argument: a file, or a run's folder, whose best model is meant.

@@ -60,7 +60,8 @@ fn to_bytes<R: Arithmetic>(values: &[R]) -> Vec<u8> {
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let io = |error: std::io::Error| Error::io(path, error);
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    // The kind alone: the message would name the temporary file, which tells nobody anything.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| io(error.kind().into()))?;
     file.write_all(bytes).map_err(io)?;
     file.as_file().sync_all().map_err(io)?;
     #[cfg(unix)]
