@@ -4,16 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use gimbap::train::{BEST, LAST, TRAINER};
+
 use crate::output::{Failure, Outcome};
 
 /// The resolved config.
 pub const CONFIG: &str = "config.toml";
-/// The model with the best validation figure.
-pub const BEST: &str = "best.safetensors";
-/// The model after the last step.
-pub const LAST: &str = "last.safetensors";
-/// The trainer's state: optimizer, random streams, data cursor, carried state.
-pub const TRAINER: &str = "trainer.safetensors";
 /// One line of figures per epoch.
 pub const METRICS: &str = "metrics.jsonl";
 /// The model card.

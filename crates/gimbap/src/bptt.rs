@@ -109,6 +109,12 @@ pub struct Job<'a, R> {
     pub observe: Option<Observe<'a, R>>,
 }
 
+/// The loss of each target, and what their weighted sum is divided by.
+struct RowLosses {
+    losses: Vec<f64>,
+    divisor: usize,
+}
+
 /// What the passes of a job have in common.
 struct Shared<'a, R> {
     parameters: &'a [R],
@@ -150,22 +156,25 @@ impl<'a, R: Arithmetic> Job<'a, R> {
         self.network.head(&shared.pass(&self.batch.layout, true, false));
     }
 
-    /// The losses of the output's rows, which are the rows `rows` of the targets, and their gradient.
-    fn losses(&mut self, rows: Range<usize>, row_losses: &mut [f64], d: &mut Vec<R>) {
+    /// The losses of the output's rows, which are the rows `rows` of the targets, and their gradient. Those of the
+    /// first `old` rows count no more.
+    fn losses(&mut self, rows: Range<usize>, old: usize, to: &mut RowLosses, d: &mut Vec<R>) {
         let (batch, width) = (self.batch, self.network.output_shape().width());
-        let scale = batch.scale(self.objective.reduction, self.network.ends_time());
-        let outputs = self.network.output();
-        let losses = &mut row_losses[rows.clone()];
-        self.objective.loss.rows(outputs, width, &batch.targets, rows.start, &scale, losses, d);
+        let scale = batch.scale(to.divisor, self.network.ends_time());
+        let new = rows.start + old..rows.end;
+        let outputs = &self.network.output()[old * width..];
+        let losses = &mut to.losses[new.clone()];
+        self.objective.loss.rows(outputs, width, &batch.targets, new.start, &scale, losses, d);
+        d.splice(0..0, std::iter::repeat_n(R::ZERO, old * width));
         if let Some(observe) = &mut self.observe {
-            observe(rows, outputs);
+            observe(new, outputs);
         }
     }
 
-    fn reduce(&self, row_losses: &[f64]) -> Losses {
+    fn reduce(&self, rows: &RowLosses) -> Losses {
         let mut losses = Losses::default();
-        let scale = self.batch.scale(self.objective.reduction, self.network.ends_time());
-        for (row, loss) in row_losses.iter().enumerate() {
+        let scale = self.batch.scale(rows.divisor, self.network.ends_time());
+        for (row, loss) in rows.losses.iter().enumerate() {
             if let Some(scale) = scale(row) {
                 let weight = self.batch.weight(row);
                 losses.value += scale * loss;
@@ -177,6 +186,11 @@ impl<'a, R: Arithmetic> Job<'a, R> {
         losses
     }
 
+    fn row_losses(&self) -> RowLosses {
+        let divisor = self.batch.divisor(self.objective.reduction, self.network.ends_time());
+        RowLosses { losses: vec![0.0; self.target_rows()], divisor }
+    }
+
     fn target_rows(&self) -> usize {
         if self.network.ends_time() { self.batch.layout.batch() } else { self.batch.layout.rows() }
     }
@@ -186,9 +200,9 @@ impl<'a, R: Arithmetic> Job<'a, R> {
         let layout = &self.batch.layout;
         self.run_body(layout, 0..layout.steps(), false, false);
         self.run_head();
-        let mut row_losses = vec![0.0; self.target_rows()];
+        let mut row_losses = self.row_losses();
         let mut d = Vec::new();
-        self.losses(0..self.target_rows(), &mut row_losses, &mut d);
+        self.losses(0..self.target_rows(), 0, &mut row_losses, &mut d);
         self.reduce(&row_losses)
     }
 
@@ -234,7 +248,7 @@ impl<'a, R: Arithmetic> Job<'a, R> {
             segments.push(0..0);
         }
         let last = segments.len() - 1;
-        let mut row_losses = vec![0.0; self.target_rows()];
+        let mut row_losses = self.row_losses();
         let mut d = Vec::new();
         let mut checkpoints: Vec<States<R>> = Vec::new();
         for (index, steps) in segments.iter().enumerate() {
@@ -244,7 +258,7 @@ impl<'a, R: Arithmetic> Job<'a, R> {
         let after = if last > 0 { self.network.states() } else { States::new() };
         if self.network.ends_time() {
             self.run_head();
-            self.losses(0..layout.batch(), &mut row_losses, &mut d);
+            self.losses(0..layout.batch(), 0, &mut row_losses, &mut d);
             self.network.backward_head(&shared.pass(layout, true, false), &d, gradients);
         }
         self.network.zero_d_states(layout.batch());
@@ -263,7 +277,7 @@ impl<'a, R: Arithmetic> Job<'a, R> {
                 self.run_body(&part, steps.clone(), true, true);
             }
             if !self.network.ends_time() {
-                self.losses(rows.clone(), &mut row_losses, &mut d);
+                self.losses(rows.clone(), 0, &mut row_losses, &mut d);
             }
             let pass = shared.pass(&part, true, true);
             let wanted = d_input.is_some().then_some(&mut d_segment);
@@ -289,7 +303,7 @@ impl<'a, R: Arithmetic> Job<'a, R> {
         let (batch, shared) = (self.batch, self.shared());
         let layout = &batch.layout;
         let (steps, width, lengths) = (layout.steps(), batch.width(), layout.lengths());
-        let mut row_losses = vec![0.0; self.target_rows()];
+        let mut row_losses = self.row_losses();
         let mut d = Vec::new();
         // (first step, first step whose loss is new, end)
         let windows: Vec<(usize, usize, usize)> = (0..steps)
@@ -306,7 +320,7 @@ impl<'a, R: Arithmetic> Job<'a, R> {
                 self.run_body(&layout.segment(*start..until), *start..until, false, false);
             }
             self.run_head();
-            self.losses(0..layout.batch(), &mut row_losses, &mut d);
+            self.losses(0..layout.batch(), 0, &mut row_losses, &mut d);
             self.network.backward_head(&shared.pass(layout, true, false), &d, gradients);
             d_end = self.network.d_end().to_vec();
         }
@@ -333,7 +347,7 @@ impl<'a, R: Arithmetic> Job<'a, R> {
                 }
                 self.network.zero_d_states(layout.batch());
                 let old = layout.rows_of(start..new).len();
-                self.new_losses(rows.clone(), old, &mut row_losses, &mut d);
+                self.losses(rows.clone(), old, &mut row_losses, &mut d);
             }
             let wanted = d_input.is_some().then_some(&mut d_segment);
             self.network.backward_body(&pass, &d, wanted, gradients);
@@ -342,30 +356,6 @@ impl<'a, R: Arithmetic> Job<'a, R> {
             }
         }
         self.reduce(&row_losses)
-    }
-
-    /// As [`Job::losses`], but the first `old` rows count no more.
-    fn new_losses(&mut self, rows: Range<usize>, old: usize, row_losses: &mut [f64], d: &mut Vec<R>) {
-        let (batch, width) = (self.batch, self.network.output_shape().width());
-        let scale = batch.scale(self.objective.reduction, false);
-        let new = rows.start + old..rows.end;
-        let outputs = &self.network.output()[old * width..];
-        let mut d_new = Vec::new();
-        self.objective.loss.rows(
-            outputs,
-            width,
-            &batch.targets,
-            new.start,
-            &scale,
-            &mut row_losses[new.clone()],
-            &mut d_new,
-        );
-        d.clear();
-        d.resize(old * width, R::ZERO);
-        d.extend_from_slice(&d_new);
-        if let Some(observe) = &mut self.observe {
-            observe(new, outputs);
-        }
     }
 }
 

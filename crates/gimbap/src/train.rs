@@ -268,9 +268,12 @@ struct Run<R> {
     best: Option<Vec<R>>,
 }
 
-const BEST: &str = "best.safetensors";
-const LAST: &str = "last.safetensors";
-const TRAINER: &str = "trainer.safetensors";
+/// The model of the best epoch, in [`Fit::directory`].
+pub const BEST: &str = "best.safetensors";
+/// The model as it is.
+pub const LAST: &str = "last.safetensors";
+/// What a run needs to go on exactly.
+pub const TRAINER: &str = "trainer.safetensors";
 const KEY: &str = "gimbap_trainer";
 
 impl<R: Arithmetic> Model<R> {
@@ -405,6 +408,14 @@ impl<R: Arithmetic> Model<R> {
             return Err(Error::config("resume", message));
         }
         run.progress.same = Some(same);
+        if let Some(states) = run.carried.as_ref().filter(|_| run.progress.batch < train.batches()) {
+            let rows = train.batch(run.progress.epoch, run.progress.batch).layout.batch();
+            let sizes = network.state_sizes().into_iter().map(|(.., units)| rows * units);
+            if !states.iter().zip(sizes).all(|(layer, n)| layer.iter().all(|state| state.0[0].len() == n)) {
+                let message = format!("the states that the run carries are not those of {rows} sequences");
+                return Err(Error::config("resume", message));
+            }
+        }
         let mut logs = Logs::open(fit)?;
         let mut gradients = vec![R::ZERO; self.values().len()];
         let mut history = History { epochs: Vec::new(), best_epoch: None, ended: Ended::Finished };
@@ -428,16 +439,6 @@ impl<R: Arithmetic> Model<R> {
                     return Err(Error::config("bptt", message));
                 }
                 let carried = run.carried.take().filter(|_| batch.continues);
-                let (rows, sizes) = (batch.layout.batch(), network.state_sizes());
-                let fits = |states: &States<R>| {
-                    let sizes = sizes.iter().map(|(.., units)| rows * units);
-                    states.iter().zip(sizes).all(|(layer, n)| layer.iter().all(|state| state.0[0].len() == n))
-                };
-                if !carried.iter().all(fits) {
-                    let message =
-                        format!("the states that the run carries are not those of {rows} sequences");
-                    return Err(Error::config("resume", message));
-                }
                 let initial = carried.as_ref().map(|s| permute(s, &batch.order, true));
                 network.start(batch.layout.batch(), initial.as_ref());
                 gradients.fill(R::ZERO);

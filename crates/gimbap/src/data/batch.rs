@@ -1,6 +1,7 @@
 //! The batches of an epoch: shuffled sequences, or long streams cut into segments with a carried state.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use super::dataset::{Dataset, Sequences, Steps};
 use super::layout::Layout;
@@ -91,18 +92,18 @@ impl<R: Arithmetic> Batch<R> {
             && self.mask.as_ref().is_none_or(|mask| mask[row])
     }
 
-    /// What each target's loss is multiplied by in the reduced loss; None where it does not count.
-    pub fn scale(
-        &self,
-        reduction: Reduction,
-        per_sequence: bool,
-    ) -> impl Fn(usize) -> Option<f64> + Sync + '_ {
+    /// What the weighted sum of losses is divided by: the number of targets that count, or of sequences.
+    pub fn divisor(&self, reduction: Reduction, per_sequence: bool) -> usize {
         let rows = if per_sequence { self.layout.batch() } else { self.layout.rows() };
-        let count = match reduction {
+        match reduction {
             Reduction::Mean => (0..rows).filter(|&row| self.is_valid(row, per_sequence)).count(),
             Reduction::SumTime => self.layout.batch(),
-        };
-        move |row| self.is_valid(row, per_sequence).then(|| self.weight(row) / count as f64)
+        }
+    }
+
+    /// What each target's loss is multiplied by in the reduced loss; None where it does not count.
+    pub fn scale(&self, divisor: usize, per_sequence: bool) -> impl Fn(usize) -> Option<f64> + Sync + '_ {
+        move |row| self.is_valid(row, per_sequence).then(|| self.weight(row) / divisor as f64)
     }
 }
 
@@ -131,6 +132,8 @@ pub struct Shuffled<'a, R> {
     /// None: in the order of the data.
     seed: Option<u64>,
     continues: bool,
+    /// The last epoch asked for, and its order.
+    drawn: RefCell<(usize, Vec<usize>)>,
 }
 
 impl<'a, R: Arithmetic> Shuffled<'a, R> {
@@ -153,17 +156,18 @@ impl<'a, R: Arithmetic> Shuffled<'a, R> {
             );
             return Err(Error::config(format!("batch_size {batch}"), message));
         }
-        Ok(Shuffled { data, batch, seed: seed.filter(|_| !continues), continues })
+        let seed = seed.filter(|_| !continues);
+        Ok(Shuffled { data, batch, seed, continues, drawn: RefCell::new((0, order(data.len(), seed, 0))) })
     }
+}
 
-    /// The order of an epoch.
-    pub fn order(&self, epoch: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.data.len()).collect();
-        if let Some(seed) = self.seed {
-            rng::keyed(seed, epoch as u64, u64::MAX, 0).shuffle(&mut order);
-        }
-        order
+/// The order of an epoch.
+fn order(sequences: usize, seed: Option<u64>, epoch: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..sequences).collect();
+    if let Some(seed) = seed {
+        rng::keyed(seed, epoch as u64, u64::MAX, 0).shuffle(&mut order);
     }
+    order
 }
 
 impl<R: Arithmetic> BatchSource<R> for Shuffled<'_, R> {
@@ -172,7 +176,11 @@ impl<R: Arithmetic> BatchSource<R> for Shuffled<'_, R> {
     }
 
     fn batch(&self, epoch: usize, index: usize) -> Cow<'_, Batch<R>> {
-        let order = self.order(epoch);
+        let mut drawn = self.drawn.borrow_mut();
+        if drawn.0 != epoch {
+            *drawn = (epoch, order(self.data.len(), self.seed, epoch));
+        }
+        let order = &drawn.1;
         let end = ((index + 1) * self.batch).min(order.len());
         let mut batch = Batch::of(self.data, &order[index * self.batch..end]);
         if self.continues {
