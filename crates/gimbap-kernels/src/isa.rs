@@ -51,10 +51,17 @@ impl Isa {
 
     /// The one in use.
     pub fn active() -> Isa {
-        let selected = SELECTED.load(Ordering::Relaxed);
-        if let Some(isa) = Isa::ALL.into_iter().find(|isa| *isa as u8 == selected) {
-            return isa;
+        match SELECTED.load(Ordering::Relaxed) {
+            1 => Isa::Scalar,
+            2 => Isa::Avx2,
+            3 => Isa::Avx512,
+            4 => Isa::Neon,
+            _ => Isa::choose(),
         }
+    }
+
+    #[cold]
+    fn choose() -> Isa {
         let wanted = std::env::var("GIMBAP_ISA").ok();
         let named = wanted.and_then(|name| Isa::ALL.into_iter().find(|isa| isa.to_string() == name));
         let best = Isa::available().pop().unwrap_or(Isa::Scalar);

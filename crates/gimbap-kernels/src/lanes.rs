@@ -50,8 +50,10 @@ pub trait Token: Copy {
     type Elem: Real;
     /// The vector.
     type V: Lanes;
-    /// Vectors in a panel of packed weights: as many as leave registers for [`crate::TILE_ROWS`] rows.
-    const PANEL: usize;
+    /// Vectors of columns in a register tile.
+    const PANEL: usize = 4;
+    /// Rows in a register tile: as many as there are registers for.
+    const ROWS: usize;
     /// Lanes in a vector.
     const WIDTH: usize;
     /// `x` in every lane.
@@ -100,7 +102,7 @@ pub struct ScalarF64;
 impl Token for ScalarF64 {
     type Elem = f64;
     type V = f64;
-    const PANEL: usize = 4;
+    const ROWS: usize = 6;
     const WIDTH: usize = 1;
     #[inline(always)]
     fn splat(self, x: f64) -> f64 {
@@ -135,7 +137,7 @@ pub struct F32s<S: Simd>(S, S::f32s);
 impl<S: Simd> Token for VectorF32<S> {
     type Elem = f32;
     type V = F32s<S>;
-    const PANEL: usize = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
+    const ROWS: usize = if S::REGISTER_COUNT >= 32 { 6 } else { 3 };
     const WIDTH: usize = S::F32_LANES;
 
     #[inline(always)]

@@ -4,12 +4,14 @@
 //! - [`Real`]: the number types; [`Lanes`], [`Token`]: one vector type for every instruction set, with `exp`,
 //!   `tanh` and `sigmoid`; [`Isa`]: which set runs.
 //! - [`packed`]: the small product that a recurrence repeats at every step.
+//! - [`outer`]: weight gradients, sums of outer products over all rows.
 //! - [`product`](product()): the large products over all steps at once.
 //! - [`rows`]: softmax and the like over rows.
 //! - [`slabs`]: a buffer shared out to threads by rows.
 
 mod isa;
 mod lanes;
+pub mod outer;
 pub mod packed;
 mod product;
 mod real;
@@ -18,7 +20,6 @@ pub mod slabs;
 
 pub use isa::{Isa, Kernel};
 pub use lanes::{F32s, Lanes, ScalarF64, Token, VectorF32};
-pub use packed::TILE_ROWS;
 pub use product::{View, product};
 pub use real::Real;
 
@@ -30,6 +31,8 @@ pub trait Arithmetic: Real {
     fn pack(pack: packed::Pack<'_, Self>);
     #[doc(hidden)]
     fn multiply(multiply: packed::Multiply<'_, Self>);
+    #[doc(hidden)]
+    fn outer(share: outer::Share<'_, Self>);
     #[doc(hidden)]
     fn softmax(row: &mut [Self]) -> Self;
     #[doc(hidden)]
@@ -48,6 +51,9 @@ macro_rules! arithmetic {
             }
             fn multiply(multiply: packed::Multiply<'_, $type>) {
                 $run(multiply)
+            }
+            fn outer(share: outer::Share<'_, $type>) {
+                $run(share)
             }
             fn softmax(row: &mut [$type]) -> $type {
                 $run(rows::Softmax(row))

@@ -1,28 +1,50 @@
 //! The recurrent product: a small matrix, packed once, times a few rows, many times.
 //!
-//! `W [k, n]` is stored in panels `[n / panel][k][panel]`, a panel being `Token::PANEL` vectors wide, so that the
-//! inner loop reads it front to back. A register tile of [`TILE_ROWS`] rows by one panel runs over `k`; every
-//! output is one chain of multiply-adds in the order of `k`, so its bits depend neither on how many rows share
-//! the tile nor on how rows are shared out to threads.
+//! The columns of `W [k, gates * units]` stand gate by gate. They are packed in *groups*: a few vectors of units,
+//! with the columns of all gates for them side by side, `[units / group][k][gates * group]`. So the inner loop reads
+//! the weights front to back, and what it has summed is all that a cell needs to go on with these units while they
+//! are still in the cache. A matrix without gates is packed with `gates = 1`, one panel a group.
+//!
+//! A register tile of [`Token::ROWS`] rows by up to [`Token::PANEL`] vectors runs over `k`; every output is one chain
+//! of multiply-adds in the order of `k`, so its bits depend neither on how many rows share the tile nor on how rows
+//! are shared out to threads.
+
+use std::ops::Range;
 
 use crate::isa::Kernel;
 use crate::lanes::{Lanes, Token};
 use crate::{Arithmetic, Real};
 
-/// Rows in a register tile.
-pub const TILE_ROWS: usize = 6;
-
-/// Panels start on a cache line.
+/// Groups start on a cache line.
 const ALIGNMENT: usize = 64;
 
-/// A matrix `[k, n]` in panels, for [`multiply`].
+/// A matrix `[k, gates * units]` in groups, for [`multiply`] and [`multiply_group`].
 #[derive(Clone, Debug, Default)]
 pub struct Packed<R> {
     k: usize,
-    n: usize,
-    panel: usize,
+    gates: usize,
+    units: usize,
+    group: usize,
     start: usize,
     data: Vec<R>,
+}
+
+/// A matrix to be packed: entry `(i, gate, unit)` is
+/// `values[i * row_stride + (gate * units + unit) * column_stride]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a, R> {
+    /// Where the entries are.
+    pub values: &'a [R],
+    /// Rows.
+    pub k: usize,
+    /// Blocks of columns.
+    pub gates: usize,
+    /// Columns in a block.
+    pub units: usize,
+    /// From a row to the next.
+    pub row_stride: usize,
+    /// From a column to the next.
+    pub column_stride: usize,
 }
 
 impl<R: Real> Packed<R> {
@@ -31,139 +53,193 @@ impl<R: Real> Packed<R> {
         self.k
     }
 
-    /// Columns of the matrix.
-    pub fn n(&self) -> usize {
-        self.n
+    /// Columns of the matrix in each gate.
+    pub fn units(&self) -> usize {
+        self.units
+    }
+
+    /// The number of groups.
+    pub fn groups(&self) -> usize {
+        self.units.div_ceil(self.group)
+    }
+
+    /// The units of a group.
+    pub fn units_of(&self, group: usize) -> Range<usize> {
+        group * self.group..((group + 1) * self.group).min(self.units)
     }
 }
 
 impl<R: Arithmetic> Packed<R> {
     /// An empty one, to be filled by [`Packed::pack`].
     pub fn new() -> Self {
-        Packed { k: 0, n: 0, panel: 1, start: 0, data: Vec::new() }
+        Packed { k: 0, gates: 1, units: 0, group: 1, start: 0, data: Vec::new() }
     }
 
-    /// Takes the `[k, n]` matrix whose entry `(i, j)` is `values[i * row_stride + j * column_stride]`. The memory
-    /// of an earlier matrix is used again.
+    /// Takes the matrix, in groups for a cell of `planes >= gates` planes: `planes` times the vectors of a group fit
+    /// the register tile. The memory of an earlier matrix is used again.
     ///
     /// # Panics
-    /// If an entry lies outside `values`.
-    pub fn pack(&mut self, values: &[R], k: usize, n: usize, row_stride: usize, column_stride: usize) {
-        R::pack(Pack { into: self, values, k, n, row_stride, column_stride });
+    /// If an entry lies outside the matrix's values.
+    pub fn pack(&mut self, matrix: Matrix<'_, R>, planes: usize) {
+        R::pack(Pack { into: self, matrix, planes });
     }
 }
 
 #[doc(hidden)]
 pub struct Pack<'a, R> {
     into: &'a mut Packed<R>,
-    values: &'a [R],
-    k: usize,
-    n: usize,
-    row_stride: usize,
-    column_stride: usize,
+    matrix: Matrix<'a, R>,
+    planes: usize,
 }
 
 impl<R: Arithmetic> Kernel<R> for Pack<'_, R> {
     type Output = ();
     #[inline(always)]
     fn call<T: Token<Elem = R>>(self, _: T) {
-        let Pack { into, values, k, n, row_stride, column_stride } = self;
-        let panel = T::PANEL * T::WIDTH;
-        let padded = n.next_multiple_of(T::WIDTH);
+        let Pack { into, matrix, planes } = self;
+        let Matrix { values, k, gates, units, row_stride, column_stride } = matrix;
+        assert!(gates <= planes && planes <= T::PANEL, "more gates than a tile has vectors");
+        let group = T::PANEL / planes * T::WIDTH;
+        let whole = units / group * group;
+        let width = |units: usize| (gates * units).next_multiple_of(T::WIDTH);
         let slack = ALIGNMENT / size_of::<R>();
-        into.data.clear();
-        into.data.resize(k * padded + slack, R::ZERO);
+        // Everything is written below but the padding of the last group.
+        into.data.resize(k * (gates * whole + width(units - whole)) + slack, R::ZERO);
         into.start = into.data.as_ptr().align_offset(ALIGNMENT).min(slack);
-        (into.k, into.n, into.panel) = (k, n, panel);
+        (into.k, into.gates, into.units, into.group) = (k, gates, units, group);
         let mut at = into.start;
-        for first in (0..n).step_by(panel) {
-            let width = panel.min(padded - first);
-            let columns = panel.min(n - first);
-            for i in 0..k {
-                for j in 0..columns {
-                    into.data[at + j] = values[i * row_stride + (first + j) * column_stride];
+        for first in (0..units).step_by(group) {
+            let count = group.min(units - first);
+            let width = width(count);
+            let rows = &mut into.data[at..at + k * width];
+            at += rows.len();
+            for row in rows.chunks_exact_mut(width) {
+                row[gates * count..].fill(R::ZERO);
+            }
+            for gate in 0..gates {
+                let columns = gate * units + first;
+                // Eight columns at a time: as many streams as a cache's set holds lines.
+                for part in (0..count).step_by(8) {
+                    let part = part..(part + 8).min(count);
+                    for (i, row) in rows.chunks_exact_mut(width).enumerate() {
+                        for j in part.clone() {
+                            row[gate * count + j] = values[i * row_stride + (columns + j) * column_stride];
+                        }
+                    }
                 }
-                at += width;
             }
         }
     }
 }
 
 /// What a product adds to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Onto {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Onto<'a, R> {
     /// Nothing: the output is overwritten.
     Zero,
     /// What the output holds.
     Output,
+    /// This row, the same for every row of the output, which is overwritten.
+    Row(&'a [R]),
 }
 
-/// `output = input W` or `output += input W` for `rows` rows: row `i` of the input is
-/// `input[i * input_stride..][..k]`, of the output `output[i * output_stride..][..n]`.
+/// `output = onto + input W`, for the columns of one group and `rows` rows: row `i` of the input is
+/// `input[i * input_stride..][..k]`; row `i` of the output is `output[i * output_stride..]`, with the group's units
+/// gate after gate.
 ///
 /// # Panics
-/// If a row lies outside its slice.
+/// If a row lies outside its slice, or the weights were packed for another instruction set.
+pub fn multiply_group<R: Arithmetic>(
+    weights: &Packed<R>,
+    group: usize,
+    rows: usize,
+    input: (&[R], usize),
+    output: (&mut [R], usize),
+    onto: Onto<'_, R>,
+) {
+    R::multiply(Multiply { weights, group, rows, input, output, onto });
+}
+
+/// `output = onto + input W` for a matrix without gates, all of its columns.
+///
+/// # Panics
+/// As [`multiply_group`]; if the matrix has gates.
 pub fn multiply<R: Arithmetic>(
     weights: &Packed<R>,
     rows: usize,
     input: (&[R], usize),
-    output: (&mut [R], usize),
-    onto: Onto,
+    (output, output_stride): (&mut [R], usize),
+    onto: Onto<'_, R>,
 ) {
-    R::multiply(Multiply { weights, rows, input, output, onto });
+    assert_eq!(weights.gates, 1, "a matrix with gates is multiplied group by group");
+    if rows == 0 {
+        return;
+    }
+    for group in 0..weights.groups() {
+        let units = weights.units_of(group);
+        let onto = if let Onto::Row(row) = onto { Onto::Row(&row[units.clone()]) } else { onto };
+        let output = (&mut output[units.start..], output_stride);
+        R::multiply(Multiply { weights, group, rows, input, output, onto });
+    }
 }
 
 #[doc(hidden)]
 pub struct Multiply<'a, R> {
     weights: &'a Packed<R>,
+    group: usize,
     rows: usize,
     input: (&'a [R], usize),
     output: (&'a mut [R], usize),
-    onto: Onto,
+    onto: Onto<'a, R>,
 }
 
 impl<R: Arithmetic> Kernel<R> for Multiply<'_, R> {
     type Output = ();
     #[inline(always)]
     fn call<T: Token<Elem = R>>(self, token: T) {
-        let Multiply { weights, rows, input: (input, input_stride), output: (output, output_stride), onto } =
-            self;
-        let Packed { k, n, panel, start, ref data } = *weights;
-        if rows == 0 || n == 0 {
+        let Multiply {
+            weights,
+            group,
+            rows,
+            input: (input, input_stride),
+            output: (output, output_stride),
+            onto,
+        } = self;
+        let Packed { k, gates, start, .. } = *weights;
+        if rows == 0 {
             return;
         }
-        assert_eq!(panel, T::PANEL * T::WIDTH, "weights packed for another instruction set");
+        assert_eq!(weights.group % T::WIDTH, 0, "weights packed for another instruction set");
+        let columns = gates * weights.units_of(group).len();
+        let vectors = columns.div_ceil(T::WIDTH);
+        assert!(vectors <= T::PANEL, "weights packed for another instruction set");
         assert!((rows - 1) * input_stride + k <= input.len(), "input rows outside the slice");
-        assert!((rows - 1) * output_stride + n <= output.len(), "output rows outside the slice");
-        let mut at = start;
-        for first in (0..n).step_by(panel) {
-            let vectors = panel.min(n - first).div_ceil(T::WIDTH);
-            let columns = panel.min(n - first);
-            let block = &data[at..at + k * vectors * T::WIDTH];
-            at += block.len();
-            let mut row = 0;
-            while row < rows {
-                let count = TILE_ROWS.min(rows - row);
-                let tile = Tile {
-                    block,
-                    k,
-                    input: &input[row * input_stride..],
-                    input_stride,
-                    output: &mut output[row * output_stride + first..],
-                    output_stride,
-                    columns,
-                    onto,
-                };
-                match count {
-                    1 => tile.rows::<T, 1>(token, vectors),
-                    2 => tile.rows::<T, 2>(token, vectors),
-                    3 => tile.rows::<T, 3>(token, vectors),
-                    4 => tile.rows::<T, 4>(token, vectors),
-                    5 => tile.rows::<T, 5>(token, vectors),
-                    _ => tile.rows::<T, 6>(token, vectors),
-                }
-                row += count;
+        assert!((rows - 1) * output_stride + columns <= output.len(), "output rows outside the slice");
+        let first = start + group * k * gates * weights.group;
+        let block = &weights.data[first..first + k * vectors * T::WIDTH];
+        let mut row = 0;
+        for tiles in (1..=rows.div_ceil(T::ROWS)).rev() {
+            let count = (rows - row).div_ceil(tiles);
+            let tile = Tile {
+                block,
+                k,
+                input: &input[row * input_stride..],
+                input_stride,
+                output: &mut output[row * output_stride..],
+                output_stride,
+                columns,
+                onto,
+            };
+            match count {
+                1 => tile.rows::<T, 1>(token, vectors),
+                2 => tile.rows::<T, 2>(token, vectors),
+                3 => tile.rows::<T, 3>(token, vectors),
+                4 if T::ROWS > 3 => tile.rows::<T, 4>(token, vectors),
+                5 if T::ROWS > 3 => tile.rows::<T, 5>(token, vectors),
+                _ if T::ROWS > 3 => tile.rows::<T, 6>(token, vectors),
+                _ => unreachable!("no more than T::ROWS rows"),
             }
+            row += count;
         }
     }
 }
@@ -176,7 +252,7 @@ struct Tile<'a, R> {
     output: &'a mut [R],
     output_stride: usize,
     columns: usize,
-    onto: Onto,
+    onto: Onto<'a, R>,
 }
 
 impl<R: Arithmetic> Tile<'_, R> {
@@ -195,11 +271,14 @@ impl<R: Arithmetic> Tile<'_, R> {
         let Tile { block, k, input, input_stride, output, output_stride, columns, onto } = self;
         let zero = token.splat(R::ZERO);
         let mut sums = [[zero; V]; M];
-        if onto == Onto::Output {
-            for (i, row) in sums.iter_mut().enumerate() {
-                for (v, sum) in row.iter_mut().enumerate() {
-                    *sum = token.load(&output[i * output_stride + v * T::WIDTH..i * output_stride + columns]);
-                }
+        for (i, row) in sums.iter_mut().enumerate() {
+            let from = match onto {
+                Onto::Zero => continue,
+                Onto::Output => &output[i * output_stride..],
+                Onto::Row(row) => row,
+            };
+            for (v, sum) in row.iter_mut().enumerate() {
+                *sum = token.load(&from[v * T::WIDTH..columns]);
             }
         }
         // Plain loops, here and below: `array::from_fn` is not always inlined, and a call that is not leaves the

@@ -1,6 +1,6 @@
 //! The packed product and the large product against a loop, on every instruction set of this machine.
 
-use gimbap_kernels::packed::{Onto, Packed, multiply};
+use gimbap_kernels::packed::{Matrix, Onto, Packed, multiply};
 use gimbap_kernels::{Isa, View, product, slabs};
 
 fn values(n: usize, seed: u32) -> Vec<f32> {
@@ -32,7 +32,7 @@ fn packed_product_is_the_product_and_each_row_keeps_its_bits() {
         for (m, k, n) in [(1, 1, 1), (1, 3, 17), (5, 8, 65), (7, 34, 136), (13, 130, 130), (25, 16, 64)] {
             let (a, b, c) = (values(m * k, 1), values(k * n, 2), values(m * n, 3));
             let mut packed = Packed::new();
-            packed.pack(&b, k, n, n, 1);
+            packed.pack(Matrix { values: &b, k, gates: 1, units: n, row_stride: n, column_stride: 1 }, 1);
             let mut transposed = vec![0.0; k * n];
             for i in 0..k {
                 for j in 0..n {
@@ -40,7 +40,10 @@ fn packed_product_is_the_product_and_each_row_keeps_its_bits() {
                 }
             }
             let mut packed_transposed = Packed::new();
-            packed_transposed.pack(&transposed, k, n, 1, k);
+            packed_transposed.pack(
+                Matrix { values: &transposed, k, gates: 1, units: n, row_stride: 1, column_stride: k },
+                1,
+            );
             let mut out = c.clone();
             multiply(&packed, m, (&a, k), (&mut out, n), Onto::Output);
             for (y, exact) in out.iter().zip(by_loop(m, k, n, &a, &b, &c)) {

@@ -2,31 +2,32 @@
 //! time, for every cell.
 //!
 //! The batch's rows are shared out to threads, and a thread carries its rows through all steps without waiting for
-//! another. Per step: the planes take the bias, then `W_x x_t` and `W_h h_{t-1}` by the packed product (weights
-//! packed once per call), then the cell's arithmetic in place. Backward likewise in reverse; what is summed over
-//! time (`dW_x, dW_h, db`), and `dx`, is formed afterwards by large products over fixed blocks of steps, last first.
+//! another. At a step it goes through the hidden units group by group: bias, `W_x x_t` and `W_h h_{t-1}` by the packed
+//! product (weights packed once per change of them) into a tile, and then the cell's arithmetic on the tile, while
+//! that is in the nearest cache. Backward likewise in reverse: the product that gives a group its `d_h` is followed by
+//! the cell's backward arithmetic for these units. What is summed over time (`dW_x, dW_h, db`), and `dx`, is formed
+//! afterwards over all rows.
 //!
 //! Buffers, with `N` the rows of the layout and `P` the cell's planes:
 //!
 //! | buffer | shape | holds |
 //! |---|---|---|
-//! | `planes` | `[N, P H]` | pre-activations, then what backward needs, then gradients of pre-activations |
+//! | `planes` | `[N, P H]` | what backward needs, then gradients of pre-activations |
 //! | `h` | `[N, H]` | the output sequence, owned by the caller |
 //! | `c` | `[N, H]` | the second state, of cells that have one |
 //! | `initial`, `last` | `[B, H]` each | the states before the first and after each row's last step |
 
-mod step;
+mod backward;
+mod forward;
+mod gradients;
+mod units;
 
-use std::ops::Range;
-
-use gimbap_kernels::packed::{Onto, Packed, multiply};
-use gimbap_kernels::slabs::{self, Part};
-use gimbap_kernels::{Arithmetic, View, product};
+use gimbap_kernels::packed::{Matrix, Packed};
+use gimbap_kernels::{Arithmetic, slabs};
 use rayon::prelude::*;
 
-use crate::cell::{Cell, MAX_STATES, Planes, Product, Stage};
+use crate::cell::{Cell, MAX_STATES, Planes};
 use crate::data::layout::Layout;
-use step::{Backward, Forward, Operand, OperandBackward};
 
 /// A recurrent layer's parameters.
 #[derive(Clone, Copy, Debug)]
@@ -109,11 +110,22 @@ pub struct Recurrence<R, C> {
     hidden: usize,
     w_x: Packed<R>,
     w_h: Vec<Packed<R>>,
-    w_h_transposed: Vec<Packed<R>>,
+    /// `[P H]`, in the order of the groups: plane after plane for the units of a group.
     bias: Vec<R>,
+    /// For the backward pass, packed when one comes.
+    transposed: Option<Transposed<R>>,
+    spare: Option<Transposed<R>>,
     planes: Vec<R>,
     c: Vec<R>,
-    scratch: Vec<R>,
+    /// One for each part.
+    work: Vec<forward::Work<R>>,
+}
+
+#[derive(Debug)]
+struct Transposed<R> {
+    w_x: Option<Packed<R>>,
+    with_input: bool,
+    w_h: Vec<Packed<R>>,
 }
 
 /// Calls below this many multiply-adds stay on the calling thread.
@@ -176,11 +188,12 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             hidden,
             w_x: Packed::new(),
             w_h: C::PRODUCTS.iter().map(|_| Packed::new()).collect(),
-            w_h_transposed: C::PRODUCTS.iter().map(|_| Packed::new()).collect(),
             bias: Vec::new(),
+            transposed: None,
+            spare: None,
             planes: Vec::new(),
             c: Vec::new(),
-            scratch: Vec::new(),
+            work: Vec::new(),
         }
     }
 }
@@ -200,17 +213,28 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
 
     fn pack(&mut self, weights: &Weights<'_, R>) {
         let (h, columns) = (self.hidden, C::GATES * self.hidden);
-        self.w_x.pack(weights.w_x, self.input, columns, columns, 1);
+        let matrix =
+            |values, k, gates| Matrix { values, k, gates, units: h, row_stride: columns, column_stride: 1 };
+        let mut tasks = vec![(&mut self.w_x, matrix(weights.w_x, self.input, C::GATES), Self::PLANES)];
+        for (product, w_h) in C::PRODUCTS.iter().zip(&mut self.w_h) {
+            tasks.push((w_h, matrix(&weights.w_h[product.first_gate * h..], h, product.gates), Self::PLANES));
+        }
+        pack_all(tasks);
+        if let Some(transposed) = self.transposed.take() {
+            self.spare = Some(transposed);
+        }
+
+        let mut planes = vec![R::ZERO; Self::PLANES * h];
+        planes[..columns].copy_from_slice(weights.b);
+        for product in C::PRODUCTS.iter().filter(|_| C::RECURRENT_BIAS) {
+            let width = product.gates * h;
+            let bias = planes[product.plane * h..][..width].iter_mut();
+            bias.zip(&weights.b_h[product.first_gate * h..]).for_each(|(to, b)| *to += *b);
+        }
         self.bias.clear();
-        self.bias.resize(Self::PLANES * h, R::ZERO);
-        self.bias[..columns].copy_from_slice(weights.b);
-        for (index, product) in C::PRODUCTS.iter().enumerate() {
-            let (first, width) = (product.first_gate * h, product.gates * h);
-            self.w_h[index].pack(&weights.w_h[first..], h, width, columns, 1);
-            self.w_h_transposed[index].pack(&weights.w_h[first..], width, h, 1, columns);
-            if C::RECURRENT_BIAS {
-                let bias = &mut self.bias[product.plane * h..][..width];
-                bias.iter_mut().zip(&weights.b_h[first..]).for_each(|(to, b)| *to += *b);
+        for units in (0..self.w_x.groups()).map(|group| self.w_x.units_of(group)) {
+            for plane in planes.chunks_exact(h) {
+                self.bias.extend_from_slice(&plane[units.clone()]);
             }
         }
     }
@@ -226,6 +250,7 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
         planes.resize(if keep { n * stride } else { 0 }, R::ZERO);
         let mut c = std::mem::take(&mut self.c);
         let cuts = layout.cuts(self.threads(layout));
+        let mut work = self.take_work(cuts.len());
         let widths = [self.hidden, if Self::STATES > 1 { self.hidden } else { 0 }];
         {
             let initial = &*state;
@@ -237,18 +262,18 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
                 .into_iter()
                 .zip(h_parts.into_iter().zip(c_parts))
                 .zip(cuts.windows(2))
-                .map(|((planes, (h, c)), cut)| (cut[0]..cut[1], planes, [h, c]))
+                .zip(&mut work)
+                .map(|(((planes, (h, c)), cut), work)| (cut[0]..cut[1], planes, [h, c], work))
                 .collect();
-            let run = |(rows, planes, states)| {
-                self.forward_part(segment, initial, rows, planes, states, keep);
+            let run = |(rows, planes, states, work)| {
+                self.forward_part(segment, initial, rows, planes, states, keep, work);
             };
             for_each(parts, run);
         }
         for (plane, values) in [&*h, &c].into_iter().enumerate().take(Self::STATES) {
             copy_last(layout, values, self.hidden, &mut state.0[plane]);
         }
-        self.planes = planes;
-        self.c = c;
+        (self.planes, self.c, self.work) = (planes, c, work);
     }
 
     fn state_after(&self, layout: &Layout, t: usize, h: &[R], state: &mut State<R>) {
@@ -268,10 +293,12 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
         gradients: Gradients<'_, R>,
         d_x: Option<&mut Vec<R>>,
     ) {
-        let Segment { weights, layout, .. } = *segment;
+        let layout = segment.layout;
         let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
+        self.transpose(&segment.weights, d_x.is_some());
         let mut planes = std::mem::take(&mut self.planes);
         let cuts = layout.cuts(self.threads(layout));
+        let mut work = self.take_work(cuts.len());
         let batch = [0, layout.batch()];
         {
             let widths = [hidden, if Self::STATES > 1 { hidden } else { 0 }];
@@ -281,27 +308,21 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
                 .zip(slabs::split(d_h_state, widths[0], &batch, &cuts))
                 .zip(slabs::split(d_c_state, widths[1], &batch, &cuts))
                 .zip(cuts.windows(2))
-                .map(|(((planes, d_h), d_c), cut)| (cut[0]..cut[1], planes, [d_h, d_c]))
+                .zip(&mut work)
+                .map(|((((planes, d_h), d_c), cut), work)| (cut[0]..cut[1], planes, [d_h, d_c], work))
                 .collect();
-            let run = |(rows, planes, d_state)| {
-                self.backward_part(segment, kept, d_h, rows, planes, d_state);
+            let run = |(rows, planes, d_state, work)| {
+                self.backward_part(segment, kept, d_h, rows, planes, d_state, work);
             };
             for_each(parts, run);
         }
-        let columns = C::GATES * hidden;
-        if let Some(d_x) = d_x {
+        let w_x = self.transposed.as_ref().and_then(|transposed| transposed.w_x.as_ref());
+        if let (Some(d_x), Some(w_x)) = (d_x, w_x) {
             d_x.resize(layout.rows() * self.input, R::ZERO);
-            let w_x = View::new(weights.w_x, self.input, columns, columns).transposed();
-            for rows in layout.blocks().map(|steps| layout.rows_of(steps)) {
-                let d_planes =
-                    View::new(&planes[rows.start * stride..rows.end * stride], rows.len(), columns, stride);
-                product((&mut d_x[rows.start * self.input..], self.input), false, d_planes, w_x);
-            }
+            self.input_gradient(w_x, &planes, d_x);
         }
-        let mut scratch = std::mem::take(&mut self.scratch);
-        self.sum_gradients(segment, kept, &planes, gradients, &mut scratch);
-        self.scratch = scratch;
-        self.planes = planes;
+        self.add_gradients(segment, kept, &planes, gradients);
+        (self.planes, self.work) = (planes, work);
     }
 
     fn step(
@@ -310,313 +331,65 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
         x: Input<'_, R>,
         prev: &State<R>,
         next: &mut State<R>,
-        planes: &mut Vec<R>,
+        _planes: &mut Vec<R>,
     ) {
-        let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
-        planes.clear();
-        planes.extend_from_slice(&self.bias);
-        self.add_input(weights, x, 0, 1, planes);
+        let mut work = self.take_work(1);
         let prev = prev.0.each_ref().map(|state| &state[..]);
-        for (product, w) in C::PRODUCTS.iter().zip(&self.w_h) {
-            if product.stage == Stage::Hidden {
-                multiply(
-                    w,
-                    1,
-                    (prev[0], hidden),
-                    (&mut planes[product.plane * hidden..], stride),
-                    Onto::Output,
-                );
-            }
-        }
-        if let Some((product, plane, w)) = self.second_product(&self.w_h) {
-            R::run(Operand { cell: self.cell, hidden, planes, h_prev: prev[0] });
-            self.scratch.clear();
-            self.scratch.extend_from_slice(&planes[plane * hidden..(plane + 1) * hidden]);
-            let output = (&mut planes[product.plane * hidden..], stride);
-            multiply(w, 1, (&self.scratch, hidden), output, Onto::Output);
-        }
         let next = next.0.each_mut().map(|state| &mut state[..]);
-        R::run(Forward { cell: self.cell, hidden, planes, prev, next });
+        self.step_once((weights.w_x, x), prev, next, &mut work[0]);
+        self.work = work;
     }
 }
 
 impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
-    fn forward_part(
-        &self,
-        segment: &Segment<'_, R>,
-        initial: &State<R>,
-        rows: Range<usize>,
-        mut planes: Part<'_, R>,
-        mut states: [Part<'_, R>; MAX_STATES],
-        keep: bool,
-    ) {
-        let Segment { weights, layout, x, h_mask } = *segment;
-        let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
-        let mut before = Before::new(hidden, rows.len());
-        let mut operand = vec![R::ZERO; rows.len() * hidden];
-        let mut transient = vec![R::ZERO; if keep { 0 } else { rows.len() * stride }];
-        for t in 0..layout.steps() {
-            let count = layout.active(t).clamp(rows.start, rows.end) - rows.start;
-            if count == 0 {
-                break;
+    /// Packs what the backward pass needs, once after each change of the weights.
+    fn transpose(&mut self, weights: &Weights<'_, R>, input: bool) {
+        let (h, columns) = (self.hidden, C::GATES * self.hidden);
+        let ready = self.transposed.is_some();
+        let transposed = self.transposed.get_or_insert_with(|| {
+            self.spare.take().unwrap_or_else(|| Transposed {
+                w_x: None,
+                w_h: C::PRODUCTS.iter().map(|_| Packed::new()).collect(),
+                with_input: false,
+            })
+        });
+        let matrix =
+            |values, k, units| Matrix { values, k, gates: 1, units, row_stride: 1, column_stride: columns };
+        let mut tasks = Vec::new();
+        if !ready {
+            transposed.with_input = false;
+            for (product, w_h) in C::PRODUCTS.iter().zip(&mut transposed.w_h) {
+                tasks.push((w_h, matrix(&weights.w_h[product.first_gate * h..], product.gates * h, h), 1));
             }
-            let [h_part, c_part] = &mut states;
-            let (prev, next) = if t == 0 {
-                let first = rows.start * hidden;
-                let prev = std::array::from_fn(|s| initial.0[s].get(first..).unwrap_or(&[]));
-                (prev, [h_part.slab_mut(0), c_part.slab_mut(0)])
-            } else {
-                let ((h_prev, h), (c_prev, c)) = (h_part.pair_mut(t - 1, t), c_part.pair_mut(t - 1, t));
-                ([h_prev, c_prev], [h, c])
-            };
-            let marks = layout.resets(t).map(|marks| &marks[rows.start..]);
-            let prev = before.after_resets(prev, marks, count);
-            let planes = if keep { planes.slab_mut(t) } else { &mut transient[..count * stride] };
-            for row in planes.chunks_exact_mut(stride) {
-                row.copy_from_slice(&self.bias);
-            }
-            let first = layout.offsets()[t] + rows.start;
-            self.add_input(&weights, x, first, count, planes);
-            let mask = h_mask.map(|mask| &mask[rows.start * hidden..]);
-            let masked = apply_mask(prev[0], mask, &mut operand, count * hidden);
-            for (product, w) in C::PRODUCTS.iter().zip(&self.w_h) {
-                if product.stage == Stage::Hidden {
-                    multiply(
-                        w,
-                        count,
-                        (masked, hidden),
-                        (&mut planes[product.plane * hidden..], stride),
-                        Onto::Output,
-                    );
-                }
-            }
-            if let Some((product, plane, w)) = self.second_product(&self.w_h) {
-                R::run(Operand { cell: self.cell, hidden, planes, h_prev: prev[0] });
-                gather_plane(planes, stride, plane * hidden, hidden, &mut operand);
-                if let Some(mask) = mask {
-                    operand.iter_mut().zip(mask).for_each(|(x, m)| *x *= *m);
-                }
-                multiply(
-                    w,
-                    count,
-                    (&operand, hidden),
-                    (&mut planes[product.plane * hidden..], stride),
-                    Onto::Output,
-                );
-            }
-            R::run(Forward { cell: self.cell, hidden, planes, prev, next });
         }
+        if input && !transposed.with_input {
+            let w_x = transposed.w_x.get_or_insert_default();
+            tasks.push((w_x, matrix(weights.w_x, columns, self.input), 1));
+            transposed.with_input = true;
+        }
+        pack_all(tasks);
     }
 
-    /// Adds `W_x x_t` for `count` rows from row `first` on.
-    fn add_input(
-        &self,
-        weights: &Weights<'_, R>,
-        x: Input<'_, R>,
-        first: usize,
-        count: usize,
-        planes: &mut [R],
-    ) {
-        let (stride, columns) = (Self::PLANES * self.hidden, C::GATES * self.hidden);
-        match x {
-            Input::Dense(x) => {
-                let x = &x[first * self.input..(first + count) * self.input];
-                multiply(&self.w_x, count, (x, self.input), (planes, stride), Onto::Output);
-            }
-            Input::OneHot { ids, scale } => {
-                for (i, planes) in planes.chunks_exact_mut(stride).enumerate() {
-                    let w = &weights.w_x[ids[first + i] as usize * columns..][..columns];
-                    match scale {
-                        None => planes.iter_mut().zip(w).for_each(|(to, w)| *to += *w),
-                        Some(scale) => {
-                            let s = scale[first + i];
-                            planes.iter_mut().zip(w).for_each(|(to, w)| *to += s * *w);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn second_product<'a>(
-        &self,
-        packed: &'a [Packed<R>],
-    ) -> Option<(&'static Product, usize, &'a Packed<R>)> {
-        C::PRODUCTS.iter().zip(packed).find_map(|(product, packed)| match product.stage {
-            Stage::Operand { plane } => Some((product, plane, packed)),
-            Stage::Hidden => None,
-        })
-    }
-
-    fn backward_part(
-        &self,
-        segment: &Segment<'_, R>,
-        kept: Kept<'_, R>,
-        d_h: Option<&[R]>,
-        rows: Range<usize>,
-        mut planes: Part<'_, R>,
-        mut d_state: [Part<'_, R>; MAX_STATES],
-    ) {
-        let Segment { layout, h_mask, .. } = *segment;
-        let Kept { initial, h } = kept;
-        let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
-        let mut before = Before::new(hidden, rows.len());
-        let mut d_operand = vec![R::ZERO; rows.len() * hidden];
-        let [d_h_state, d_c_state] = &mut d_state;
-        let mut d_state = [d_h_state.slab_mut(0), d_c_state.slab_mut(0)];
-        let states = [h, &self.c];
-        for t in (0..layout.steps()).rev() {
-            let count = layout.active(t).clamp(rows.start, rows.end) - rows.start;
-            if count == 0 {
-                continue;
-            }
-            let at = |t: usize| (layout.offsets()[t] + rows.start) * hidden;
-            let next = std::array::from_fn(|s| states[s].get(at(t)..).unwrap_or(&[]));
-            let prev = std::array::from_fn(|s| match t {
-                0 => initial.0[s].get(rows.start * hidden..).unwrap_or(&[]),
-                _ => states[s].get(at(t - 1)..).unwrap_or(&[]),
-            });
-            let marks = layout.resets(t).map(|marks| &marks[rows.start..]);
-            let prev = before.after_resets(prev, marks, count);
-            let planes = planes.slab_mut(t);
-            let d_output = d_h.map(|d_h| &d_h[at(t)..at(t) + count * hidden]);
-            let [d_h_state, d_c_state] = &mut d_state;
-            let d_states = [&mut d_h_state[..], &mut d_c_state[..]];
-            R::run(Backward { cell: self.cell, hidden, planes, prev, next, d_output, d_state: d_states });
-            let mask = h_mask.map(|mask| &mask[rows.start * hidden..]);
-            if let Some((product, _, w)) = self.second_product(&self.w_h_transposed) {
-                let d_plane = &planes[product.plane * hidden..];
-                multiply(w, count, (d_plane, stride), (&mut d_operand, hidden), Onto::Zero);
-                if let Some(mask) = mask {
-                    d_operand.iter_mut().zip(mask).for_each(|(d, m)| *d *= *m);
-                }
-                let d_h_prev = &mut d_state[0][..];
-                R::run(OperandBackward {
-                    cell: self.cell,
-                    hidden,
-                    planes,
-                    h_prev: prev[0],
-                    d_operand: &d_operand,
-                    d_h_prev,
-                });
-            }
-            let d_h_state = &mut d_state[0][..count * hidden];
-            if mask.is_some() {
-                d_operand.fill(R::ZERO);
-            }
-            let target = if mask.is_some() { &mut d_operand[..] } else { &mut d_h_state[..] };
-            for (product, w) in C::PRODUCTS.iter().zip(&self.w_h_transposed) {
-                if product.stage == Stage::Hidden {
-                    multiply(
-                        w,
-                        count,
-                        (&planes[product.plane * hidden..], stride),
-                        (target, hidden),
-                        Onto::Output,
-                    );
-                }
-            }
-            if let Some(mask) = mask {
-                for ((d, d_masked), m) in d_h_state.iter_mut().zip(&d_operand).zip(mask) {
-                    *d += *d_masked * *m;
-                }
-            }
-            for (b, _) in marks.unwrap_or(&[]).iter().enumerate().take(count).filter(|(_, mark)| **mark) {
-                for d in d_state.iter_mut().filter(|d| !d.is_empty()) {
-                    d[b * hidden..(b + 1) * hidden].fill(R::ZERO);
-                }
-            }
-        }
-    }
-
-    /// `dW_x`, `dW_h`, `db`, `db_h`, from the planes' gradients.
-    fn sum_gradients(
-        &self,
-        segment: &Segment<'_, R>,
-        kept: Kept<'_, R>,
-        planes: &[R],
-        gradients: Gradients<'_, R>,
-        scratch: &mut Vec<R>,
-    ) {
-        let Segment { layout, x, h_mask, .. } = *segment;
-        let Gradients { d_w_x, d_w_h, d_b, d_b_h } = gradients;
-        let (hidden, stride, columns) = (self.hidden, Self::PLANES * self.hidden, C::GATES * self.hidden);
-        for steps in layout.blocks() {
-            let rows = layout.rows_of(steps.clone());
-            let n = rows.len();
-            if n == 0 {
-                continue;
-            }
-            let planes = &planes[rows.start * stride..rows.end * stride];
-            match x {
-                Input::Dense(x) => {
-                    let x = View::new(&x[rows.start * self.input..], n, self.input, self.input);
-                    product((d_w_x, columns), true, x.transposed(), View::new(planes, n, columns, stride));
-                }
-                Input::OneHot { ids, scale } => {
-                    for (i, d) in rows.clone().zip(planes.chunks_exact(stride)) {
-                        let to = &mut d_w_x[ids[i] as usize * columns..][..columns];
-                        let s = scale.map_or(R::ONE, |scale| scale[i]);
-                        to.iter_mut().zip(d).for_each(|(to, d)| *to += s * *d);
-                    }
-                }
-            }
-            for d in planes.chunks_exact(stride) {
-                d_b.iter_mut().zip(d).for_each(|(to, d)| *to += *d);
-            }
-            for product_of in C::PRODUCTS {
-                let (first, width) = (product_of.first_gate * hidden, product_of.gates * hidden);
-                match product_of.stage {
-                    Stage::Hidden => self.gather_previous(segment, kept, steps.clone(), scratch),
-                    Stage::Operand { plane } => {
-                        scratch.resize(n * hidden, R::ZERO);
-                        gather_plane(planes, stride, plane * hidden, hidden, scratch);
-                        if let Some(mask) = h_mask {
-                            mask_steps(layout, steps.clone(), mask, hidden, scratch);
-                        }
-                    }
-                }
-                let operand = View::new(scratch, n, hidden, hidden);
-                let d_planes = View::new(&planes[product_of.plane * hidden..], n, width, stride);
-                product((&mut d_w_h[first..], columns), true, operand.transposed(), d_planes);
-                if C::RECURRENT_BIAS {
-                    for d in planes.chunks_exact(stride) {
-                        let d = &d[product_of.plane * hidden..][..width];
-                        d_b_h[first..first + width].iter_mut().zip(d).for_each(|(to, d)| *to += *d);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The rows of `h_{t-1}` as they entered the product with `W_h`, for the steps of a block.
-    fn gather_previous(
-        &self,
-        segment: &Segment<'_, R>,
-        kept: Kept<'_, R>,
-        steps: Range<usize>,
-        into: &mut Vec<R>,
-    ) {
-        let Segment { layout, h_mask, .. } = *segment;
-        let Kept { initial, h } = kept;
-        let hidden = self.hidden;
-        into.clear();
-        for t in steps.clone() {
-            let count = layout.active(t) * hidden;
-            let from = if t == 0 { &initial.0[0] } else { &h[layout.offsets()[t - 1] * hidden..] };
-            let start = into.len();
-            into.extend_from_slice(&from[..count]);
-            for (b, _) in layout.resets(t).unwrap_or(&[]).iter().enumerate().filter(|(_, mark)| **mark) {
-                into[start + b * hidden..start + (b + 1) * hidden].fill(R::ZERO);
-            }
-        }
-        if let Some(mask) = h_mask {
-            mask_steps(layout, steps, mask, hidden, into);
-        }
+    fn take_work(&mut self, parts: usize) -> Vec<forward::Work<R>> {
+        let mut work = std::mem::take(&mut self.work);
+        work.resize_with(parts.max(work.len()), forward::Work::default);
+        work
     }
 
     fn threads(&self, layout: &Layout) -> usize {
         threads(layout, C::GATES * self.hidden, self.input + self.hidden)
+    }
+}
+
+/// Packs matrices into their places for cells of so many planes, on threads if they are large.
+fn pack_all<R: Arithmetic>(tasks: Vec<(&mut Packed<R>, Matrix<'_, R>, usize)>) {
+    let pack = |(packed, matrix, planes): (&mut Packed<R>, Matrix<'_, R>, usize)| packed.pack(matrix, planes);
+    if tasks.iter().map(|(_, matrix, _)| matrix.k * matrix.gates * matrix.units).sum::<usize>()
+        < PARALLEL_FROM
+    {
+        tasks.into_iter().for_each(pack);
+    } else {
+        tasks.into_par_iter().with_max_len(1).for_each(pack);
     }
 }
 
@@ -646,12 +419,6 @@ fn copy_last<R: Copy>(layout: &Layout, values: &[R], width: usize, last: &mut [R
     }
 }
 
-fn gather_plane<R: Copy>(planes: &[R], stride: usize, start: usize, hidden: usize, into: &mut [R]) {
-    for (row, into) in planes.chunks_exact(stride).zip(into.chunks_exact_mut(hidden)) {
-        into.copy_from_slice(&row[start..start + hidden]);
-    }
-}
-
 fn apply_mask<'a, R: Arithmetic>(h: &'a [R], mask: Option<&[R]>, into: &'a mut [R], n: usize) -> &'a [R] {
     match mask {
         None => &h[..n],
@@ -664,48 +431,34 @@ fn apply_mask<'a, R: Arithmetic>(h: &'a [R], mask: Option<&[R]>, into: &'a mut [
     }
 }
 
-fn mask_steps<R: Arithmetic>(
-    layout: &Layout,
-    steps: Range<usize>,
-    mask: &[R],
-    hidden: usize,
-    rows: &mut [R],
-) {
-    let mut at = 0;
-    for t in steps {
-        let n = layout.active(t) * hidden;
-        rows[at..at + n].iter_mut().zip(mask).for_each(|(x, m)| *x *= *m);
-        at += n;
-    }
-}
-
 /// The states before a step, with rows that begin anew set to zero.
+#[derive(Debug)]
 struct Before<R> {
-    hidden: usize,
-    rows: usize,
     copies: [Vec<R>; MAX_STATES],
 }
 
-impl<R: Arithmetic> Before<R> {
-    fn new(hidden: usize, rows: usize) -> Self {
-        Before { hidden, rows, copies: Default::default() }
+impl<R> Default for Before<R> {
+    fn default() -> Self {
+        Before { copies: Default::default() }
     }
+}
 
+impl<R: Arithmetic> Before<R> {
     fn after_resets<'a>(
         &'a mut self,
         prev: [&'a [R]; MAX_STATES],
         marks: Option<&[bool]>,
         count: usize,
+        hidden: usize,
     ) -> [&'a [R]; MAX_STATES] {
         let Some(marks) = marks.map(|marks| &marks[..count]).filter(|marks| marks.contains(&true)) else {
             return prev;
         };
-        let n = count * self.hidden;
         for (copy, prev) in self.copies.iter_mut().zip(prev).filter(|(_, prev)| !prev.is_empty()) {
-            copy.resize(self.rows * self.hidden, R::ZERO);
-            copy[..n].copy_from_slice(&prev[..n]);
+            copy.clear();
+            copy.extend_from_slice(&prev[..count * hidden]);
             for (b, _) in marks.iter().enumerate().filter(|(_, mark)| **mark) {
-                copy[b * self.hidden..(b + 1) * self.hidden].fill(R::ZERO);
+                copy[b * hidden..(b + 1) * hidden].fill(R::ZERO);
             }
         }
         self.copies.each_ref().map(|copy| &copy[..])

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gimbap_kernels::packed::{Onto, Packed, multiply};
+use gimbap_kernels::packed::{Matrix, Onto, Packed, multiply};
 use gimbap_kernels::rows::{self, Function};
 use gimbap_kernels::{Arithmetic, View, product};
 
@@ -97,7 +97,15 @@ impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
                         (&x[rows.start * i..rows.end * i], &mut output[rows.start * units..rows.end * units]);
                     if n <= FEW_ROWS {
                         if std::mem::take(&mut self.stale) {
-                            self.packed.pack(w, i, units, units, 1);
+                            let matrix = Matrix {
+                                values: w,
+                                k: i,
+                                gates: 1,
+                                units,
+                                row_stride: units,
+                                column_stride: 1,
+                            };
+                            self.packed.pack(matrix, 1);
                         }
                         multiply(&self.packed, n, (x, i), (output, units), Onto::Output);
                     } else {
