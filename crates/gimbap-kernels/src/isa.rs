@@ -101,6 +101,17 @@ pub trait Kernel<R> {
     fn call<T: Token<Elem = R>>(self, token: T) -> Self::Output;
 }
 
+/// The columns of a panel.
+pub(crate) struct Panel;
+
+impl<R: crate::Real> Kernel<R> for Panel {
+    type Output = usize;
+    #[inline(always)]
+    fn call<T: Token<Elem = R>>(self, _: T) -> usize {
+        T::PANEL * T::WIDTH
+    }
+}
+
 struct OnF32<K>(K);
 
 impl<K: Kernel<f32>> WithSimd for OnF32<K> {

@@ -219,15 +219,36 @@ impl<S: Simd> F32s<S> {
         F32s(self.0, self.0.select_f32s(mask, yes.1, no.1))
     }
 
-    /// Between `low` and `high`; NaN stays NaN.
+    /// No more than `high`; NaN stays NaN.
     #[inline(always)]
-    fn clamp(self, low: f32, high: f32) -> Self {
-        let (low, high) = (self.of(low), self.of(high));
-        let below = self.where_above(high, high, self);
-        low.where_above(below, low, below)
+    fn at_most(self, high: f32) -> Self {
+        let high = self.of(high);
+        if S::IS_SCALAR {
+            return self.where_above(high, high, self);
+        }
+        // x86 returns the second operand where one is NaN, Arm the NaN.
+        F32s(self.0, self.0.min_f32s(high.1, self.1))
     }
 
-    /// `2^n` for the integer `n` in `-127..=127` (zero at -127) that the low bits of `rounded` hold.
+    /// No less than `low`; NaN stays NaN.
+    #[inline(always)]
+    fn at_least(self, low: f32) -> Self {
+        let low = self.of(low);
+        if S::IS_SCALAR {
+            return low.where_above(self, low, self);
+        }
+        F32s(self.0, self.0.max_f32s(low.1, self.1))
+    }
+
+    /// `self` with the sign of `sign`; `self` is not negative.
+    #[inline(always)]
+    fn signed(self, sign: Self) -> Self {
+        let s = self.0;
+        let sign = s.and_f32s(sign.1, s.splat_f32s(-0.0));
+        F32s(s, s.or_f32s(self.1, sign))
+    }
+
+    /// `2^n` for the integer `n` in `-127..=128` (zero at -127, infinity at 128) that the low bits of `rounded` hold.
     #[inline(always)]
     fn power_of_two(rounded: Self) -> Self {
         let s = rounded.0;
@@ -235,18 +256,24 @@ impl<S: Simd> F32s<S> {
         F32s(s, s.transmute_f32s_u32s(s.add_u32s(bits, s.splat_u32s(0x3F80_0000))))
     }
 
-    /// `(rounded, n, expm1(r))` of `self = n ln 2 + r`.
+    /// `(rounded, n, r)` of `self = n ln 2 + r`, `n` in the low bits of `rounded`.
     #[inline(always)]
     fn reduce(self) -> (Self, Self, Self) {
         let rounded = self.mul_add(self.of(std::f32::consts::LOG2_E), self.of(ROUND));
         let n = rounded - self.of(ROUND);
         let r = (-n).mul_add(self.of(LN_2_HIGH), self);
-        let r = (-n).mul_add(self.of(LN_2_LOW), r);
+        (rounded, n, (-n).mul_add(self.of(LN_2_LOW), r))
+    }
+
+    /// `e^self - 1` for `|self| <= ln(2)/2`.
+    #[inline(always)]
+    fn small_expm1(self) -> Self {
+        let r = self;
         let q = r.of(0.001_388_249_7).mul_add(r, r.of(0.008_366_647));
         let q = q.mul_add(r, r.of(0.041_667_204));
         let q = q.mul_add(r, r.of(0.166_665_43));
         let q = q.mul_add(r, r.of(0.499_999_98));
-        (rounded, n, (r * r).mul_add(q, r))
+        (r * r).mul_add(q, r)
     }
 }
 
@@ -268,32 +295,32 @@ impl<S: Simd> Lanes for F32s<S> {
 
     #[inline(always)]
     fn exp(self) -> Self {
-        let x = self.clamp(-104.0, 89.0);
-        let (_, n, p) = x.reduce();
+        let x = self.at_most(89.0).at_least(-104.0);
+        let (_, n, r) = x.reduce();
         // In two factors, since 2^n alone would leave the normal numbers at both ends.
         let half = n.mul_add(x.of(0.5), x.of(ROUND));
         let rest = (n - (half - x.of(ROUND))) + x.of(ROUND);
         let first = Self::power_of_two(half);
-        p.mul_add(first, first) * Self::power_of_two(rest)
+        r.small_expm1().mul_add(first, first) * Self::power_of_two(rest)
     }
 
     #[inline(always)]
     fn tanh(self) -> Self {
-        let x = self.clamp(-10.0, 10.0);
-        let magnitude = x.larger(-x);
-        let (rounded, _, p) = (magnitude + magnitude).reduce();
+        let magnitude = F32s(self.0, self.0.abs_f32s(self.1)).at_most(10.0);
+        let x = magnitude + magnitude;
+        let rounded = magnitude.mul_add(x.of(2.0 * std::f32::consts::LOG2_E), x.of(ROUND));
+        // One step will do: where n is large, tanh hardly depends on r.
+        let r = (x.of(ROUND) - rounded).mul_add(x.of(std::f32::consts::LN_2), x);
         let scale = Self::power_of_two(rounded);
-        let e = p.mul_add(scale, scale - x.of(1.0));
-        let t = e / (e + x.of(2.0));
-        x.where_above(x.of(0.0), t, -t)
+        let e = r.small_expm1().mul_add(scale, scale - x.of(1.0));
+        (e / (e + x.of(2.0))).signed(self)
     }
 
     #[inline(always)]
     fn sigmoid(self) -> Self {
-        let (rounded, _, p) = (-self).clamp(-EXP_LIMIT, EXP_LIMIT).reduce();
-        let scale = Self::power_of_two(rounded);
+        // Beyond 88.4, 2^n is infinity, and the result zero.
+        let (rounded, _, r) = (-self).at_most(88.7).at_least(-EXP_LIMIT).reduce();
         let one = self.of(1.0);
-        let y = one / (p.mul_add(scale, scale) + one);
-        (-self).where_above(self.of(EXP_LIMIT), self.of(0.0), y)
+        one / (r.small_expm1() + one).mul_add(Self::power_of_two(rounded), one)
     }
 }

@@ -32,7 +32,10 @@ pub trait Arithmetic: Real {
     #[doc(hidden)]
     fn multiply(multiply: packed::Multiply<'_, Self>);
     #[doc(hidden)]
-    fn outer(share: outer::Share<'_, Self>);
+    fn outer(task: outer::Task<'_, Self>);
+    /// The columns of a panel on the active instruction set.
+    #[doc(hidden)]
+    fn panel() -> usize;
     #[doc(hidden)]
     fn softmax(row: &mut [Self]) -> Self;
     #[doc(hidden)]
@@ -52,8 +55,11 @@ macro_rules! arithmetic {
             fn multiply(multiply: packed::Multiply<'_, $type>) {
                 $run(multiply)
             }
-            fn outer(share: outer::Share<'_, $type>) {
-                $run(share)
+            fn outer(task: outer::Task<'_, $type>) {
+                $run(task)
+            }
+            fn panel() -> usize {
+                $run(isa::Panel)
             }
             fn softmax(row: &mut [$type]) -> $type {
                 $run(rows::Softmax(row))

@@ -1,7 +1,13 @@
 //! Weight gradients: sums of outer products over all rows of a batch, `dW += sum_r a_r^T b_r`.
 //!
-//! The rows come in *chunks*. A chunk's sum is one chain of multiply-adds in the order of its rows, from zero, and is
-//! then added to the output: the bits depend on the chunks alone, not on threads. Threads share the output's rows.
+//! The right operand `b` is the same for all of a layer's gradients, the left ones are its inputs, its states, and one
+//! for the bias. Rows are taken in *chunks*: a chunk's columns of `b` are copied into panels, its left operands side by
+//! side into rows, both small enough for the cache near the core. A chunk's sum is one chain of multiply-adds in the
+//! order of its rows, from zero, and is then added to what is there: the bits depend on the chunks alone, not on how
+//! columns and rows of the outputs are shared out to threads.
+
+use std::marker::PhantomData;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -9,87 +15,128 @@ use crate::isa::Kernel;
 use crate::lanes::{Lanes, Token};
 use crate::{Arithmetic, Real};
 
-/// Rows in a chunk, at most: so many of a panel's columns stay in the cache near the core.
+/// Rows in a chunk, at most.
 pub const CHUNK: usize = 256;
 
-/// Some rows of both operands, one after the other in memory.
-#[derive(Clone, Copy, Debug)]
-pub struct Piece<'a, R> {
-    /// `[rows, m]`.
-    pub left: &'a [R],
-    /// The first row of the right operand.
-    pub first: usize,
-    /// How many.
-    pub rows: usize,
-}
+/// Panels of columns that a task takes: stretches of a row long enough to be fetched ahead.
+const PANELS: usize = 4;
 
-/// The left operand's rows.
+/// Rows of the outputs whose left operands are copied at once.
+const BLOCK: usize = 384;
+
+/// Calls below this many multiply-adds stay on the calling thread.
+const PARALLEL_FROM: usize = 1 << 17;
+
+/// The rows of a left operand, one for each row of the right one.
 #[derive(Clone, Copy, Debug)]
 pub enum Left<'a, R> {
-    /// Chunks of pieces; no chunk has more than [`CHUNK`] rows.
-    Dense(&'a [Vec<Piece<'a, R>>]),
-    /// Row `i` is zero but for `scale[i]` (1 without it) at place `ids[i]`; the ranges are those of the chunks.
+    /// `[N, m]`.
+    Matrix(&'a [R]),
+    /// `N` rows `[m]`; an empty one is zero.
+    Rows(&'a [&'a [R]]),
+    /// Always one; `m` is 1.
+    One,
+    /// Row `i` is zero but for `scale[i]` (1 without it) at place `ids[i]`.
     OneHot {
-        /// One for each row of the right operand.
+        /// `[N]`.
         ids: &'a [u32],
-        /// Likewise.
+        /// `[N]`.
         scale: Option<&'a [R]>,
-        /// Rows of the right operand, chunk by chunk.
-        chunks: &'a [std::ops::Range<usize>],
     },
 }
 
-/// Columns of the right operand and the columns of the output that they make.
-#[derive(Clone, Copy, Debug)]
-pub struct Span {
-    /// The first column of the right operand.
-    pub from: usize,
-    /// The first column of the output.
-    pub to: usize,
-    /// How many.
-    pub columns: usize,
-}
-
-/// One sum of outer products.
+/// A matrix of gradients `[m, columns]`, which several sums may add to, each to columns of its own.
 #[derive(Debug)]
-pub struct Outer<'a, R> {
-    /// `[m, row_stride]`.
-    pub output: &'a mut [R],
-    /// From a row of the output to the next.
-    pub row_stride: usize,
-    /// The left operand, `m` wide.
-    pub left: Left<'a, R>,
-    /// The right operand.
-    pub right: &'a [R],
-    /// From a row of the right operand to the next.
-    pub right_stride: usize,
-    /// Which columns.
-    pub spans: &'a [Span],
+pub struct Output<'a, R> {
+    data: *mut R,
+    m: usize,
+    columns: usize,
+    lifetime: PhantomData<&'a mut [R]>,
 }
 
-/// Adds every sum to its output, on the current pool's threads.
+// SAFETY: an output is an exclusive borrow of its values, and `add_outer_products` checks that no two tasks write the
+// same of them.
+unsafe impl<R: Send> Send for Output<'_, R> {}
+// SAFETY: as above; nothing is read through a shared output but by the task that owns the place.
+unsafe impl<R: Send> Sync for Output<'_, R> {}
+
+impl<'a, R> Output<'a, R> {
+    /// The rows of `data`, each of `columns` values.
+    pub fn new(data: &'a mut [R], columns: usize) -> Self {
+        let m = data.len().checked_div(columns).unwrap_or(0);
+        Output { data: data.as_mut_ptr(), m, columns, lifetime: PhantomData }
+    }
+
+    /// # Safety
+    /// No other borrow of these columns of this row may be alive.
+    #[allow(clippy::mut_from_ref)]
+    unsafe fn row(&self, row: usize, columns: Range<usize>) -> &mut [R] {
+        assert!(row < self.m && columns.end <= self.columns, "outside the output");
+        // SAFETY: inside the borrowed slice by the assertion; alone by the caller's promise.
+        unsafe {
+            std::slice::from_raw_parts_mut(
+                self.data.add(row * self.columns + columns.start),
+                columns.end - columns.start,
+            )
+        }
+    }
+}
+
+/// A left operand and where its products go: to the output's columns from `column` on.
+#[derive(Clone, Copy, Debug)]
+pub struct Term<'a, R> {
+    /// The left operand.
+    pub left: Left<'a, R>,
+    /// The gradients, as many rows as the left operand is wide.
+    pub output: &'a Output<'a, R>,
+    /// The output's first column.
+    pub column: usize,
+}
+
+/// Some columns of the right operand, and all that they are multiplied with.
+#[derive(Clone, Debug)]
+pub struct Sum<'a, R> {
+    /// Columns of the right operand.
+    pub columns: Range<usize>,
+    /// What they make.
+    pub terms: Vec<Term<'a, R>>,
+}
+
+/// Adds every sum to its outputs, over the rows of `right` (rows begin `right_stride` apart) in the order of `chunks`.
 ///
 /// # Panics
-/// If a piece, an id or a span lies outside its slice.
-pub fn add_outer_products<R: Arithmetic>(products: Vec<Outer<'_, R>>) {
-    let threads = rayon::current_num_threads();
+/// If a chunk has more than [`CHUNK`] rows, two terms share columns of an output, or anything lies outside its slice.
+pub fn add_outer_products<R: Arithmetic>(
+    (right, right_stride): (&[R], usize),
+    chunks: &[Range<usize>],
+    sums: &[Sum<'_, R>],
+) {
+    assert!(chunks.iter().all(|chunk| chunk.len() <= CHUNK), "a chunk has at most {CHUNK} rows");
+    let mut places: Vec<_> = sums
+        .iter()
+        .flat_map(|sum| sum.terms.iter().map(|term| (term.output.data, term.column, sum.columns.len())))
+        .collect();
+    places.sort_unstable();
+    for pair in places.windows(2) {
+        assert!(pair[0].0 != pair[1].0 || pair[0].1 + pair[0].2 <= pair[1].1, "two terms for one place");
+    }
+
+    let rows: usize = chunks.iter().map(Range::len).sum();
+    let columns: usize = sums.iter().map(|sum| sum.columns.len()).sum();
+    let threads = if rows * columns * 8 < PARALLEL_FROM { 1 } else { rayon::current_num_threads() };
+    // About two tasks for each thread, of whole panels; where there are too few panels, the outputs' rows are shared.
+    let wanted = if threads == 1 { 1 } else { 2 * threads };
+    let panel = R::panel();
+    let width = (columns / wanted / panel).clamp(1, PANELS) * panel;
+    let pieces: usize = sums.iter().map(|sum| sum.columns.len().div_ceil(width)).sum();
+    let shares = wanted.div_ceil(pieces.max(1));
     let mut tasks = Vec::new();
-    for product in products {
-        let Outer { output, row_stride, left, right, right_stride, spans } = product;
-        let m = output.len() / row_stride;
-        // Whole tiles, about two shares for each thread.
-        let share = m.div_ceil(threads).next_multiple_of(6).max(6);
-        for (index, output) in output.chunks_mut(share * row_stride).enumerate() {
-            tasks.push(Share {
-                output,
-                row_stride,
-                first: index * share,
-                m,
-                left,
-                right,
-                right_stride,
-                spans,
-            });
+    for sum in sums {
+        for first in sum.columns.clone().step_by(width) {
+            for share in 0..shares {
+                let columns = first..(first + width).min(sum.columns.end);
+                tasks.push(Task { right, right_stride, chunks, sum, columns, share: (share, shares) });
+            }
         }
     }
     if threads == 1 {
@@ -99,124 +146,196 @@ pub fn add_outer_products<R: Arithmetic>(products: Vec<Outer<'_, R>>) {
     }
 }
 
-/// The rows of an output from `first` on.
+/// Some columns of a sum, and a share of its outputs' rows.
 #[doc(hidden)]
-pub struct Share<'a, R> {
-    output: &'a mut [R],
-    row_stride: usize,
-    first: usize,
-    m: usize,
-    left: Left<'a, R>,
+pub struct Task<'a, R> {
     right: &'a [R],
     right_stride: usize,
-    spans: &'a [Span],
+    chunks: &'a [Range<usize>],
+    sum: &'a Sum<'a, R>,
+    columns: Range<usize>,
+    share: (usize, usize),
 }
 
-impl<R: Arithmetic> Kernel<R> for Share<'_, R> {
+/// Copies that lie well in the cache, and what has been summed.
+struct Work<R> {
+    /// `[CHUNK, stride]`.
+    left: Vec<R>,
+    /// Rows that lie apart by a power of two would share few lines of the cache.
+    stride: usize,
+    /// `[panels, CHUNK, panel]`.
+    right: Vec<R>,
+    /// `[panels, rows of the share, panel]`.
+    sums: Vec<R>,
+}
+
+impl<R: Arithmetic> Kernel<R> for Task<'_, R> {
     type Output = ();
     #[inline(always)]
-    fn call<T: Token<Elem = R>>(mut self, token: T) {
-        match self.left {
-            Left::Dense(chunks) => {
-                let mut panel = vec![R::ZERO; CHUNK * T::PANEL * T::WIDTH];
-                for chunk in chunks {
-                    self.dense(token, chunk, &mut panel);
+    fn call<T: Token<Elem = R>>(self, token: T) {
+        let width = T::PANEL * T::WIDTH;
+        let total: usize = self.sum.terms.iter().map(Term::rows).sum();
+        let (share, shares) = self.share;
+        let rows = total * share / shares..total * (share + 1) / shares;
+        let panels = self.columns.len().div_ceil(width);
+        let stride = rows.len().min(BLOCK).next_multiple_of(16) + 16;
+        let mut work = Work {
+            left: vec![R::ZERO; CHUNK * stride],
+            stride,
+            right: vec![R::ZERO; panels * CHUNK * width],
+            sums: vec![R::ZERO; panels * rows.len() * width],
+        };
+        self.exchange(&rows, width, &mut work.sums, |output, sums| sums.copy_from_slice(output));
+        for chunk in self.chunks {
+            self.copy_right(token, chunk, &mut work.right);
+            let mut done = 0;
+            for first in rows.clone().step_by(BLOCK) {
+                let block = first..(first + BLOCK).min(rows.end);
+                self.copy_left(chunk, &block, &mut work);
+                for panel in 0..panels {
+                    let vectors = (self.columns.len() - panel * width).min(width).div_ceil(T::WIDTH);
+                    let right = &work.right[panel * CHUNK * width..];
+                    let sums = &mut work.sums[(panel * rows.len() + done) * width..];
+                    let left = (&work.left[..chunk.len() * stride], stride);
+                    multiply(token, left, block.len(), (right, vectors), sums);
                 }
+                done += block.len();
             }
-            Left::OneHot { ids, scale, chunks } => {
-                for row in chunks.iter().cloned().flatten() {
-                    self.one_hot(token, row, ids[row] as usize, scale.map_or(R::ONE, |scale| scale[row]));
-                }
+            if share == 0 {
+                self.one_hot(token, chunk);
             }
         }
+        self.exchange(&rows, width, &mut work.sums, |output, sums| output.copy_from_slice(sums));
     }
 }
 
-impl<R: Arithmetic> Share<'_, R> {
-    #[inline(always)]
-    fn one_hot<T: Token<Elem = R>>(&mut self, token: T, row: usize, id: usize, scale: R) {
-        assert!(id < self.m, "an id outside the output");
-        if !(self.first..self.first + self.output.len() / self.row_stride).contains(&id) {
-            return;
-        }
-        let output = &mut self.output[(id - self.first) * self.row_stride..];
-        let right = &self.right[row * self.right_stride..];
-        let scale = token.splat(scale);
-        for &Span { from, to, columns } in self.spans {
-            let to = output[to..to + columns].chunks_mut(T::WIDTH);
-            for (to, from) in to.zip(right[from..from + columns].chunks(T::WIDTH)) {
-                token.store(to, scale.mul_add(token.load(from), token.load(to)));
-            }
-        }
+impl<R: Real> Term<'_, R> {
+    /// The rows of the output, but of a one-hot operand, which is not copied.
+    fn rows(&self) -> usize {
+        if let Left::OneHot { .. } = self.left { 0 } else { self.output.m }
+    }
+}
+
+impl<R: Real> Task<'_, R> {
+    /// The terms that have some of the rows, with their rows and where these lie in `rows`.
+    fn parts(&self, rows: &Range<usize>) -> impl Iterator<Item = (&Term<'_, R>, Range<usize>, usize)> {
+        let mut before = 0;
+        self.sum.terms.iter().filter_map(move |term| {
+            let start = before;
+            before += term.rows();
+            let (first, last) = (rows.start.max(start), rows.end.min(before));
+            (first < last).then(|| (term, first - start..last - start, first - rows.start))
+        })
     }
 
-    #[inline(always)]
-    fn dense<T: Token<Elem = R>>(&mut self, token: T, chunk: &[Piece<'_, R>], panel: &mut [R]) {
-        let count = self.output.len() / self.row_stride;
-        for &Span { from, to, columns } in self.spans {
-            for at in (0..columns).step_by(T::PANEL * T::WIDTH) {
-                let width = (columns - at).min(T::PANEL * T::WIDTH);
-                let vectors = width.div_ceil(T::WIDTH);
-                self.fill(token, chunk, from + at, width, panel);
-                let mut row = 0;
-                for tiles in (1..=count.div_ceil(T::ROWS)).rev() {
-                    let rows = (count - row).div_ceil(tiles);
-                    let tile = Tile {
-                        chunk,
-                        column: self.first + row,
-                        m: self.m,
-                        panel,
-                        output: &mut self.output[row * self.row_stride + to + at..],
-                        row_stride: self.row_stride,
-                        width,
-                    };
-                    match rows {
-                        1 => tile.rows::<T, 1>(token, vectors),
-                        2 => tile.rows::<T, 2>(token, vectors),
-                        3 => tile.rows::<T, 3>(token, vectors),
-                        4 if T::ROWS > 3 => tile.rows::<T, 4>(token, vectors),
-                        5 if T::ROWS > 3 => tile.rows::<T, 5>(token, vectors),
-                        _ if T::ROWS > 3 => tile.rows::<T, 6>(token, vectors),
-                        _ => unreachable!("no more than T::ROWS rows"),
-                    }
-                    row += rows;
+    /// Hands the outputs' places and those of their sums to `copy`.
+    fn exchange(&self, rows: &Range<usize>, width: usize, sums: &mut [R], copy: impl Fn(&mut [R], &mut [R])) {
+        for (term, part, at) in self.parts(rows) {
+            let column = term.column + self.columns.start - self.sum.columns.start;
+            for (index, row) in part.enumerate() {
+                // SAFETY: `add_outer_products` gave these columns and rows to this task alone.
+                let output = unsafe { term.output.row(row, column..column + self.columns.len()) };
+                for (panel, output) in output.chunks_mut(width).enumerate() {
+                    let sums = &mut sums[(panel * rows.len() + at + index) * width..][..output.len()];
+                    copy(output, sums);
                 }
             }
         }
     }
 
-    /// Copies a panel's columns of the right operand, whole vectors of them, row after row.
+    /// Copies the left operands of some of the outputs' rows side by side.
+    fn copy_left(&self, chunk: &Range<usize>, rows: &Range<usize>, work: &mut Work<R>) {
+        for (term, part, at) in self.parts(rows) {
+            let m = term.output.m;
+            let to = work.left.chunks_exact_mut(work.stride).map(|row| &mut row[at..at + part.len()]);
+            match term.left {
+                Left::Matrix(left) => {
+                    for (to, from) in to.zip(left[chunk.start * m..chunk.end * m].chunks_exact(m)) {
+                        to.copy_from_slice(&from[part.clone()]);
+                    }
+                }
+                Left::Rows(left) => {
+                    for (to, from) in to.zip(&left[chunk.clone()]) {
+                        match from {
+                            [] => to.fill(R::ZERO),
+                            from => to.copy_from_slice(&from[part.clone()]),
+                        }
+                    }
+                }
+                Left::One => to.take(chunk.len()).for_each(|to| to.fill(R::ONE)),
+                Left::OneHot { .. } => {}
+            }
+        }
+    }
+
+    /// Copies the columns of the right operand into panels, each of whole vectors, row after row.
     #[inline(always)]
-    fn fill<T: Token<Elem = R>>(
-        &self,
-        token: T,
-        chunk: &[Piece<'_, R>],
-        column: usize,
-        width: usize,
-        panel: &mut [R],
-    ) {
-        let stride = width.next_multiple_of(T::WIDTH);
-        let mut to = panel.chunks_exact_mut(stride);
-        for piece in chunk {
-            for row in piece.first..piece.first + piece.rows {
-                let from = &self.right[row * self.right_stride + column..][..width];
-                let Some(to) = to.next() else { panic!("more than {CHUNK} rows in a chunk") };
-                for (to, from) in to.chunks_exact_mut(T::WIDTH).zip(from.chunks(T::WIDTH)) {
+    fn copy_right<T: Token<Elem = R>>(&self, token: T, chunk: &Range<usize>, panels: &mut [R]) {
+        let width = T::PANEL * T::WIDTH;
+        for (index, row) in chunk.clone().enumerate() {
+            let from = &self.right[row * self.right_stride..][self.columns.clone()];
+            for (to, from) in panels.chunks_exact_mut(CHUNK * width).zip(from.chunks(width)) {
+                let stride = from.len().next_multiple_of(T::WIDTH);
+                let to = to[index * stride..(index + 1) * stride].chunks_exact_mut(T::WIDTH);
+                for (to, from) in to.zip(from.chunks(T::WIDTH)) {
                     token.store(to, token.load(from));
                 }
             }
         }
     }
+
+    /// Adds the rows of a one-hot operand's chunk, one after the other.
+    #[inline(always)]
+    fn one_hot<T: Token<Elem = R>>(&self, token: T, chunk: &Range<usize>) {
+        for term in &self.sum.terms {
+            let Left::OneHot { ids, scale } = term.left else { continue };
+            let column = term.column + self.columns.start - self.sum.columns.start;
+            for row in chunk.clone() {
+                let from = &self.right[row * self.right_stride..][self.columns.clone()];
+                let scale = token.splat(scale.map_or(R::ONE, |scale| scale[row]));
+                // SAFETY: `add_outer_products` gave these columns to this task and its other shares, and of those only
+                // the first comes here.
+                let to = unsafe { term.output.row(ids[row] as usize, column..column + from.len()) };
+                for (to, from) in to.chunks_mut(T::WIDTH).zip(from.chunks(T::WIDTH)) {
+                    token.store(to, scale.mul_add(token.load(from), token.load(to)));
+                }
+            }
+        }
+    }
 }
 
+/// `sums [rows, panel] += left^T right`, for the rows of one chunk.
+#[inline(always)]
+fn multiply<T: Token>(
+    token: T,
+    (left, stride): (&[T::Elem], usize),
+    rows: usize,
+    (right, vectors): (&[T::Elem], usize),
+    sums: &mut [T::Elem],
+) {
+    let mut row = 0;
+    for tiles in (1..=rows.div_ceil(T::ROWS)).rev() {
+        let count = (rows - row).div_ceil(tiles);
+        let tile = Tile { left: &left[row..], stride, right, sums: &mut sums[row * T::PANEL * T::WIDTH..] };
+        match count {
+            1 => tile.rows::<T, 1>(token, vectors),
+            2 => tile.rows::<T, 2>(token, vectors),
+            3 => tile.rows::<T, 3>(token, vectors),
+            4 if T::ROWS > 3 => tile.rows::<T, 4>(token, vectors),
+            5 if T::ROWS > 3 => tile.rows::<T, 5>(token, vectors),
+            _ if T::ROWS > 3 => tile.rows::<T, 6>(token, vectors),
+            _ => unreachable!("no more than T::ROWS rows"),
+        }
+        row += count;
+    }
+}
+
+/// Up to `T::ROWS` rows of a panel of the outputs.
 struct Tile<'a, R> {
-    chunk: &'a [Piece<'a, R>],
-    column: usize,
-    m: usize,
-    panel: &'a [R],
-    output: &'a mut [R],
-    row_stride: usize,
-    width: usize,
+    left: &'a [R],
+    stride: usize,
+    right: &'a [R],
+    sums: &'a mut [R],
 }
 
 impl<R: Real> Tile<'_, R> {
@@ -232,30 +351,22 @@ impl<R: Real> Tile<'_, R> {
 
     #[inline(always)]
     fn run<T: Token<Elem = R>, const M: usize, const V: usize>(self, token: T) {
-        let Tile { chunk, column, m, panel, output, row_stride, width } = self;
         let zero = token.splat(R::ZERO);
         let mut sums = [[zero; V]; M];
-        let mut weights = panel.chunks_exact(V * T::WIDTH);
-        for piece in chunk {
-            let left = &piece.left[column..(piece.rows - 1) * m + column + M];
-            for (i, weights) in (0..piece.rows).zip(&mut weights) {
-                let mut w = [zero; V];
-                for (v, w) in w.iter_mut().enumerate() {
-                    *w = token.load(&weights[v * T::WIDTH..]);
-                }
-                // SAFETY: `left` reaches to the M values of the piece's last row.
-                let left = unsafe { left.get_unchecked(i * m..i * m + M) };
-                for (sums, left) in sums.iter_mut().zip(left) {
-                    let x = token.splat(*left);
-                    for (sum, w) in sums.iter_mut().zip(w) {
-                        *sum = x.mul_add(w, *sum);
-                    }
+        for (left, right) in self.left.chunks(self.stride).zip(self.right.chunks_exact(V * T::WIDTH)) {
+            let mut w = [zero; V];
+            for (v, w) in w.iter_mut().enumerate() {
+                *w = token.load(&right[v * T::WIDTH..]);
+            }
+            for (sums, left) in sums.iter_mut().zip(&left[..M]) {
+                let x = token.splat(*left);
+                for (sum, w) in sums.iter_mut().zip(w) {
+                    *sum = x.mul_add(w, *sum);
                 }
             }
         }
-        for (i, row) in sums.into_iter().enumerate() {
-            for (v, sum) in row.into_iter().enumerate() {
-                let to = &mut output[i * row_stride + v * T::WIDTH..i * row_stride + width];
+        for (row, to) in sums.into_iter().zip(self.sums.chunks_exact_mut(T::PANEL * T::WIDTH)) {
+            for (sum, to) in row.into_iter().zip(to.chunks_exact_mut(T::WIDTH)) {
                 token.store(to, token.load(to) + sum);
             }
         }

@@ -30,7 +30,7 @@ pub struct Packed<R> {
 }
 
 /// A matrix to be packed: entry `(i, gate, unit)` is
-/// `values[i * row_stride + (gate * units + unit) * column_stride]`.
+/// `values[i * row_stride + (gate * units + unit) * column_stride]`; one of the strides is 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a, R> {
     /// Where the entries are.
@@ -118,16 +118,37 @@ impl<R: Arithmetic> Kernel<R> for Pack<'_, R> {
             }
             for gate in 0..gates {
                 let columns = gate * units + first;
-                // Eight columns at a time: as many streams as a cache's set holds lines.
-                for part in (0..count).step_by(8) {
-                    let part = part..(part + 8).min(count);
+                if column_stride == 1 {
                     for (i, row) in rows.chunks_exact_mut(width).enumerate() {
-                        for j in part.clone() {
-                            row[gate * count + j] = values[i * row_stride + (columns + j) * column_stride];
+                        row[gate * count..(gate + 1) * count]
+                            .copy_from_slice(&values[i * row_stride + columns..][..count]);
+                    }
+                    continue;
+                }
+                assert_eq!(row_stride, 1, "rows or columns lie side by side");
+                for part in (0..count).step_by(8) {
+                    let first = |j: usize| &values[(columns + part + j) * column_stride..][..k];
+                    let rows = rows.chunks_exact_mut(width).map(|row| &mut row[gate * count + part..]);
+                    if part + 8 <= count {
+                        interleave(rows, [0, 1, 2, 3, 4, 5, 6, 7].map(first));
+                    } else {
+                        for (i, row) in rows.enumerate() {
+                            for (j, to) in row.iter_mut().enumerate().take(count - part) {
+                                *to = first(j)[i];
+                            }
                         }
                     }
                 }
             }
+        }
+    }
+}
+
+/// Writes eight columns side by side: as many streams as a set of the cache holds lines.
+fn interleave<'a, R: Real + 'a>(rows: impl Iterator<Item = &'a mut [R]>, columns: [&[R]; 8]) {
+    for (i, row) in rows.enumerate() {
+        for (to, column) in row[..8].iter_mut().zip(columns) {
+            *to = column[i];
         }
     }
 }
