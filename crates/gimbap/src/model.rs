@@ -350,6 +350,14 @@ impl<R: Arithmetic> Model<R> {
         Ok(network)
     }
 
+    /// A network for [`Network::step`] alone.
+    pub(crate) fn stepping_network(&self) -> Result<Network<R>> {
+        let mut network = Network::build(self.input.shape()?, &self.layers, false)?;
+        network.streams()?;
+        network.prepare_steps(&self.values);
+        Ok(network)
+    }
+
     /// The layers that have a state, in order.
     pub fn state_layers(&self) -> Result<Vec<String>> {
         Ok(self.network(false)?.state_sizes().into_iter().map(|(name, ..)| name).collect())

@@ -136,9 +136,14 @@ impl<R: Arithmetic> Network<R> {
         Ok(())
     }
 
-    /// To be called after each change of the parameters.
+    /// To be called after each change of the parameters, before [`Network::body`].
     pub fn prepare(&mut self, parameters: &[R]) {
         self.nodes.iter_mut().for_each(|node| node.layer.prepare(parameters));
+    }
+
+    /// To be called in place of [`Network::prepare`] before [`Network::step`].
+    pub fn prepare_steps(&mut self, parameters: &[R]) {
+        self.nodes.iter_mut().for_each(|node| node.layer.prepare_steps(parameters));
     }
 
     /// Begins new sequences, with these states if given.

@@ -16,6 +16,7 @@
 //! | `initial`, `last` | `[B, H]` each | the states before the first and after each row's last step |
 
 mod step;
+pub mod stepper;
 
 use std::ops::Range;
 
@@ -150,17 +151,6 @@ pub trait Run<R>: Send + std::fmt::Debug {
         d_state: &mut State<R>,
         gradients: Gradients<'_, R>,
         d_x: Option<&mut Vec<R>>,
-    );
-
-    /// One step of one sequence: from `prev` to `next`, with `planes` as work space. Allocates nothing once
-    /// `planes` has its size.
-    fn step(
-        &mut self,
-        weights: &Weights<'_, R>,
-        x: Input<'_, R>,
-        prev: &State<R>,
-        next: &mut State<R>,
-        planes: &mut Vec<R>,
     );
 }
 
@@ -302,41 +292,6 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
         self.sum_gradients(segment, kept, &planes, gradients, &mut scratch);
         self.scratch = scratch;
         self.planes = planes;
-    }
-
-    fn step(
-        &mut self,
-        weights: &Weights<'_, R>,
-        x: Input<'_, R>,
-        prev: &State<R>,
-        next: &mut State<R>,
-        planes: &mut Vec<R>,
-    ) {
-        let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
-        planes.clear();
-        planes.extend_from_slice(&self.bias);
-        self.add_input(weights, x, 0, 1, planes);
-        let prev = prev.0.each_ref().map(|state| &state[..]);
-        for (product, w) in C::PRODUCTS.iter().zip(&self.w_h) {
-            if product.stage == Stage::Hidden {
-                multiply(
-                    w,
-                    1,
-                    (prev[0], hidden),
-                    (&mut planes[product.plane * hidden..], stride),
-                    Onto::Output,
-                );
-            }
-        }
-        if let Some((product, plane, w)) = self.second_product(&self.w_h) {
-            R::run(Operand { cell: self.cell, hidden, planes, h_prev: prev[0] });
-            self.scratch.clear();
-            self.scratch.extend_from_slice(&planes[plane * hidden..(plane + 1) * hidden]);
-            let output = (&mut planes[product.plane * hidden..], stride);
-            multiply(w, 1, (&self.scratch, hidden), output, Onto::Output);
-        }
-        let next = next.0.each_mut().map(|state| &mut state[..]);
-        R::run(Forward { cell: self.cell, hidden, planes, prev, next });
     }
 }
 

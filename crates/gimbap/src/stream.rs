@@ -124,8 +124,7 @@ pub struct Stream<'a, R = f32> {
 
 impl<'a, R: Arithmetic> Stream<'a, R> {
     pub(crate) fn new(model: &'a Model<R>) -> Result<Self> {
-        let mut network = model.network(false)?;
-        network.streams()?;
+        let mut network = model.stepping_network()?;
         network.start(1, None);
         let (layout, _) = Layout::new(&[1]);
         let (ids, width) = match model.input() {

@@ -174,6 +174,11 @@ pub trait Layer<R: Arithmetic>: Send + std::fmt::Debug {
     /// Called after each change of the parameters, before forward.
     fn prepare(&mut self, _parameters: &[R]) {}
 
+    /// Called after each change of the parameters, before [`Layer::step`], in place of [`Layer::prepare`].
+    fn prepare_steps(&mut self, parameters: &[R]) {
+        self.prepare(parameters);
+    }
+
     /// Runs a segment. A layer that ends time takes it in and writes nothing: see [`Layer::emit`].
     fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>);
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use gimbap_kernels::Arithmetic;
+use gimbap_kernels::linear::Exact;
 
 use super::{Activation, Builder, Carry, Layer, LayerSpec, Pass, Recurrent, Shape, Signal, take};
 use crate::cell::gru::Gru;
@@ -10,6 +11,7 @@ use crate::cell::gru_reset_before::GruResetBefore;
 use crate::cell::lstm::Lstm;
 use crate::cell::simple_rnn::{ReluRnn, SimpleRnn};
 use crate::data::layout::Layout;
+use crate::sequence::stepper::{Step, Stepper};
 use crate::sequence::{Gradients, Input, Kept, Recurrence, Run, Segment, State, Weights};
 use crate::{Error, Result};
 
@@ -17,6 +19,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Direction<R> {
     run: Box<dyn Run<R>>,
+    stepper: Box<dyn Step<R>>,
     input: Shape,
     units: usize,
     backwards: bool,
@@ -119,6 +122,7 @@ impl<R: Arithmetic> Direction<R> {
         let last = builder.add(&name(last), &[columns], 0.0, bias, fans(bias, columns));
         Ok(Direction {
             run: Box::new(Recurrence::new(cell, i, h)),
+            stepper: Box::new(Stepper::<R, C, Exact>::new(cell, i, h)),
             input,
             units: h,
             backwards,
@@ -159,6 +163,11 @@ impl<R: Arithmetic> Direction<R> {
     pub(super) fn prepare(&mut self, parameters: &[R]) {
         let weights = self.weights(parameters);
         self.run.pack(&weights);
+    }
+
+    fn prepare_steps(&mut self, parameters: &[R]) {
+        let weights = self.weights(parameters);
+        self.stepper.pack(&weights, matches!(self.input, Shape::Steps(_)));
     }
 
     /// Reverses the rows and draws the masks.
@@ -294,7 +303,6 @@ struct RecurrentLayer<R> {
     sequences: bool,
     carry: Carry<R>,
     h: Vec<R>,
-    planes: Vec<R>,
 }
 
 pub(super) fn build<R: Arithmetic>(
@@ -308,12 +316,16 @@ pub(super) fn build<R: Arithmetic>(
     let units = direction.units();
     let output = if sequences { Shape::Steps(units) } else { Shape::Flat(units) };
     let carry = Carry { state: vec![State::default()], ..Carry::default() };
-    Ok((Box::new(RecurrentLayer { direction, sequences, carry, h: Vec::new(), planes: Vec::new() }), output))
+    Ok((Box::new(RecurrentLayer { direction, sequences, carry, h: Vec::new() }), output))
 }
 
 impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
     fn prepare(&mut self, parameters: &[R]) {
         self.direction.prepare(parameters);
+    }
+
+    fn prepare_steps(&mut self, parameters: &[R]) {
+        self.direction.prepare_steps(parameters);
     }
 
     fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
@@ -393,7 +405,7 @@ impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
             Signal::Ids(ids) => Input::OneHot { ids, scale: None },
             Signal::Values(values) => Input::Dense(values),
         };
-        self.direction.run.step(&weights, x, &initial[0], &mut state[0], &mut self.planes);
+        self.direction.stepper.step(&weights, x, &initial[0], &mut state[0]);
         let output = output.values_mut();
         output.clear();
         output.extend_from_slice(&state[0].0[0]);

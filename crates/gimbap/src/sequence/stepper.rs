@@ -1,0 +1,547 @@
+//! One step of one sequence: the product of `x_t` and `h_{t-1}` with the weights and the cell's arithmetic in one
+//! pass through vector code.
+//!
+//! A step is bound by reading the weights, so these lie on a [`Tape`] in the order in which they are read: for each
+//! tile of units the biases of its planes, then the columns of all its gates side by side, row by row of `W_x`, then
+//! of `W_h`. The sums of a tile stay in registers until the cell has made the tile's new state of them. Tiles are
+//! walked up on one step and down on the next, so that what the cache still holds is read first; no output depends on
+//! another tile, so the direction changes no bit.
+//!
+//! What a weight is ([`Format`]) is the product's affair: a cell sees planes.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use gimbap_kernels::Arithmetic;
+use gimbap_kernels::linear::{Block, Engine, Format, Reader, Row, RowBuffer, RowKernel, RowToken, Tape};
+
+use super::{Input, State, Weights};
+use crate::cell::{Cell, MAX_STATES, Planes, Product, Stage};
+
+/// A [`Stepper`] of any cell and format.
+pub trait Step<R>: Send + std::fmt::Debug {
+    /// Takes the weights; once per change of them. Steps have dense input if `dense`, else one-hot.
+    fn pack(&mut self, weights: &Weights<'_, R>, dense: bool);
+
+    /// One step, from `prev` to `next`. Allocates nothing after the first.
+    fn step(&mut self, weights: &Weights<'_, R>, x: Input<'_, R>, prev: &State<R>, next: &mut State<R>);
+
+    /// Bytes of weights that a step reads.
+    fn weight_bytes(&self) -> usize;
+}
+
+/// A cell that runs step by step, with weights in the format `F`; see the [module](self).
+#[derive(Debug)]
+pub struct Stepper<R, C, F> {
+    cell: C,
+    input: usize,
+    hidden: usize,
+    engine: Engine,
+    part: Part,
+    down: bool,
+    /// Two-stage cells: what the first stage leaves for the second, all planes of a vector of units side by side.
+    planes: Vec<R>,
+    /// Two-stage cells: the second product's operand `[H]`.
+    operand: Vec<R>,
+    format: PhantomData<F>,
+}
+
+/// The units of one thread.
+#[derive(Debug, Default)]
+struct Part {
+    units: Range<usize>,
+    first: Tape,
+    /// Two-stage cells: the blocks of the second product.
+    second: Tape,
+    buffers: [RowBuffer; 2],
+}
+
+/// Which columns of a product feed which planes.
+struct Feed {
+    gates: [usize; Self::MOST],
+    planes: [usize; Self::MOST],
+    len: usize,
+}
+
+impl Feed {
+    const MOST: usize = 4;
+
+    const fn input(gates: usize) -> Feed {
+        let each = [0, 1, 2, 3];
+        Feed { gates: each, planes: each, len: gates }
+    }
+
+    /// The products of the first or of the second stage.
+    const fn hidden(products: &[Product], second: bool) -> Feed {
+        let mut feed = Feed { gates: [0; Self::MOST], planes: [0; Self::MOST], len: 0 };
+        let mut index = 0;
+        while index < products.len() {
+            let product = &products[index];
+            let mut gate = 0;
+            while matches!(product.stage, Stage::Operand { .. }) == second && gate < product.gates {
+                feed.gates[feed.len] = product.first_gate + gate;
+                feed.planes[feed.len] = product.plane + gate;
+                feed.len += 1;
+                gate += 1;
+            }
+            index += 1;
+        }
+        feed
+    }
+
+    /// The plane that the second stage is of.
+    const fn operand(products: &[Product]) -> usize {
+        let mut index = 0;
+        while index < products.len() {
+            if let Stage::Operand { plane } = products[index].stage {
+                return plane;
+            }
+            index += 1;
+        }
+        0
+    }
+}
+
+/// What is known of a cell before it runs.
+struct Facts<C>(C);
+
+impl<C: Cell> Facts<C> {
+    const PLANES: usize = <C::Step<f64> as Planes<f64>>::COUNT;
+    const STATES: usize = <C::State<f64> as Planes<f64>>::COUNT;
+    const X: Feed = Feed::input(C::GATES);
+    const FIRST: Feed = Feed::hidden(C::PRODUCTS, false);
+    const SECOND: Feed = Feed::hidden(C::PRODUCTS, true);
+    const OPERAND: usize = Feed::operand(C::PRODUCTS);
+    /// Vectors of units in a tile: enough sums at once to hide the latency of a multiply-add.
+    const TILE: usize = match C::GATES {
+        1 => 4,
+        _ => 2,
+    };
+}
+
+impl<R: Arithmetic, C: Cell, F: Format> Stepper<R, C, F> {
+    /// For `input` features and `hidden` units.
+    pub fn new(cell: C, input: usize, hidden: usize) -> Self {
+        Stepper {
+            cell,
+            input,
+            hidden,
+            engine: Engine::active(hidden),
+            part: Part::default(),
+            down: false,
+            planes: Vec::new(),
+            operand: Vec::new(),
+            format: PhantomData,
+        }
+    }
+}
+
+impl<R: Arithmetic, C: Cell + std::fmt::Debug, F: Format> Step<R> for Stepper<R, C, F> {
+    fn pack(&mut self, weights: &Weights<'_, R>, dense: bool) {
+        self.engine = Engine::active(self.hidden);
+        self.part.units = 0..self.hidden;
+        let input = if dense { self.input } else { 0 };
+        let Stepper { hidden, part, planes, operand, .. } = self;
+        let pack = Pack::<R, C, F> { part, weights, input, hidden: *hidden, planes, kind: PhantomData };
+        R::run_row(self.engine, pack);
+        operand.resize(if Facts::<C>::SECOND.len > 0 { *hidden } else { 0 }, R::ZERO);
+    }
+
+    fn step(&mut self, weights: &Weights<'_, R>, x: Input<'_, R>, prev: &State<R>, next: &mut State<R>) {
+        let Stepper { cell, hidden, engine, part, down, planes, operand, .. } = self;
+        let (cell, hidden) = (*cell, *hidden);
+        *down = !*down;
+        let x = match x {
+            Input::Dense(x) => Entry::Dense(x),
+            Input::OneHot { ids, .. } => {
+                let columns = C::GATES * hidden;
+                Entry::Row(&weights.w_x[ids[0] as usize * columns..][..columns])
+            }
+        };
+        let prev = prev.0.each_ref().map(|state| &state[..]);
+        let mut next = next.0.each_mut().map(|state| &mut state[..]);
+        let [h, c] = &mut next;
+        let down = *down;
+        let first = First::<R, C, F> {
+            cell,
+            hidden,
+            part,
+            x,
+            prev,
+            next: [h, c],
+            planes,
+            operand,
+            down,
+            format: PhantomData,
+        };
+        R::run_row(*engine, first);
+        if Facts::<C>::SECOND.len > 0 {
+            let second =
+                Second::<R, C, F> { cell, part, operand, prev, next, planes, down, format: PhantomData };
+            R::run_row(*engine, second);
+        }
+    }
+
+    fn weight_bytes(&self) -> usize {
+        self.part.first.len() + self.part.second.len()
+    }
+}
+
+/// A vector of units in a tile, of a part's units.
+#[derive(Clone, Copy)]
+struct Tile {
+    /// The number of the first vector.
+    vector: usize,
+    /// Vectors.
+    count: usize,
+}
+
+/// The tiles of `vectors` vectors, `most` to a tile, and single ones at the end; up, or down from the end.
+struct Tiles {
+    whole: usize,
+    all: usize,
+    most: usize,
+    done: usize,
+    down: bool,
+}
+
+impl Tiles {
+    #[inline(always)]
+    fn new(vectors: usize, most: usize, down: bool) -> Tiles {
+        let whole = vectors / most;
+        Tiles { whole, all: whole + vectors % most, most, done: 0, down }
+    }
+}
+
+impl Iterator for Tiles {
+    type Item = Tile;
+    #[inline(always)]
+    fn next(&mut self) -> Option<Tile> {
+        if self.done == self.all {
+            return None;
+        }
+        let number = if self.down { self.all - 1 - self.done } else { self.done };
+        self.done += 1;
+        Some(match number.checked_sub(self.whole) {
+            None => Tile { vector: number * self.most, count: self.most },
+            Some(single) => Tile { vector: self.whole * self.most + single, count: 1 },
+        })
+    }
+}
+
+/// Writes the tapes of a part.
+struct Pack<'a, R, C, F> {
+    part: &'a mut Part,
+    weights: &'a Weights<'a, R>,
+    /// 0 with one-hot input.
+    input: usize,
+    hidden: usize,
+    planes: &'a mut Vec<R>,
+    kind: PhantomData<(C, F)>,
+}
+
+impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Pack<'_, R, C, F> {
+    fn call<T: RowToken<Elem = R>>(self, _: T) {
+        let Pack { part, weights, input, hidden, planes, .. } = self;
+        let vectors = part.units.len().div_ceil(T::WIDTH);
+        let columns = C::GATES * hidden;
+        let second = Facts::<C>::SECOND.len > 0;
+        planes.resize(if second { vectors * Facts::<C>::PLANES * T::WIDTH } else { 0 }, R::ZERO);
+        part.first.clear();
+        part.second.clear();
+        let mut values = Vec::new();
+        for Tile { vector, count } in Tiles::new(vectors, Facts::<C>::TILE, false) {
+            let units = part.units.start + vector * T::WIDTH..;
+            let lanes = || units.clone().take(count * T::WIDTH);
+            let mut bias = vec![R::ZERO; count * Facts::<C>::PLANES * T::WIDTH];
+            for (lane, unit) in lanes().enumerate().filter(|(_, unit)| part.units.contains(unit)) {
+                let (vector, lane) = (lane / T::WIDTH, lane % T::WIDTH);
+                let to = |plane: usize| (vector * Facts::<C>::PLANES + plane) * T::WIDTH + lane;
+                for gate in 0..C::GATES {
+                    bias[to(gate)] = weights.b[gate * hidden + unit];
+                }
+                if C::RECURRENT_BIAS {
+                    let feed = Facts::<C>::FIRST;
+                    for (gate, plane) in feed.gates.into_iter().zip(feed.planes).take(feed.len) {
+                        bias[to(plane)] += weights.b_h[gate * hidden + unit];
+                    }
+                }
+            }
+            part.first.write_values(&bias);
+            let mut block = |w: &[R], k: usize, feed: Feed, tape: &mut Tape| {
+                values.clear();
+                for row in w.chunks_exact(columns).take(k) {
+                    for vector in 0..count {
+                        for &gate in &feed.gates[..feed.len] {
+                            for unit in units.clone().skip(vector * T::WIDTH).take(T::WIDTH) {
+                                let inside = part.units.contains(&unit);
+                                values.push(if inside { row[gate * hidden + unit] } else { R::ZERO });
+                            }
+                        }
+                    }
+                }
+                let width = count * feed.len * T::WIDTH;
+                tape.write_block::<F, T>(Block { values: &values, k, width });
+            };
+            if input > 0 {
+                block(weights.w_x, input, Facts::<C>::X, &mut part.first);
+            }
+            block(weights.w_h, hidden, Facts::<C>::FIRST, &mut part.first);
+            if second {
+                block(weights.w_h, hidden, Facts::<C>::SECOND, &mut part.second);
+            }
+        }
+    }
+}
+
+/// `x_t`.
+#[derive(Clone, Copy)]
+enum Entry<'a, R> {
+    /// `[I]`.
+    Dense(&'a [R]),
+    /// Of one-hot input, its product: a row of `W_x`, `[G H]`.
+    Row(&'a [R]),
+}
+
+/// A step, or the first stage of one.
+struct First<'a, R, C, F> {
+    cell: C,
+    hidden: usize,
+    part: &'a mut Part,
+    x: Entry<'a, R>,
+    prev: [&'a [R]; MAX_STATES],
+    /// Of the part's units, as are `planes` and `operand`.
+    next: [&'a mut [R]; MAX_STATES],
+    planes: &'a mut [R],
+    operand: &'a mut [R],
+    down: bool,
+    format: PhantomData<F>,
+}
+
+impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for First<'_, R, C, F> {
+    #[inline(always)]
+    fn call<T: RowToken<Elem = R>>(self, token: T) {
+        let First { cell, hidden, part, x, prev, mut next, planes, operand, down, .. } = self;
+        let Part { units, first: tape, buffers: [x_buffer, h_buffer], .. } = part;
+        let x = match x {
+            Entry::Dense(x) => Ok(F::row(token, x, x_buffer)),
+            Entry::Row(row) => Err(row),
+        };
+        let h = F::row(token, prev[0], h_buffer);
+        let vectors = units.len().div_ceil(T::WIDTH);
+        let pace = tape.len() / vectors.max(1);
+        for tile in Tiles::new(vectors, Facts::<C>::TILE, down) {
+            let reader = tape.read(tile.vector * pace);
+            let place = Place { vector: tile.vector, units: units.clone(), hidden };
+            macro_rules! run {
+                ($u:literal) => {
+                    place.first::<T, R, C, F, $u>(
+                        token,
+                        cell,
+                        reader,
+                        (x, h),
+                        &prev,
+                        &mut next,
+                        planes,
+                        operand,
+                    )
+                };
+            }
+            match tile.count {
+                1 => run!(1),
+                2 if Facts::<C>::TILE == 2 => run!(2),
+                _ if Facts::<C>::TILE == 4 => run!(4),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The second stage.
+struct Second<'a, R, C, F> {
+    cell: C,
+    part: &'a mut Part,
+    /// `[H]`.
+    operand: &'a [R],
+    prev: [&'a [R]; MAX_STATES],
+    next: [&'a mut [R]; MAX_STATES],
+    planes: &'a [R],
+    down: bool,
+    format: PhantomData<F>,
+}
+
+impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Second<'_, R, C, F> {
+    #[inline(always)]
+    fn call<T: RowToken<Elem = R>>(self, token: T) {
+        let Second { cell, part, operand, prev, mut next, planes, down, .. } = self;
+        let Part { units, second: tape, buffers: [buffer, _], .. } = part;
+        let q = F::row(token, operand, buffer);
+        let vectors = units.len().div_ceil(T::WIDTH);
+        let pace = tape.len() / vectors.max(1);
+        for tile in Tiles::new(vectors, Facts::<C>::TILE, down) {
+            let reader = tape.read(tile.vector * pace);
+            let place = Place { vector: tile.vector, units: units.clone(), hidden: operand.len() };
+            macro_rules! run {
+                ($u:literal) => {
+                    place.second::<T, R, C, F, $u>(token, cell, reader, q, &prev, &mut next, planes)
+                };
+            }
+            match tile.count {
+                1 => run!(1),
+                2 if Facts::<C>::TILE == 2 => run!(2),
+                _ if Facts::<C>::TILE == 4 => run!(4),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Where a tile lies among the units of a part.
+struct Place {
+    vector: usize,
+    units: Range<usize>,
+    hidden: usize,
+}
+
+impl Place {
+    /// The units of the tile's vector `u`, counted from the part's first.
+    #[inline(always)]
+    fn lanes(&self, u: usize, width: usize) -> Range<usize> {
+        let start = (self.vector + u) * width;
+        start..(start + width).min(self.units.len())
+    }
+
+    /// The states before of the tile's vector `u`.
+    #[inline(always)]
+    fn states<T: RowToken, P: Planes<T::V>>(&self, token: T, u: usize, from: &[&[T::Elem]; MAX_STATES]) -> P {
+        let Range { start, end } = self.lanes(u, T::WIDTH);
+        let mut values = P::splat(token.splat(<T::Elem as gimbap_kernels::Real>::ZERO));
+        for (s, value) in values.values_mut().iter_mut().enumerate() {
+            *value = token.load(&from[s][self.units.start + start..self.units.start + end]);
+        }
+        values
+    }
+
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)] // each is a buffer of its own, with an owner of its own
+    fn first<T: RowToken<Elem = R>, R: Arithmetic, C: Cell, F: Format, const U: usize>(
+        &self,
+        token: T,
+        cell: C,
+        mut reader: Reader<'_>,
+        (x, h): (Result<Row<'_, R>, &[R]>, Row<'_, R>),
+        prev: &[&[R]; MAX_STATES],
+        next: &mut [&mut [R]; MAX_STATES],
+        planes: &mut [R],
+        operand: &mut [R],
+    ) {
+        let mut sums = [C::Step::<T::V>::splat(token.splat(R::ZERO)); U];
+        for sums in &mut sums {
+            for sum in sums.values_mut() {
+                *sum = reader.load(token);
+            }
+        }
+        match x {
+            Ok(x) => add::<T, C::Step<T::V>, F, U>(token, &mut reader, x, &Facts::<C>::X, &mut sums),
+            Err(row) => {
+                for (u, sums) in sums.iter_mut().enumerate() {
+                    let Range { start, end } = self.lanes(u, T::WIDTH);
+                    for gate in 0..C::GATES {
+                        let row = &row[gate * self.hidden + self.units.start..];
+                        let sum = &mut sums.values_mut()[gate];
+                        *sum = *sum + token.load(&row[start..end]);
+                    }
+                }
+            }
+        }
+        add::<T, C::Step<T::V>, F, U>(token, &mut reader, h, &Facts::<C>::FIRST, &mut sums);
+        if Facts::<C>::SECOND.len == 0 {
+            return self.finish::<T, R, C, U>(token, cell, sums, prev, next);
+        }
+        for (u, step) in sums.into_iter().enumerate() {
+            let step = cell.operand(step, self.states(token, u, prev));
+            token.store(&mut operand[self.lanes(u, T::WIDTH)], step.values()[Facts::<C>::OPERAND]);
+            let at = (self.vector + u) * Facts::<C>::PLANES;
+            for (plane, &value) in step.values().iter().enumerate() {
+                token.store(&mut planes[(at + plane) * T::WIDTH..][..T::WIDTH], value);
+            }
+        }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)] // as above
+    fn second<T: RowToken<Elem = R>, R: Arithmetic, C: Cell, F: Format, const U: usize>(
+        &self,
+        token: T,
+        cell: C,
+        mut reader: Reader<'_>,
+        q: Row<'_, R>,
+        prev: &[&[R]; MAX_STATES],
+        next: &mut [&mut [R]; MAX_STATES],
+        planes: &[R],
+    ) {
+        let mut sums = [C::Step::<T::V>::splat(token.splat(R::ZERO)); U];
+        for (u, sums) in sums.iter_mut().enumerate() {
+            let at = (self.vector + u) * Facts::<C>::PLANES;
+            for (plane, sum) in sums.values_mut().iter_mut().enumerate() {
+                *sum = token.load(&planes[(at + plane) * T::WIDTH..][..T::WIDTH]);
+            }
+        }
+        add::<T, C::Step<T::V>, F, U>(token, &mut reader, q, &Facts::<C>::SECOND, &mut sums);
+        self.finish::<T, R, C, U>(token, cell, sums, prev, next);
+    }
+
+    /// The cell's arithmetic, and the states after.
+    #[inline(always)]
+    fn finish<T: RowToken<Elem = R>, R: Arithmetic, C: Cell, const U: usize>(
+        &self,
+        token: T,
+        cell: C,
+        sums: [C::Step<T::V>; U],
+        prev: &[&[R]; MAX_STATES],
+        next: &mut [&mut [R]; MAX_STATES],
+    ) {
+        for (u, step) in sums.into_iter().enumerate() {
+            let (state, _) = cell.forward(step, self.states(token, u, prev));
+            let lanes = self.lanes(u, T::WIDTH);
+            for (next, &value) in next.iter_mut().zip(state.values()).take(Facts::<C>::STATES) {
+                token.store(&mut next[lanes.clone()], value);
+            }
+        }
+    }
+}
+
+/// Adds the product of `row` with the tape's next block to the planes that it feeds.
+#[inline(always)]
+fn add<T: RowToken, P: Planes<T::V>, F: Format, const U: usize>(
+    token: T,
+    reader: &mut Reader<'_>,
+    row: Row<'_, T::Elem>,
+    feed: &Feed,
+    sums: &mut [P; U],
+) {
+    macro_rules! of {
+        ($n:literal) => {{
+            let mut flat = [token.splat(<T::Elem as gimbap_kernels::Real>::ZERO); $n];
+            for u in 0..U {
+                for gate in 0..feed.len {
+                    flat[u * feed.len + gate] = sums[u].values()[feed.planes[gate]];
+                }
+            }
+            reader.accumulate::<F, T, $n>(token, row, &mut flat);
+            for u in 0..U {
+                for gate in 0..feed.len {
+                    sums[u].values_mut()[feed.planes[gate]] = flat[u * feed.len + gate];
+                }
+            }
+        }};
+    }
+    match U * feed.len {
+        1 => of!(1),
+        2 => of!(2),
+        3 => of!(3),
+        4 => of!(4),
+        6 => of!(6),
+        _ => of!(8),
+    }
+}
