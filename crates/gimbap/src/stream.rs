@@ -163,8 +163,8 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
         self.network.step(&pass, |input| match (frame, input) {
             (Frame::Features(x), input) => {
                 let input = input.values_mut();
-                input.clear();
-                input.extend_from_slice(x);
+                input.resize(x.len(), R::ZERO);
+                input.copy_from_slice(x);
             }
             (Frame::Id(id), Signal::Ids(ids)) => {
                 ids.clear();

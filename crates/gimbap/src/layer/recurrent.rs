@@ -11,7 +11,7 @@ use crate::cell::gru_reset_before::GruResetBefore;
 use crate::cell::lstm::Lstm;
 use crate::cell::simple_rnn::{ReluRnn, SimpleRnn};
 use crate::data::layout::Layout;
-use crate::sequence::stepper::{Step, Stepper};
+use crate::sequence::stepper::{Entry, Step, Stepper};
 use crate::sequence::{Gradients, Input, Kept, Recurrence, Run, Segment, State, Weights};
 use crate::{Error, Result};
 
@@ -158,6 +158,13 @@ impl<R: Arithmetic> Direction<R> {
             b: &part[w_x + w_h..w_x + w_h + b],
             b_h: &part[w_x + w_h + b..w_x + w_h + b + b_h],
         }
+    }
+
+    /// The product of a one-hot vector with `W_x`.
+    fn w_x_row<'a>(&self, parameters: &'a [R], id: u32) -> &'a [R] {
+        let w_x = self.weights(parameters).w_x;
+        let columns = w_x.len() / self.input.width();
+        &w_x[id as usize * columns..][..columns]
     }
 
     pub(super) fn prepare(&mut self, parameters: &[R]) {
@@ -395,20 +402,15 @@ impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
     }
 
     fn step(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
-        let Carry { initial, state, .. } = &mut self.carry;
-        if initial.is_empty() {
-            initial.clone_from(state);
-        }
-        std::mem::swap(initial, state);
-        let weights = self.direction.weights(pass.parameters);
+        let [h, c] = &mut self.carry.state[0].0;
         let x = match input {
-            Signal::Ids(ids) => Input::OneHot { ids, scale: None },
-            Signal::Values(values) => Input::Dense(values),
+            Signal::Ids(ids) => Entry::Row(self.direction.w_x_row(pass.parameters, ids[0])),
+            Signal::Values(values) => Entry::Dense(values),
         };
-        self.direction.stepper.step(&weights, x, &initial[0], &mut state[0]);
         let output = output.values_mut();
-        output.clear();
-        output.extend_from_slice(&state[0].0[0]);
+        output.resize(h.len(), R::ZERO);
+        self.direction.stepper.step(x, h, c, output);
+        h.copy_from_slice(output);
     }
 
     fn streams(&self) -> std::result::Result<(), &'static str> {

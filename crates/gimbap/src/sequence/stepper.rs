@@ -15,19 +15,29 @@ use std::ops::Range;
 use gimbap_kernels::Arithmetic;
 use gimbap_kernels::linear::{Block, Engine, Format, Reader, Row, RowBuffer, RowKernel, RowToken, Tape};
 
-use super::{Input, State, Weights};
-use crate::cell::{Cell, MAX_STATES, Planes, Product, Stage};
+use super::Weights;
+use crate::cell::{Cell, Planes, Product, Stage};
 
 /// A [`Stepper`] of any cell and format.
 pub trait Step<R>: Send + std::fmt::Debug {
     /// Takes the weights; once per change of them. Steps have dense input if `dense`, else one-hot.
     fn pack(&mut self, weights: &Weights<'_, R>, dense: bool);
 
-    /// One step, from `prev` to `next`. Allocates nothing after the first.
-    fn step(&mut self, weights: &Weights<'_, R>, x: Input<'_, R>, prev: &State<R>, next: &mut State<R>);
+    /// One step: from `h` and `c` `[H]` (empty without one) to `h_next` and, in its place, the new `c`. Allocates
+    /// nothing after the first.
+    fn step(&mut self, x: Entry<'_, R>, h: &[R], c: &mut [R], h_next: &mut [R]);
 
     /// Bytes of weights that a step reads.
     fn weight_bytes(&self) -> usize;
+}
+
+/// `x_t`.
+#[derive(Clone, Copy, Debug)]
+pub enum Entry<'a, R> {
+    /// `[I]`.
+    Dense(&'a [R]),
+    /// Of one-hot input, its product: a row of `W_x`, `[G H]`.
+    Row(&'a [R]),
 }
 
 /// A cell that runs step by step, with weights in the format `F`; see the [module](self).
@@ -51,6 +61,8 @@ pub struct Stepper<R, C, F> {
 struct Part {
     units: Range<usize>,
     first: Tape,
+    /// Bytes of a vector of units on either tape.
+    pace: [usize; 2],
     /// Two-stage cells: the blocks of the second product.
     second: Tape,
     buffers: [RowBuffer; 2],
@@ -115,7 +127,8 @@ impl<C: Cell> Facts<C> {
     /// Vectors of units in a tile: enough sums at once to hide the latency of a multiply-add.
     const TILE: usize = match C::GATES {
         1 => 4,
-        _ => 2,
+        3 => 2,
+        _ => 1,
     };
 }
 
@@ -147,38 +160,32 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug, F: Format> Step<R> for Stepper<R,
         operand.resize(if Facts::<C>::SECOND.len > 0 { *hidden } else { 0 }, R::ZERO);
     }
 
-    fn step(&mut self, weights: &Weights<'_, R>, x: Input<'_, R>, prev: &State<R>, next: &mut State<R>) {
-        let Stepper { cell, hidden, engine, part, down, planes, operand, .. } = self;
-        let (cell, hidden) = (*cell, *hidden);
-        *down = !*down;
-        let x = match x {
-            Input::Dense(x) => Entry::Dense(x),
-            Input::OneHot { ids, .. } => {
-                let columns = C::GATES * hidden;
-                Entry::Row(&weights.w_x[ids[0] as usize * columns..][..columns])
-            }
-        };
-        let prev = prev.0.each_ref().map(|state| &state[..]);
-        let mut next = next.0.each_mut().map(|state| &mut state[..]);
-        let [h, c] = &mut next;
-        let down = *down;
-        let first = First::<R, C, F> {
-            cell,
-            hidden,
+    fn step(&mut self, x: Entry<'_, R>, h: &[R], c: &mut [R], h_next: &mut [R]) {
+        let Stepper { cell, engine, part, planes, operand, .. } = self;
+        self.down = !self.down;
+        let mut states = States { h, c, h_next };
+        let mut first = First::<R, C, F> {
+            cell: *cell,
             part,
             x,
-            prev,
-            next: [h, c],
+            states: &mut states,
             planes,
             operand,
-            down,
+            down: self.down,
             format: PhantomData,
         };
-        R::run_row(*engine, first);
+        R::run_row(*engine, &mut first);
         if Facts::<C>::SECOND.len > 0 {
-            let second =
-                Second::<R, C, F> { cell, part, operand, prev, next, planes, down, format: PhantomData };
-            R::run_row(*engine, second);
+            let mut second = Second::<R, C, F> {
+                cell: *cell,
+                part,
+                operand,
+                states: &mut states,
+                planes,
+                down: self.down,
+                format: PhantomData,
+            };
+            R::run_row(*engine, &mut second);
         }
     }
 
@@ -291,60 +298,49 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Pack<'_, R, C, F> {
                 block(weights.w_h, hidden, Facts::<C>::SECOND, &mut part.second);
             }
         }
+        part.pace = [part.first.len() / vectors, part.second.len() / vectors];
     }
 }
 
-/// `x_t`.
-#[derive(Clone, Copy)]
-enum Entry<'a, R> {
-    /// `[I]`.
-    Dense(&'a [R]),
-    /// Of one-hot input, its product: a row of `W_x`, `[G H]`.
-    Row(&'a [R]),
+/// The states of a step.
+struct States<'a, R> {
+    /// `h_{t-1}` `[H]`.
+    h: &'a [R],
+    /// Of the part's units: `c_{t-1}`, then `c_t`.
+    c: &'a mut [R],
+    /// Of the part's units: `h_t`.
+    h_next: &'a mut [R],
 }
 
-/// A step, or the first stage of one.
-struct First<'a, R, C, F> {
+/// A step, or the first stage of one. `planes` and `operand` are those of the part's units.
+struct First<'a, 's, R, C, F> {
     cell: C,
-    hidden: usize,
     part: &'a mut Part,
     x: Entry<'a, R>,
-    prev: [&'a [R]; MAX_STATES],
-    /// Of the part's units, as are `planes` and `operand`.
-    next: [&'a mut [R]; MAX_STATES],
+    states: &'a mut States<'s, R>,
     planes: &'a mut [R],
     operand: &'a mut [R],
     down: bool,
     format: PhantomData<F>,
 }
 
-impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for First<'_, R, C, F> {
+impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut First<'_, '_, R, C, F> {
     #[inline(always)]
     fn call<T: RowToken<Elem = R>>(self, token: T) {
-        let First { cell, hidden, part, x, prev, mut next, planes, operand, down, .. } = self;
-        let Part { units, first: tape, buffers: [x_buffer, h_buffer], .. } = part;
+        let First { cell, part, x, states, planes, operand, down, .. } = self;
+        let Part { units, first: tape, pace: [pace, _], buffers: [x_buffer, h_buffer], .. } = part;
         let x = match x {
             Entry::Dense(x) => Ok(F::row(token, x, x_buffer)),
-            Entry::Row(row) => Err(row),
+            Entry::Row(row) => Err(*row),
         };
-        let h = F::row(token, prev[0], h_buffer);
+        let h = F::row(token, states.h, h_buffer);
         let vectors = units.len().div_ceil(T::WIDTH);
-        let pace = tape.len() / vectors.max(1);
-        for tile in Tiles::new(vectors, Facts::<C>::TILE, down) {
-            let reader = tape.read(tile.vector * pace);
-            let place = Place { vector: tile.vector, units: units.clone(), hidden };
+        for tile in Tiles::new(vectors, Facts::<C>::TILE, *down) {
+            let reader = tape.read(tile.vector * *pace);
+            let place = Place { vector: tile.vector, units: units.clone() };
             macro_rules! run {
                 ($u:literal) => {
-                    place.first::<T, R, C, F, $u>(
-                        token,
-                        cell,
-                        reader,
-                        (x, h),
-                        &prev,
-                        &mut next,
-                        planes,
-                        operand,
-                    )
+                    place.first::<T, R, C, F, $u>(token, *cell, reader, (x, h), states, planes, operand)
                 };
             }
             match tile.count {
@@ -358,32 +354,30 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for First<'_, R, C, F> {
 }
 
 /// The second stage.
-struct Second<'a, R, C, F> {
+struct Second<'a, 's, R, C, F> {
     cell: C,
     part: &'a mut Part,
     /// `[H]`.
     operand: &'a [R],
-    prev: [&'a [R]; MAX_STATES],
-    next: [&'a mut [R]; MAX_STATES],
+    states: &'a mut States<'s, R>,
     planes: &'a [R],
     down: bool,
     format: PhantomData<F>,
 }
 
-impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Second<'_, R, C, F> {
+impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut Second<'_, '_, R, C, F> {
     #[inline(always)]
     fn call<T: RowToken<Elem = R>>(self, token: T) {
-        let Second { cell, part, operand, prev, mut next, planes, down, .. } = self;
-        let Part { units, second: tape, buffers: [buffer, _], .. } = part;
+        let Second { cell, part, operand, states, planes, down, .. } = self;
+        let Part { units, second: tape, pace: [_, pace], buffers: [buffer, _], .. } = part;
         let q = F::row(token, operand, buffer);
         let vectors = units.len().div_ceil(T::WIDTH);
-        let pace = tape.len() / vectors.max(1);
-        for tile in Tiles::new(vectors, Facts::<C>::TILE, down) {
-            let reader = tape.read(tile.vector * pace);
-            let place = Place { vector: tile.vector, units: units.clone(), hidden: operand.len() };
+        for tile in Tiles::new(vectors, Facts::<C>::TILE, *down) {
+            let reader = tape.read(tile.vector * *pace);
+            let place = Place { vector: tile.vector, units: units.clone() };
             macro_rules! run {
                 ($u:literal) => {
-                    place.second::<T, R, C, F, $u>(token, cell, reader, q, &prev, &mut next, planes)
+                    place.second::<T, R, C, F, $u>(token, *cell, reader, q, states, planes)
                 };
             }
             match tile.count {
@@ -400,7 +394,6 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Second<'_, R, C, F> {
 struct Place {
     vector: usize,
     units: Range<usize>,
-    hidden: usize,
 }
 
 impl Place {
@@ -413,11 +406,16 @@ impl Place {
 
     /// The states before of the tile's vector `u`.
     #[inline(always)]
-    fn states<T: RowToken, P: Planes<T::V>>(&self, token: T, u: usize, from: &[&[T::Elem]; MAX_STATES]) -> P {
+    fn before<T: RowToken<Elem = R>, R: Arithmetic, P: Planes<T::V>>(
+        &self,
+        token: T,
+        u: usize,
+        states: &States<'_, R>,
+    ) -> P {
         let Range { start, end } = self.lanes(u, T::WIDTH);
-        let mut values = P::splat(token.splat(<T::Elem as gimbap_kernels::Real>::ZERO));
-        for (s, value) in values.values_mut().iter_mut().enumerate() {
-            *value = token.load(&from[s][self.units.start + start..self.units.start + end]);
+        let mut values = P::splat(token.load(&states.h[self.units.start + start..self.units.start + end]));
+        if P::COUNT > 1 {
+            values.values_mut()[1] = token.load(&states.c[start..end]);
         }
         values
     }
@@ -430,8 +428,7 @@ impl Place {
         cell: C,
         mut reader: Reader<'_>,
         (x, h): (Result<Row<'_, R>, &[R]>, Row<'_, R>),
-        prev: &[&[R]; MAX_STATES],
-        next: &mut [&mut [R]; MAX_STATES],
+        states: &mut States<'_, R>,
         planes: &mut [R],
         operand: &mut [R],
     ) {
@@ -446,8 +443,9 @@ impl Place {
             Err(row) => {
                 for (u, sums) in sums.iter_mut().enumerate() {
                     let Range { start, end } = self.lanes(u, T::WIDTH);
+                    let hidden = row.len() / C::GATES;
                     for gate in 0..C::GATES {
-                        let row = &row[gate * self.hidden + self.units.start..];
+                        let row = &row[gate * hidden + self.units.start..];
                         let sum = &mut sums.values_mut()[gate];
                         *sum = *sum + token.load(&row[start..end]);
                     }
@@ -456,10 +454,10 @@ impl Place {
         }
         add::<T, C::Step<T::V>, F, U>(token, &mut reader, h, &Facts::<C>::FIRST, &mut sums);
         if Facts::<C>::SECOND.len == 0 {
-            return self.finish::<T, R, C, U>(token, cell, sums, prev, next);
+            return self.finish::<T, R, C, U>(token, cell, sums, states);
         }
         for (u, step) in sums.into_iter().enumerate() {
-            let step = cell.operand(step, self.states(token, u, prev));
+            let step = cell.operand(step, self.before(token, u, states));
             token.store(&mut operand[self.lanes(u, T::WIDTH)], step.values()[Facts::<C>::OPERAND]);
             let at = (self.vector + u) * Facts::<C>::PLANES;
             for (plane, &value) in step.values().iter().enumerate() {
@@ -476,8 +474,7 @@ impl Place {
         cell: C,
         mut reader: Reader<'_>,
         q: Row<'_, R>,
-        prev: &[&[R]; MAX_STATES],
-        next: &mut [&mut [R]; MAX_STATES],
+        states: &mut States<'_, R>,
         planes: &[R],
     ) {
         let mut sums = [C::Step::<T::V>::splat(token.splat(R::ZERO)); U];
@@ -488,7 +485,7 @@ impl Place {
             }
         }
         add::<T, C::Step<T::V>, F, U>(token, &mut reader, q, &Facts::<C>::SECOND, &mut sums);
-        self.finish::<T, R, C, U>(token, cell, sums, prev, next);
+        self.finish::<T, R, C, U>(token, cell, sums, states);
     }
 
     /// The cell's arithmetic, and the states after.
@@ -498,14 +495,14 @@ impl Place {
         token: T,
         cell: C,
         sums: [C::Step<T::V>; U],
-        prev: &[&[R]; MAX_STATES],
-        next: &mut [&mut [R]; MAX_STATES],
+        states: &mut States<'_, R>,
     ) {
         for (u, step) in sums.into_iter().enumerate() {
-            let (state, _) = cell.forward(step, self.states(token, u, prev));
+            let (state, _) = cell.forward(step, self.before(token, u, states));
             let lanes = self.lanes(u, T::WIDTH);
-            for (next, &value) in next.iter_mut().zip(state.values()).take(Facts::<C>::STATES) {
-                token.store(&mut next[lanes.clone()], value);
+            token.store(&mut states.h_next[lanes.clone()], state.values()[0]);
+            if Facts::<C>::STATES > 1 {
+                token.store(&mut states.c[lanes], state.values()[1]);
             }
         }
     }
