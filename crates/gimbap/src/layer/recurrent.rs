@@ -11,7 +11,7 @@ use crate::cell::gru_reset_before::GruResetBefore;
 use crate::cell::lstm::Lstm;
 use crate::cell::simple_rnn::{ReluRnn, SimpleRnn};
 use crate::data::layout::Layout;
-use crate::sequence::stepper::{Entry, Step, Stepper};
+use crate::sequence::stepper::{Entry, Moment, Step, Stepper};
 use crate::sequence::{Gradients, Input, Kept, Recurrence, Run, Segment, State, Weights};
 use crate::{Error, Result};
 
@@ -409,7 +409,7 @@ impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
         };
         let output = output.values_mut();
         output.resize(h.len(), R::ZERO);
-        self.direction.stepper.step(x, h, c, output);
+        self.direction.stepper.step(&mut Moment { x, h, c, h_next: output });
         h.copy_from_slice(output);
     }
 

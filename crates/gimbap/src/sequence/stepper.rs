@@ -23,9 +23,8 @@ pub trait Step<R>: Send + std::fmt::Debug {
     /// Takes the weights; once per change of them. Steps have dense input if `dense`, else one-hot.
     fn pack(&mut self, weights: &Weights<'_, R>, dense: bool);
 
-    /// One step: from `h` and `c` `[H]` (empty without one) to `h_next` and, in its place, the new `c`. Allocates
-    /// nothing after the first.
-    fn step(&mut self, x: Entry<'_, R>, h: &[R], c: &mut [R], h_next: &mut [R]);
+    /// One step. Allocates nothing after the first.
+    fn step(&mut self, step: &mut Moment<'_, R>);
 
     /// Bytes of weights that a step reads.
     fn weight_bytes(&self) -> usize;
@@ -38,6 +37,19 @@ pub enum Entry<'a, R> {
     Dense(&'a [R]),
     /// Of one-hot input, its product: a row of `W_x`, `[G H]`.
     Row(&'a [R]),
+}
+
+/// What a step takes and gives.
+#[derive(Debug)]
+pub struct Moment<'a, R> {
+    /// The input.
+    pub x: Entry<'a, R>,
+    /// `h_{t-1}` `[H]`.
+    pub h: &'a [R],
+    /// `c_{t-1}`, then `c_t` `[H]`; empty for cells without one.
+    pub c: &'a mut [R],
+    /// `h_t` `[H]`.
+    pub h_next: &'a mut [R],
 }
 
 /// A cell that runs step by step, with weights in the format `F`; see the [module](self).
@@ -160,15 +172,13 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug, F: Format> Step<R> for Stepper<R,
         operand.resize(if Facts::<C>::SECOND.len > 0 { *hidden } else { 0 }, R::ZERO);
     }
 
-    fn step(&mut self, x: Entry<'_, R>, h: &[R], c: &mut [R], h_next: &mut [R]) {
+    fn step(&mut self, step: &mut Moment<'_, R>) {
         let Stepper { cell, engine, part, planes, operand, .. } = self;
         self.down = !self.down;
-        let mut states = States { h, c, h_next };
         let mut first = First::<R, C, F> {
             cell: *cell,
             part,
-            x,
-            states: &mut states,
+            step,
             planes,
             operand,
             down: self.down,
@@ -180,7 +190,7 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug, F: Format> Step<R> for Stepper<R,
                 cell: *cell,
                 part,
                 operand,
-                states: &mut states,
+                step,
                 planes,
                 down: self.down,
                 format: PhantomData,
@@ -302,22 +312,11 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Pack<'_, R, C, F> {
     }
 }
 
-/// The states of a step.
-struct States<'a, R> {
-    /// `h_{t-1}` `[H]`.
-    h: &'a [R],
-    /// Of the part's units: `c_{t-1}`, then `c_t`.
-    c: &'a mut [R],
-    /// Of the part's units: `h_t`.
-    h_next: &'a mut [R],
-}
-
 /// A step, or the first stage of one. `planes` and `operand` are those of the part's units.
 struct First<'a, 's, R, C, F> {
     cell: C,
     part: &'a mut Part,
-    x: Entry<'a, R>,
-    states: &'a mut States<'s, R>,
+    step: &'a mut Moment<'s, R>,
     planes: &'a mut [R],
     operand: &'a mut [R],
     down: bool,
@@ -327,20 +326,20 @@ struct First<'a, 's, R, C, F> {
 impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut First<'_, '_, R, C, F> {
     #[inline(always)]
     fn call<T: RowToken<Elem = R>>(self, token: T) {
-        let First { cell, part, x, states, planes, operand, down, .. } = self;
+        let First { cell, part, step, planes, operand, down, .. } = self;
         let Part { units, first: tape, pace: [pace, _], buffers: [x_buffer, h_buffer], .. } = part;
-        let x = match x {
+        let x = match step.x {
             Entry::Dense(x) => Ok(F::row(token, x, x_buffer)),
-            Entry::Row(row) => Err(*row),
+            Entry::Row(row) => Err(row),
         };
-        let h = F::row(token, states.h, h_buffer);
+        let h = F::row(token, step.h, h_buffer);
         let vectors = units.len().div_ceil(T::WIDTH);
         for tile in Tiles::new(vectors, Facts::<C>::TILE, *down) {
             let reader = tape.read(tile.vector * *pace);
             let place = Place { vector: tile.vector, units: units.clone() };
             macro_rules! run {
                 ($u:literal) => {
-                    place.first::<T, R, C, F, $u>(token, *cell, reader, (x, h), states, planes, operand)
+                    place.first::<T, R, C, F, $u>(token, *cell, reader, (x, h), step, planes, operand)
                 };
             }
             match tile.count {
@@ -359,7 +358,7 @@ struct Second<'a, 's, R, C, F> {
     part: &'a mut Part,
     /// `[H]`.
     operand: &'a [R],
-    states: &'a mut States<'s, R>,
+    step: &'a mut Moment<'s, R>,
     planes: &'a [R],
     down: bool,
     format: PhantomData<F>,
@@ -368,7 +367,7 @@ struct Second<'a, 's, R, C, F> {
 impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut Second<'_, '_, R, C, F> {
     #[inline(always)]
     fn call<T: RowToken<Elem = R>>(self, token: T) {
-        let Second { cell, part, operand, states, planes, down, .. } = self;
+        let Second { cell, part, operand, step, planes, down, .. } = self;
         let Part { units, second: tape, pace: [_, pace], buffers: [buffer, _], .. } = part;
         let q = F::row(token, operand, buffer);
         let vectors = units.len().div_ceil(T::WIDTH);
@@ -377,7 +376,7 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut Second<'_, '_, R, 
             let place = Place { vector: tile.vector, units: units.clone() };
             macro_rules! run {
                 ($u:literal) => {
-                    place.second::<T, R, C, F, $u>(token, *cell, reader, q, states, planes)
+                    place.second::<T, R, C, F, $u>(token, *cell, reader, q, step, planes)
                 };
             }
             match tile.count {
@@ -410,12 +409,12 @@ impl Place {
         &self,
         token: T,
         u: usize,
-        states: &States<'_, R>,
+        moment: &Moment<'_, R>,
     ) -> P {
         let Range { start, end } = self.lanes(u, T::WIDTH);
-        let mut values = P::splat(token.load(&states.h[self.units.start + start..self.units.start + end]));
+        let mut values = P::splat(token.load(&moment.h[self.units.start + start..self.units.start + end]));
         if P::COUNT > 1 {
-            values.values_mut()[1] = token.load(&states.c[start..end]);
+            values.values_mut()[1] = token.load(&moment.c[start..end]);
         }
         values
     }
@@ -428,7 +427,7 @@ impl Place {
         cell: C,
         mut reader: Reader<'_>,
         (x, h): (Result<Row<'_, R>, &[R]>, Row<'_, R>),
-        states: &mut States<'_, R>,
+        moment: &mut Moment<'_, R>,
         planes: &mut [R],
         operand: &mut [R],
     ) {
@@ -454,10 +453,10 @@ impl Place {
         }
         add::<T, C::Step<T::V>, F, U>(token, &mut reader, h, &Facts::<C>::FIRST, &mut sums);
         if Facts::<C>::SECOND.len == 0 {
-            return self.finish::<T, R, C, U>(token, cell, sums, states);
+            return self.finish::<T, R, C, U>(token, cell, sums, moment);
         }
         for (u, step) in sums.into_iter().enumerate() {
-            let step = cell.operand(step, self.before(token, u, states));
+            let step = cell.operand(step, self.before(token, u, moment));
             token.store(&mut operand[self.lanes(u, T::WIDTH)], step.values()[Facts::<C>::OPERAND]);
             let at = (self.vector + u) * Facts::<C>::PLANES;
             for (plane, &value) in step.values().iter().enumerate() {
@@ -474,7 +473,7 @@ impl Place {
         cell: C,
         mut reader: Reader<'_>,
         q: Row<'_, R>,
-        states: &mut States<'_, R>,
+        moment: &mut Moment<'_, R>,
         planes: &[R],
     ) {
         let mut sums = [C::Step::<T::V>::splat(token.splat(R::ZERO)); U];
@@ -485,7 +484,7 @@ impl Place {
             }
         }
         add::<T, C::Step<T::V>, F, U>(token, &mut reader, q, &Facts::<C>::SECOND, &mut sums);
-        self.finish::<T, R, C, U>(token, cell, sums, states);
+        self.finish::<T, R, C, U>(token, cell, sums, moment);
     }
 
     /// The cell's arithmetic, and the states after.
@@ -495,14 +494,14 @@ impl Place {
         token: T,
         cell: C,
         sums: [C::Step<T::V>; U],
-        states: &mut States<'_, R>,
+        moment: &mut Moment<'_, R>,
     ) {
         for (u, step) in sums.into_iter().enumerate() {
-            let (state, _) = cell.forward(step, self.before(token, u, states));
+            let (state, _) = cell.forward(step, self.before(token, u, moment));
             let lanes = self.lanes(u, T::WIDTH);
-            token.store(&mut states.h_next[lanes.clone()], state.values()[0]);
+            token.store(&mut moment.h_next[lanes.clone()], state.values()[0]);
             if Facts::<C>::STATES > 1 {
-                token.store(&mut states.c[lanes], state.values()[1]);
+                token.store(&mut moment.c[lanes], state.values()[1]);
             }
         }
     }
