@@ -20,6 +20,7 @@ pub mod stepper;
 
 use std::ops::Range;
 
+use gimbap_kernels::linear::{Bf16, Exact, Int8};
 use gimbap_kernels::packed::{Onto, Packed, multiply};
 use gimbap_kernels::slabs::{self, Part};
 use gimbap_kernels::{Arithmetic, View, product};
@@ -27,7 +28,9 @@ use rayon::prelude::*;
 
 use crate::cell::{Cell, MAX_STATES, Planes, Product, Stage};
 use crate::data::layout::Layout;
+use crate::quantize::Precision;
 use step::{Backward, Forward, Operand, OperandBackward};
+use stepper::{Step, Stepper};
 
 /// A recurrent layer's parameters.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +43,13 @@ pub struct Weights<'a, R> {
     pub b: &'a [R],
     /// `[G H]` for cells with [`Cell::RECURRENT_BIAS`], else empty.
     pub b_h: &'a [R],
+}
+
+impl<'a, R> Weights<'a, R> {
+    /// Row `id` of `W_x`, `[G H]`: the product of a one-hot vector with it.
+    pub fn row(&self, id: u32) -> &'a [R] {
+        &self.w_x[id as usize * self.b.len()..][..self.b.len()]
+    }
 }
 
 /// Where a recurrent layer's parameter gradients are added to, shaped as in [`Weights`].
@@ -129,6 +139,9 @@ pub trait Run<R>: Send + std::fmt::Debug {
     /// Whether `W_h`'s product has a bias of its own.
     fn recurrent_bias(&self) -> bool;
 
+    /// The same cell, to run step by step with weights of a precision.
+    fn stepper(&self, precision: Precision) -> Box<dyn Step<R>>;
+
     /// Packs the weights; once per change of them.
     fn pack(&mut self, weights: &Weights<'_, R>);
 
@@ -175,7 +188,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     }
 }
 
-impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
+impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R, C> {
     fn gates(&self) -> usize {
         C::GATES
     }
@@ -186,6 +199,15 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
 
     fn recurrent_bias(&self) -> bool {
         C::RECURRENT_BIAS
+    }
+
+    fn stepper(&self, precision: Precision) -> Box<dyn Step<R>> {
+        let (cell, input, hidden) = (self.cell, self.input, self.hidden);
+        match precision {
+            Precision::Full => Box::new(Stepper::<R, C, Exact>::new(cell, input, hidden)),
+            Precision::Bf16 => Box::new(Stepper::<R, C, Bf16>::new(cell, input, hidden)),
+            Precision::Int8 => Box::new(Stepper::<R, C, Int8>::new(cell, input, hidden)),
+        }
     }
 
     fn pack(&mut self, weights: &Weights<'_, R>) {

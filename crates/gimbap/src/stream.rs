@@ -185,6 +185,11 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
         self.network.recall(&state.memories);
     }
 
+    /// Bytes of weights that the recurrent layers read at each step.
+    pub fn weight_bytes(&self) -> usize {
+        self.network.step_bytes()
+    }
+
     /// Begins a new sequence.
     pub fn reset(&mut self) {
         self.network.start(1, None);

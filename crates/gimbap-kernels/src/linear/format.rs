@@ -7,6 +7,9 @@ use crate::lanes::Lanes;
 
 /// How weights are written and multiplied; see the [module](super).
 pub trait Format: Copy + Send + Sync + std::fmt::Debug + 'static {
+    /// Sums that are best kept at once: 4 or 8.
+    const SUMS: usize;
+
     /// The values of a row: rounded where the format asks for it.
     fn row<'a, T: RowToken>(token: T, values: &'a [T::Elem], buffer: &'a mut RowBuffer) -> Row<'a, T::Elem>;
 
@@ -57,6 +60,8 @@ pub struct RowBuffer {
 pub struct Exact;
 
 impl Format for Exact {
+    const SUMS: usize = 4;
+
     #[inline(always)]
     fn row<'a, T: RowToken>(_: T, values: &'a [T::Elem], _: &'a mut RowBuffer) -> Row<'a, T::Elem> {
         Row::plain(values)
@@ -110,6 +115,8 @@ pub fn bf16(x: f32) -> u16 {
 /// In a block, rows come in pairs: a word of lane `j` holds row `i` in its low half and row `i + 1` in its high one.
 /// A last row without a partner has a row of zeros, which is not multiplied.
 impl Format for Bf16 {
+    const SUMS: usize = 8;
+
     #[inline(always)]
     fn row<'a, T: RowToken>(_: T, values: &'a [T::Elem], _: &'a mut RowBuffer) -> Row<'a, T::Elem> {
         Row::plain(values)
@@ -192,6 +199,8 @@ const ROUND: f32 = 12_582_912.0;
 /// A block begins with its columns' scales, then the sums from which they start, then quads: of lane `j` the rows
 /// `i..i + 4` (zero beyond the last).
 impl Format for Int8 {
+    const SUMS: usize = 4;
+
     #[inline(always)]
     fn row<'a, T: RowToken>(token: T, values: &'a [T::Elem], buffer: &'a mut RowBuffer) -> Row<'a, T::Elem> {
         let zero = token.splat(T::Elem::ZERO);

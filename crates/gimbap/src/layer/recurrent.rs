@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use gimbap_kernels::Arithmetic;
-use gimbap_kernels::linear::Exact;
 
 use super::{Activation, Builder, Carry, Layer, LayerSpec, Pass, Recurrent, Shape, Signal, take};
 use crate::cell::gru::Gru;
@@ -11,7 +10,8 @@ use crate::cell::gru_reset_before::GruResetBefore;
 use crate::cell::lstm::Lstm;
 use crate::cell::simple_rnn::{ReluRnn, SimpleRnn};
 use crate::data::layout::Layout;
-use crate::sequence::stepper::{Entry, Moment, Step, Stepper};
+use crate::quantize::Precision;
+use crate::sequence::stepper::{Entry, Moment, Step};
 use crate::sequence::{Gradients, Input, Kept, Recurrence, Run, Segment, State, Weights};
 use crate::{Error, Result};
 
@@ -19,7 +19,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Direction<R> {
     run: Box<dyn Run<R>>,
-    stepper: Box<dyn Step<R>>,
+    stepper: Option<Box<dyn Step<R>>>,
     input: Shape,
     units: usize,
     backwards: bool,
@@ -122,7 +122,7 @@ impl<R: Arithmetic> Direction<R> {
         let last = builder.add(&name(last), &[columns], 0.0, bias, fans(bias, columns));
         Ok(Direction {
             run: Box::new(Recurrence::new(cell, i, h)),
-            stepper: Box::new(Stepper::<R, C, Exact>::new(cell, i, h)),
+            stepper: None,
             input,
             units: h,
             backwards,
@@ -160,21 +160,15 @@ impl<R: Arithmetic> Direction<R> {
         }
     }
 
-    /// The product of a one-hot vector with `W_x`.
-    fn w_x_row<'a>(&self, parameters: &'a [R], id: u32) -> &'a [R] {
-        let w_x = self.weights(parameters).w_x;
-        let columns = w_x.len() / self.input.width();
-        &w_x[id as usize * columns..][..columns]
-    }
-
     pub(super) fn prepare(&mut self, parameters: &[R]) {
         let weights = self.weights(parameters);
         self.run.pack(&weights);
     }
 
-    fn prepare_steps(&mut self, parameters: &[R]) {
-        let weights = self.weights(parameters);
-        self.stepper.pack(&weights, matches!(self.input, Shape::Steps(_)));
+    pub(super) fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
+        let mut stepper = self.run.stepper(precision);
+        stepper.pack(&self.weights(parameters), matches!(self.input, Shape::Steps(_)));
+        self.stepper = Some(stepper);
     }
 
     /// Reverses the rows and draws the masks.
@@ -235,8 +229,12 @@ impl<R: Arithmetic> Direction<R> {
     ) {
         self.arrange(pass, input);
         let weights = self.weights(pass.parameters);
-        let Direction { run, arranged, .. } = self;
-        run.forward(&arranged.segment(weights, pass, input), state, h, pass.keep);
+        let Direction { run, stepper, arranged, .. } = self;
+        let segment = arranged.segment(weights, pass, input);
+        match stepper {
+            Some(stepper) => stepper.forward(&segment, state, h),
+            None => run.forward(&segment, state, h, pass.keep),
+        }
     }
 
     /// `d_h` is in the order of `h`; `d_x` in that of the layer's input.
@@ -331,8 +329,12 @@ impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
         self.direction.prepare(parameters);
     }
 
-    fn prepare_steps(&mut self, parameters: &[R]) {
-        self.direction.prepare_steps(parameters);
+    fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
+        self.direction.prepare_steps(parameters, precision);
+    }
+
+    fn step_bytes(&self) -> usize {
+        self.direction.stepper.as_ref().map_or(0, |stepper| stepper.weight_bytes())
     }
 
     fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
@@ -404,12 +406,13 @@ impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
     fn step(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
         let [h, c] = &mut self.carry.state[0].0;
         let x = match input {
-            Signal::Ids(ids) => Entry::Row(self.direction.w_x_row(pass.parameters, ids[0])),
+            Signal::Ids(ids) => Entry::Row(self.direction.weights(pass.parameters).row(ids[0])),
             Signal::Values(values) => Entry::Dense(values),
         };
         let output = output.values_mut();
         output.resize(h.len(), R::ZERO);
-        self.direction.stepper.step(&mut Moment { x, h, c, h_next: output });
+        let Some(stepper) = &mut self.direction.stepper else { unreachable!("`prepare_steps` comes first") };
+        stepper.step(&mut Moment { x, h, c, h_next: output });
         h.copy_from_slice(output);
     }
 

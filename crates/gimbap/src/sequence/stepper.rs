@@ -15,7 +15,7 @@ use std::ops::Range;
 use gimbap_kernels::Arithmetic;
 use gimbap_kernels::linear::{Block, Engine, Format, Reader, Row, RowBuffer, RowKernel, RowToken, Tape};
 
-use super::Weights;
+use super::{Input, Segment, State, Weights};
 use crate::cell::{Cell, Planes, Product, Stage};
 
 /// A [`Stepper`] of any cell and format.
@@ -28,6 +28,38 @@ pub trait Step<R>: Send + std::fmt::Debug {
 
     /// Bytes of weights that a step reads.
     fn weight_bytes(&self) -> usize;
+
+    /// All steps of a batch, sequence by sequence within each step; as [`super::Run::forward`], without masks.
+    fn forward(&mut self, segment: &Segment<'_, R>, state: &mut State<R>, h: &mut Vec<R>)
+    where
+        R: Arithmetic,
+    {
+        let Segment { ref weights, layout, x, .. } = *segment;
+        let [h_state, c_state] = &mut state.0;
+        let hidden = h_state.len() / layout.batch().max(1);
+        h.resize(layout.rows() * hidden, R::ZERO);
+        for t in 0..layout.steps() {
+            for (b, row) in layout.rows_of(t..t + 1).enumerate() {
+                let units = b * hidden..(b + 1) * hidden;
+                let h_prev = &mut h_state[units.clone()];
+                let c = if c_state.is_empty() { &mut [] } else { &mut c_state[units] };
+                if layout.resets(t).is_some_and(|marks| marks[b]) {
+                    h_prev.fill(R::ZERO);
+                    c.fill(R::ZERO);
+                }
+                let x = match x {
+                    Input::Dense(x) => {
+                        let width = x.len() / layout.rows();
+                        Entry::Dense(&x[row * width..(row + 1) * width])
+                    }
+                    Input::OneHot { ids, .. } => Entry::Row(weights.row(ids[row])),
+                };
+                let h_next = &mut h[row * hidden..(row + 1) * hidden];
+                self.step(&mut Moment { x, h: h_prev, c, h_next });
+                h_prev.copy_from_slice(h_next);
+            }
+        }
+    }
 }
 
 /// `x_t`.
@@ -136,12 +168,15 @@ impl<C: Cell> Facts<C> {
     const FIRST: Feed = Feed::hidden(C::PRODUCTS, false);
     const SECOND: Feed = Feed::hidden(C::PRODUCTS, true);
     const OPERAND: usize = Feed::operand(C::PRODUCTS);
-    /// Vectors of units in a tile: enough sums at once to hide the latency of a multiply-add.
-    const TILE: usize = match C::GATES {
-        1 => 4,
+}
+
+/// Vectors of units in a tile: as many sums at once as hide the latency of a multiply-add.
+const fn tile_size<C: Cell, F: Format>() -> usize {
+    match C::GATES {
+        1 => F::SUMS,
         3 => 2,
-        _ => 1,
-    };
+        _ => F::SUMS / 4,
+    }
 }
 
 impl<R: Arithmetic, C: Cell, F: Format> Stepper<R, C, F> {
@@ -213,11 +248,12 @@ struct Tile {
     count: usize,
 }
 
-/// The tiles of `vectors` vectors, `most` to a tile, and single ones at the end; up, or down from the end.
+/// The tiles of `vectors` vectors, `most` (a power of two) to a tile, the rest in smaller powers of two; up, or down
+/// from the end.
 struct Tiles {
-    whole: usize,
-    all: usize,
+    vectors: usize,
     most: usize,
+    all: usize,
     done: usize,
     down: bool,
 }
@@ -225,8 +261,8 @@ struct Tiles {
 impl Tiles {
     #[inline(always)]
     fn new(vectors: usize, most: usize, down: bool) -> Tiles {
-        let whole = vectors / most;
-        Tiles { whole, all: whole + vectors % most, most, done: 0, down }
+        let all = vectors / most + (vectors % most).count_ones() as usize;
+        Tiles { vectors, most, all, done: 0, down }
     }
 }
 
@@ -239,10 +275,13 @@ impl Iterator for Tiles {
         }
         let number = if self.down { self.all - 1 - self.done } else { self.done };
         self.done += 1;
-        Some(match number.checked_sub(self.whole) {
-            None => Tile { vector: number * self.most, count: self.most },
-            Some(single) => Tile { vector: self.whole * self.most + single, count: 1 },
-        })
+        let whole = self.vectors / self.most;
+        let mut tile = Tile { vector: number.min(whole) * self.most, count: self.most };
+        for _ in whole..=number {
+            tile.vector += tile.count % self.most;
+            tile.count = 1 << (self.vectors - tile.vector).ilog2();
+        }
+        Some(tile)
     }
 }
 
@@ -267,7 +306,7 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Pack<'_, R, C, F> {
         part.first.clear();
         part.second.clear();
         let mut values = Vec::new();
-        for Tile { vector, count } in Tiles::new(vectors, Facts::<C>::TILE, false) {
+        for Tile { vector, count } in Tiles::new(vectors, const { tile_size::<C, F>() }, false) {
             let units = part.units.start + vector * T::WIDTH..;
             let lanes = || units.clone().take(count * T::WIDTH);
             let mut bias = vec![R::ZERO; count * Facts::<C>::PLANES * T::WIDTH];
@@ -334,7 +373,7 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut First<'_, '_, R, C
         };
         let h = F::row(token, step.h, h_buffer);
         let vectors = units.len().div_ceil(T::WIDTH);
-        for tile in Tiles::new(vectors, Facts::<C>::TILE, *down) {
+        for tile in Tiles::new(vectors, const { tile_size::<C, F>() }, *down) {
             let reader = tape.read(tile.vector * *pace);
             let place = Place { vector: tile.vector, units: units.clone() };
             macro_rules! run {
@@ -344,9 +383,10 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut First<'_, '_, R, C
             }
             match tile.count {
                 1 => run!(1),
-                2 if Facts::<C>::TILE == 2 => run!(2),
-                _ if Facts::<C>::TILE == 4 => run!(4),
-                _ => {}
+                2 if const { tile_size::<C, F>() >= 2 } => run!(2),
+                4 if const { tile_size::<C, F>() >= 4 } => run!(4),
+                8 if const { tile_size::<C, F>() >= 8 } => run!(8),
+                _ => unreachable!("a tile of another size"),
             }
         }
     }
@@ -371,7 +411,7 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut Second<'_, '_, R, 
         let Part { units, second: tape, pace: [_, pace], buffers: [buffer, _], .. } = part;
         let q = F::row(token, operand, buffer);
         let vectors = units.len().div_ceil(T::WIDTH);
-        for tile in Tiles::new(vectors, Facts::<C>::TILE, *down) {
+        for tile in Tiles::new(vectors, const { tile_size::<C, F>() }, *down) {
             let reader = tape.read(tile.vector * *pace);
             let place = Place { vector: tile.vector, units: units.clone() };
             macro_rules! run {
@@ -381,9 +421,10 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut Second<'_, '_, R, 
             }
             match tile.count {
                 1 => run!(1),
-                2 if Facts::<C>::TILE == 2 => run!(2),
-                _ if Facts::<C>::TILE == 4 => run!(4),
-                _ => {}
+                2 if const { tile_size::<C, F>() >= 2 } => run!(2),
+                4 if const { tile_size::<C, F>() >= 4 } => run!(4),
+                8 if const { tile_size::<C, F>() >= 8 } => run!(8),
+                _ => unreachable!("a tile of another size"),
             }
         }
     }
@@ -539,5 +580,28 @@ fn add<T: RowToken, P: Planes<T::V>, F: Format, const U: usize>(
         4 => of!(4),
         6 => of!(6),
         _ => of!(8),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tiles;
+
+    #[test]
+    fn tiles_cover_all_vectors_up_and_down() {
+        for most in [1, 2, 4, 8] {
+            for vectors in 0..40 {
+                let up: Vec<_> = Tiles::new(vectors, most, false).map(|t| (t.vector, t.count)).collect();
+                let mut down: Vec<_> = Tiles::new(vectors, most, true).map(|t| (t.vector, t.count)).collect();
+                down.reverse();
+                assert_eq!(up, down);
+                let mut next = 0;
+                for (vector, count) in up {
+                    assert!(vector == next && count <= most && count.is_power_of_two());
+                    next += count;
+                }
+                assert_eq!(next, vectors);
+            }
+        }
     }
 }
