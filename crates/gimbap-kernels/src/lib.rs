@@ -7,7 +7,7 @@
 //! - [`linear`]: one row times packed weights, `f32`, bf16 or int8: the steps of a stream.
 //! - [`product`](product()): the large products over all steps at once.
 //! - [`rows`]: softmax and the like over rows.
-//! - [`slabs`]: a buffer shared out to threads by rows.
+//! - [`slabs`]: a buffer shared out to threads by rows; [`team`]: threads that take over within a step.
 
 mod isa;
 mod lanes;
@@ -17,6 +17,7 @@ mod product;
 mod real;
 pub mod rows;
 pub mod slabs;
+pub mod team;
 
 pub use isa::{Isa, Kernel};
 pub use lanes::{F32s, Lanes, ScalarF64, Token, VectorF32};

@@ -7,16 +7,20 @@
 //! walked up on one step and down on the next, so that what the cache still holds is read first; no output depends on
 //! another tile, so the direction changes no bit.
 //!
+//! A cell with many weights is shared out to a few threads ([`team`]), each with the tape of its own units, which stays
+//! in its own cache. No output depends on another part either.
+//!
 //! What a weight is ([`Format`]) is the product's affair: a cell sees planes.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use gimbap_kernels::Arithmetic;
 use gimbap_kernels::linear::{Block, Engine, Format, Reader, Row, RowBuffer, RowKernel, RowToken, Tape};
+use gimbap_kernels::{Arithmetic, team};
 
 use super::{Input, Segment, State, Weights};
 use crate::cell::{Cell, Planes, Product, Stage};
+use crate::layer::take;
 
 /// A [`Stepper`] of any cell and format.
 pub trait Step<R>: Send + std::fmt::Debug {
@@ -91,18 +95,17 @@ pub struct Stepper<R, C, F> {
     input: usize,
     hidden: usize,
     engine: Engine,
-    part: Part,
+    /// One, or one for each thread that takes part.
+    parts: Vec<Part<R>>,
     down: bool,
-    /// Two-stage cells: what the first stage leaves for the second, all planes of a vector of units side by side.
-    planes: Vec<R>,
     /// Two-stage cells: the second product's operand `[H]`.
     operand: Vec<R>,
     format: PhantomData<F>,
 }
 
 /// The units of one thread.
-#[derive(Debug, Default)]
-struct Part {
+#[derive(Debug)]
+struct Part<R> {
     units: Range<usize>,
     first: Tape,
     /// Bytes of a vector of units on either tape.
@@ -110,6 +113,42 @@ struct Part {
     /// Two-stage cells: the blocks of the second product.
     second: Tape,
     buffers: [RowBuffer; 2],
+    /// Two-stage cells: what the first stage leaves for the second, all planes of a vector of units side by side.
+    planes: Vec<R>,
+}
+
+/// The most threads that share a step.
+const MOST_PARTS: usize = 4;
+
+/// Fewer weights than this for each thread are read sooner than another thread takes over.
+const WEIGHTS_PER_PART: usize = 1 << 17;
+
+/// Units come in whole vectors of any instruction set.
+const VECTOR: usize = 16;
+
+/// A part and its share of a step.
+struct Share<'a, R> {
+    part: &'a mut Part<R>,
+    moment: Moment<'a, R>,
+    operand: &'a mut [R],
+}
+
+/// Shares a step out. `operand` may be empty.
+fn shares<'a, R: Copy>(
+    parts: &'a mut [Part<R>],
+    step: &'a mut Moment<'_, R>,
+    mut operand: &'a mut [R],
+) -> [Option<Share<'a, R>>; MOST_PARTS] {
+    let Moment { x, h, c, h_next } = step;
+    let (mut c, mut h_next) = (&mut c[..], &mut h_next[..]);
+    let mut shares = [const { None }; MOST_PARTS];
+    for (share, part) in shares.iter_mut().zip(parts) {
+        let units = part.units.len();
+        let front = |rest: &mut &'a mut [R]| take(rest, units.min(rest.len()));
+        let moment = Moment { x: *x, h, c: front(&mut c), h_next: front(&mut h_next) };
+        *share = Some(Share { moment, operand: front(&mut operand), part });
+    }
+    shares
 }
 
 /// Which columns of a product feed which planes.
@@ -187,9 +226,8 @@ impl<R: Arithmetic, C: Cell, F: Format> Stepper<R, C, F> {
             input,
             hidden,
             engine: Engine::active(hidden),
-            part: Part::default(),
+            parts: Vec::new(),
             down: false,
-            planes: Vec::new(),
             operand: Vec::new(),
             format: PhantomData,
         }
@@ -198,44 +236,59 @@ impl<R: Arithmetic, C: Cell, F: Format> Stepper<R, C, F> {
 
 impl<R: Arithmetic, C: Cell + std::fmt::Debug, F: Format> Step<R> for Stepper<R, C, F> {
     fn pack(&mut self, weights: &Weights<'_, R>, dense: bool) {
-        self.engine = Engine::active(self.hidden);
-        self.part.units = 0..self.hidden;
-        let input = if dense { self.input } else { 0 };
-        let Stepper { hidden, part, planes, operand, .. } = self;
-        let pack = Pack::<R, C, F> { part, weights, input, hidden: *hidden, planes, kind: PhantomData };
-        R::run_row(self.engine, pack);
-        operand.resize(if Facts::<C>::SECOND.len > 0 { *hidden } else { 0 }, R::ZERO);
+        let (hidden, input) = (self.hidden, if dense { self.input } else { 0 });
+        self.engine = Engine::active(hidden);
+        let weighs = (input + hidden) * C::GATES * hidden;
+        let vectors = hidden.div_ceil(VECTOR);
+        let most = rayon::current_num_threads().min(MOST_PARTS).min(vectors);
+        let parts = (weighs / WEIGHTS_PER_PART).clamp(1, most);
+        let cut = |part: usize| (part * vectors / parts * VECTOR).min(hidden);
+        let part = |index: usize| Part {
+            units: cut(index)..cut(index + 1),
+            first: Tape::default(),
+            pace: [0; 2],
+            second: Tape::default(),
+            buffers: Default::default(),
+            planes: Vec::new(),
+        };
+        self.parts = (0..parts).map(part).collect();
+        for part in &mut self.parts {
+            R::run_row(self.engine, Pack::<R, C, F> { part, weights, input, hidden, kind: PhantomData });
+        }
+        self.operand.resize(if Facts::<C>::SECOND.len > 0 { hidden } else { 0 }, R::ZERO);
+        team::prepare(parts);
     }
 
     fn step(&mut self, step: &mut Moment<'_, R>) {
-        let Stepper { cell, engine, part, planes, operand, .. } = self;
         self.down = !self.down;
-        let mut first = First::<R, C, F> {
-            cell: *cell,
-            part,
-            step,
-            planes,
-            operand,
-            down: self.down,
-            format: PhantomData,
-        };
-        R::run_row(*engine, &mut first);
-        if Facts::<C>::SECOND.len > 0 {
-            let mut second = Second::<R, C, F> {
-                cell: *cell,
-                part,
-                operand,
-                step,
-                planes,
-                down: self.down,
-                format: PhantomData,
-            };
-            R::run_row(*engine, &mut second);
+        let Stepper { cell, engine, parts, operand, down, .. } = self;
+        let (cell, engine, down) = (*cell, *engine, *down);
+        let format = PhantomData::<F>;
+        let two_stages = Facts::<C>::SECOND.len > 0;
+        if let [part] = &mut parts[..] {
+            R::run_row(engine, &mut First { cell, part, step, operand, down, format });
+            if two_stages {
+                R::run_row(engine, &mut Second { cell, part, step, operand, down, format });
+            }
+            return;
+        }
+        let count = parts.len();
+        team::run(&mut shares(parts, step, operand)[..count], |share| {
+            if let Some(Share { part, moment, operand }) = share {
+                R::run_row(engine, &mut First { cell, part, step: moment, operand, down, format });
+            }
+        });
+        if two_stages {
+            team::run(&mut shares(parts, step, &mut [])[..count], |share| {
+                if let Some(Share { part, moment, .. }) = share {
+                    R::run_row(engine, &mut Second { cell, part, step: moment, operand, down, format });
+                }
+            });
         }
     }
 
     fn weight_bytes(&self) -> usize {
-        self.part.first.len() + self.part.second.len()
+        self.parts.iter().map(|part| part.first.len() + part.second.len()).sum()
     }
 }
 
@@ -287,22 +340,21 @@ impl Iterator for Tiles {
 
 /// Writes the tapes of a part.
 struct Pack<'a, R, C, F> {
-    part: &'a mut Part,
+    part: &'a mut Part<R>,
     weights: &'a Weights<'a, R>,
     /// 0 with one-hot input.
     input: usize,
     hidden: usize,
-    planes: &'a mut Vec<R>,
     kind: PhantomData<(C, F)>,
 }
 
 impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Pack<'_, R, C, F> {
     fn call<T: RowToken<Elem = R>>(self, _: T) {
-        let Pack { part, weights, input, hidden, planes, .. } = self;
+        let Pack { part, weights, input, hidden, .. } = self;
         let vectors = part.units.len().div_ceil(T::WIDTH);
         let columns = C::GATES * hidden;
         let second = Facts::<C>::SECOND.len > 0;
-        planes.resize(if second { vectors * Facts::<C>::PLANES * T::WIDTH } else { 0 }, R::ZERO);
+        part.planes.resize(if second { vectors * Facts::<C>::PLANES * T::WIDTH } else { 0 }, R::ZERO);
         part.first.clear();
         part.second.clear();
         let mut values = Vec::new();
@@ -351,12 +403,11 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Pack<'_, R, C, F> {
     }
 }
 
-/// A step, or the first stage of one. `planes` and `operand` are those of the part's units.
+/// A step, or the first stage of one. `operand` is that of the part's units, as are the states of `step` but `h`.
 struct First<'a, 's, R, C, F> {
     cell: C,
-    part: &'a mut Part,
+    part: &'a mut Part<R>,
     step: &'a mut Moment<'s, R>,
-    planes: &'a mut [R],
     operand: &'a mut [R],
     down: bool,
     format: PhantomData<F>,
@@ -365,8 +416,8 @@ struct First<'a, 's, R, C, F> {
 impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut First<'_, '_, R, C, F> {
     #[inline(always)]
     fn call<T: RowToken<Elem = R>>(self, token: T) {
-        let First { cell, part, step, planes, operand, down, .. } = self;
-        let Part { units, first: tape, pace: [pace, _], buffers: [x_buffer, h_buffer], .. } = part;
+        let First { cell, part, step, operand, down, .. } = self;
+        let Part { units, first: tape, pace: [pace, _], buffers: [x_buffer, h_buffer], planes, .. } = part;
         let x = match step.x {
             Entry::Dense(x) => Ok(F::row(token, x, x_buffer)),
             Entry::Row(row) => Err(row),
@@ -395,11 +446,10 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut First<'_, '_, R, C
 /// The second stage.
 struct Second<'a, 's, R, C, F> {
     cell: C,
-    part: &'a mut Part,
+    part: &'a mut Part<R>,
     /// `[H]`.
     operand: &'a [R],
     step: &'a mut Moment<'s, R>,
-    planes: &'a [R],
     down: bool,
     format: PhantomData<F>,
 }
@@ -407,8 +457,8 @@ struct Second<'a, 's, R, C, F> {
 impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut Second<'_, '_, R, C, F> {
     #[inline(always)]
     fn call<T: RowToken<Elem = R>>(self, token: T) {
-        let Second { cell, part, operand, step, planes, down, .. } = self;
-        let Part { units, second: tape, pace: [_, pace], buffers: [buffer, _], .. } = part;
+        let Second { cell, part, operand, step, down, .. } = self;
+        let Part { units, second: tape, pace: [_, pace], buffers: [buffer, _], planes, .. } = part;
         let q = F::row(token, operand, buffer);
         let vectors = units.len().div_ceil(T::WIDTH);
         for tile in Tiles::new(vectors, const { tile_size::<C, F>() }, *down) {
