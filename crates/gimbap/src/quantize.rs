@@ -37,6 +37,11 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Whether weights are the model's own numbers.
+    pub(crate) fn is_full(&self) -> bool {
+        *self == Precision::Full
+    }
+
     /// Whether a parameter of a model of this precision is rounded.
     pub(crate) fn rounds(self, parameter: &Parameter) -> bool {
         self != Precision::Full && parameter.shape.len() == 2
@@ -102,10 +107,9 @@ impl<R: Arithmetic> Model<R> {
                 Precision::Bf16 => values.iter_mut().for_each(|w| *w = from_bf16(to_bf16(*w))),
                 Precision::Int8 => {
                     let scales = scales(values, columns);
-                    for row in values.chunks_exact_mut(columns) {
-                        for (w, &scale) in row.iter_mut().zip(&scales) {
-                            *w = from_int8(to_int8(w.to_f64() as f32, scale), scale);
-                        }
+                    let quantized = to_int8s(values, &scales);
+                    for ((w, q), scale) in values.iter_mut().zip(quantized).zip(scales.iter().cycle()) {
+                        *w = R::from_f64((f32::from(q) * scale).into());
                     }
                 }
             }
@@ -135,6 +139,7 @@ pub(crate) fn from_bf16<R: Arithmetic>(bits: u16) -> R {
     R::from_f64(f32::from_bits(u32::from(bits) << 16).into())
 }
 
-pub(crate) fn from_int8<R: Arithmetic>(q: i8, scale: f32) -> R {
-    R::from_f64((f32::from(q) * scale).into())
+/// A matrix with these scales of its columns, as integers.
+pub(crate) fn to_int8s<R: Arithmetic>(values: &[R], scales: &[f32]) -> Vec<i8> {
+    values.iter().zip(scales.iter().cycle()).map(|(w, &scale)| to_int8(w.to_f64() as f32, scale)).collect()
 }
