@@ -67,6 +67,7 @@ fn run(cli: &Cli, out: &Out) -> Outcome {
         Verb::Predict(args) => verb::predict::run(args, out),
         Verb::Generate(args) => verb::generate::run(args, out),
         Verb::Score(args) => verb::score::run(args, out),
+        Verb::Convert(args) => verb::convert::run(args, out),
         Verb::Inspect(args) => verb::inspect::run(args, out),
         Verb::Completions(args) => verb::completions::run(args, out),
     }

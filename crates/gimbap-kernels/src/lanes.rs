@@ -132,7 +132,7 @@ pub struct VectorF32<S: Simd>(pub S);
 
 /// A vector of `f32`, with the instruction set that works on it.
 #[derive(Clone, Copy, Debug)]
-pub struct F32s<S: Simd>(S, S::f32s);
+pub struct F32s<S: Simd>(pub(crate) S, pub(crate) S::f32s);
 
 impl<S: Simd> Token for VectorF32<S> {
     type Elem = f32;

@@ -9,11 +9,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use crate::isa::Kernel;
 use crate::lanes::{Lanes, Token};
-use crate::{Arithmetic, Real};
+use crate::{Arithmetic, Real, team};
 
 /// Rows in a chunk, at most.
 pub const CHUNK: usize = 256;
@@ -122,16 +120,16 @@ pub fn add_outer_products<R: Arithmetic>(
     }
 
     let rows: usize = chunks.iter().map(Range::len).sum();
-    let columns: usize = sums.iter().map(|sum| sum.columns.len()).sum();
-    let threads = if rows * columns * 8 < PARALLEL_FROM { 1 } else { rayon::current_num_threads() };
-    // About two tasks for each thread, of whole panels; where there are too few panels, the outputs' rows are shared.
+    let work: usize = sums.iter().map(|sum| rows * sum.work()).sum();
+    let threads = if work < PARALLEL_FROM { 1 } else { rayon::current_num_threads() };
+    // About two tasks for each thread: columns are cut into stretches no wider than the panels, and then the outputs'
+    // rows are shared.
     let wanted = if threads == 1 { 1 } else { 2 * threads };
-    let panel = R::panel();
-    let width = (columns / wanted / panel).clamp(1, PANELS) * panel;
-    let pieces: usize = sums.iter().map(|sum| sum.columns.len().div_ceil(width)).sum();
-    let shares = wanted.div_ceil(pieces.max(1));
     let mut tasks = Vec::new();
     for sum in sums {
+        let stretches = sum.columns.len().div_ceil(PANELS * R::panel());
+        let width = sum.columns.len().div_ceil(stretches).next_multiple_of(R::panel() / 2);
+        let shares = (rows * sum.work() * wanted).div_ceil(work.max(1)).div_ceil(stretches);
         for first in sum.columns.clone().step_by(width) {
             for share in 0..shares {
                 let columns = first..(first + width).min(sum.columns.end);
@@ -139,10 +137,13 @@ pub fn add_outer_products<R: Arithmetic>(
             }
         }
     }
-    if threads == 1 {
-        tasks.into_iter().for_each(R::outer);
-    } else {
-        tasks.into_par_iter().with_max_len(1).for_each(R::outer);
+    team::each(threads, &mut tasks, |task| R::outer(task));
+}
+
+impl<R: Real> Sum<'_, R> {
+    /// About the multiply-adds for a row of the right operand.
+    fn work(&self) -> usize {
+        self.columns.len() * (self.terms.iter().map(Term::rows).sum::<usize>() + 3)
     }
 }
 
@@ -169,7 +170,7 @@ struct Work<R> {
     sums: Vec<R>,
 }
 
-impl<R: Arithmetic> Kernel<R> for Task<'_, R> {
+impl<R: Arithmetic> Kernel<R> for &Task<'_, R> {
     type Output = ();
     #[inline(always)]
     fn call<T: Token<Elem = R>>(self, token: T) {

@@ -126,29 +126,47 @@ impl<R: Arithmetic> Kernel<R> for Pack<'_, R> {
                     continue;
                 }
                 assert_eq!(row_stride, 1, "rows or columns lie side by side");
-                for part in (0..count).step_by(8) {
-                    let first = |j: usize| &values[(columns + part + j) * column_stride..][..k];
-                    let rows = rows.chunks_exact_mut(width).map(|row| &mut row[gate * count + part..]);
-                    if part + 8 <= count {
-                        interleave(rows, [0, 1, 2, 3, 4, 5, 6, 7].map(first));
-                    } else {
-                        for (i, row) in rows.enumerate() {
-                            for (j, to) in row.iter_mut().enumerate().take(count - part) {
-                                *to = first(j)[i];
-                            }
-                        }
-                    }
-                }
+                transpose(
+                    &values[columns * column_stride..],
+                    column_stride,
+                    rows,
+                    width,
+                    gate * count,
+                    count,
+                );
             }
         }
     }
 }
 
-/// Writes eight columns side by side: as many streams as a set of the cache holds lines.
-fn interleave<'a, R: Real + 'a>(rows: impl Iterator<Item = &'a mut [R]>, columns: [&[R]; 8]) {
-    for (i, row) in rows.enumerate() {
-        for (to, column) in row[..8].iter_mut().zip(columns) {
-            *to = column[i];
+/// Values in a square that is transposed at once: a line of the cache.
+const SQUARE: usize = 16;
+
+/// Writes the `count` columns that begin `column_stride` apart side by side into rows of `width` values, from the
+/// place `at` on.
+fn transpose<R: Real>(
+    columns: &[R],
+    column_stride: usize,
+    rows: &mut [R],
+    width: usize,
+    at: usize,
+    count: usize,
+) {
+    let k = rows.len() / width;
+    for first in (0..count).step_by(SQUARE) {
+        let wide = SQUARE.min(count - first);
+        for start in (0..k).step_by(SQUARE) {
+            let high = SQUARE.min(k - start);
+            let mut square = [[R::ZERO; SQUARE]; SQUARE];
+            for j in 0..wide {
+                let column = &columns[(first + j) * column_stride + start..][..high];
+                for (row, &value) in square.iter_mut().zip(column) {
+                    row[j] = value;
+                }
+            }
+            for (i, row) in square[..high].iter().enumerate() {
+                rows[(start + i) * width + at + first..][..wide].copy_from_slice(&row[..wide]);
+            }
         }
     }
 }

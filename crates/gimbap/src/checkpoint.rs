@@ -1,7 +1,9 @@
 //! The model file: safetensors, with one JSON document in its metadata.
 //!
 //! Every parameter is a tensor under its name (`lstm.w_x`), in `F32` or `F64`. The metadata key `gimbap` holds
-//! `{"format": 1, "input": .., "layers": [..], "training": .., "task": ..}`. Files are written to a temporary name in
+//! `{"format": 1, "input": .., "layers": [..], "training": .., "task": ..}`. Of a quantised model
+//! ([`crate::quantize`]) the format is 2, there is `"precision": "bf16"` or `"int8"`, and matrices are in `BF16`, or in
+//! `I8` with the scales of their columns as another tensor, `lstm.w_x.scale`. Files are written to a temporary name in
 //! the same folder, synced and renamed: there is never half a file under the final name.
 
 use std::collections::HashMap;
@@ -14,10 +16,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::layer::{LayerSpec, Parameter};
 use crate::model::{Input, Model, Sequential, Training};
+use crate::quantize::{self, Precision};
 use crate::{Error, Result};
 
-/// The version of the format that this library writes, and the newest that it reads.
-pub const FORMAT: u32 = 1;
+/// The newest version of the format that this library reads.
+pub const FORMAT: u32 = 2;
+
+/// The version of the format that a model of this precision is written in: the oldest that has it.
+pub fn format_of(precision: Precision) -> u32 {
+    match precision {
+        Precision::Full => 1,
+        Precision::Bf16 | Precision::Int8 => 2,
+    }
+}
 
 const KEY: &str = "gimbap";
 
@@ -27,6 +38,8 @@ struct Document {
     input: Input,
     layers: Vec<LayerSpec>,
     training: Option<Training>,
+    #[serde(default, skip_serializing_if = "Precision::is_full")]
+    precision: Precision,
     #[serde(default)]
     task: serde_json::Value,
 }
@@ -74,6 +87,20 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// A tensor as its bytes.
+struct Raw {
+    name: String,
+    shape: Vec<usize>,
+    dtype: Dtype,
+    bytes: Vec<u8>,
+}
+
+impl Raw {
+    fn of<R: Arithmetic>(name: &str, shape: &[usize], values: &[R]) -> Raw {
+        Raw { name: name.into(), shape: shape.into(), dtype: dtype::<R>(), bytes: to_bytes(values) }
+    }
+}
+
 /// Writes named tensors and one JSON document.
 pub(crate) fn write_tensors<R: Arithmetic>(
     path: &Path,
@@ -81,11 +108,15 @@ pub(crate) fn write_tensors<R: Arithmetic>(
     document: &impl Serialize,
     tensors: &[Tensor<R>],
 ) -> Result<()> {
+    let raw = tensors.iter().map(|tensor| Raw::of(&tensor.name, &tensor.shape, &tensor.values));
+    write_raw(path, key, document, &raw.collect::<Vec<_>>())
+}
+
+fn write_raw(path: &Path, key: &str, document: &impl Serialize, tensors: &[Raw]) -> Result<()> {
     let failed = |message: String| Error::ModelFile { path: path.into(), message };
     let document = serde_json::to_string(document).map_err(|error| failed(error.to_string()))?;
-    let bytes: Vec<Vec<u8>> = tensors.iter().map(|tensor| to_bytes(&tensor.values)).collect();
-    let views = tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
-        TensorView::new(dtype::<R>(), tensor.shape.clone(), bytes).map(|view| (&tensor.name, view))
+    let views = tensors.iter().map(|tensor| {
+        TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes).map(|view| (&tensor.name, view))
     });
     let views =
         views.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| failed(error.to_string()))?;
@@ -94,8 +125,24 @@ pub(crate) fn write_tensors<R: Arithmetic>(
     write_atomically(path, &bytes)
 }
 
-/// Reads all tensors and the JSON document under `key`.
+/// Reads all tensors, of `F32` or `F64`, and the JSON document under `key`.
 pub(crate) fn read_tensors<R: Arithmetic>(path: &Path, key: &str) -> Result<(String, Vec<Tensor<R>>)> {
+    let (document, tensors) = read_typed(path, key)?;
+    let plain = |(tensor, dtype): (Tensor<R>, Dtype)| match dtype {
+        Dtype::F32 | Dtype::F64 => Ok(tensor),
+        other => Err(wrong_type(path, tensor.name, other, "F32 or F64")),
+    };
+    Ok((document, tensors.into_iter().map(plain).collect::<Result<_>>()?))
+}
+
+fn wrong_type(path: &Path, tensor: String, found: Dtype, expected: &str) -> Error {
+    Error::Tensor { path: path.into(), tensor, message: format!("has type {found:?}; {expected} is read") }
+}
+
+/// The document, and the tensors with the types that they had; integers as they are.
+type Typed<R> = (String, Vec<(Tensor<R>, Dtype)>);
+
+fn read_typed<R: Arithmetic>(path: &Path, key: &str) -> Result<Typed<R>> {
     let failed = |message: String| Error::ModelFile { path: path.into(), message };
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
     let not_whole = |error| match cut_off(&bytes) {
@@ -120,12 +167,13 @@ pub(crate) fn read_tensors<R: Arithmetic>(path: &Path, key: &str) -> Result<(Str
             Dtype::F64 => {
                 data.as_chunks::<8>().0.iter().map(|b| R::from_f64(f64::from_le_bytes(*b))).collect()
             }
-            other => {
-                let message = format!("has type {other:?}; F32 or F64 is read");
-                return Err(Error::Tensor { path: path.into(), tensor: name, message });
+            Dtype::BF16 => {
+                data.as_chunks::<2>().0.iter().map(|b| quantize::from_bf16(u16::from_le_bytes(*b))).collect()
             }
+            Dtype::I8 => data.iter().map(|b| R::from_f64(b.cast_signed().into())).collect(),
+            other => return Err(wrong_type(path, name, other, "F32, F64, BF16 or I8")),
         };
-        tensors.push(Tensor { name, shape: view.shape().to_vec(), values });
+        tensors.push((Tensor { name, shape: view.shape().to_vec(), values }, view.dtype()));
     }
     Ok((document, tensors))
 }
@@ -153,24 +201,38 @@ pub(crate) fn read_tensors<R: Arithmetic>(path: &Path, key: &str) -> Result<(Str
 /// If the file cannot be written.
 pub fn save<R: Arithmetic>(model: &Model<R>, path: impl AsRef<Path>) -> Result<()> {
     let document = Document {
-        format: FORMAT,
+        format: format_of(model.precision),
         input: model.input,
         layers: model.layers.clone(),
         training: model.training.clone(),
+        precision: model.precision,
         task: model.task.clone(),
     };
-    write_tensors(path.as_ref(), KEY, &document, &tensors(model, &model.values))
+    let mut tensors = Vec::new();
+    for parameter in &model.parameters {
+        let values = &model.values[parameter.range.clone()];
+        let (name, shape) = (&parameter.name, &parameter.shape);
+        match model.precision {
+            precision if !precision.rounds(parameter) => tensors.push(Raw::of(name, shape, values)),
+            Precision::Int8 => {
+                let scales = quantize::scales(values, shape[1]);
+                let quantized = quantize::to_int8s(values, &scales);
+                let bytes = quantized.into_iter().map(i8::cast_unsigned).collect();
+                tensors.push(Raw { name: name.clone(), shape: shape.clone(), dtype: Dtype::I8, bytes });
+                tensors.push(Raw::of(&scale_name(name), &shape[1..], &scales));
+            }
+            _ => {
+                let bytes = values.iter().flat_map(|&w| quantize::to_bf16(w).to_le_bytes()).collect();
+                tensors.push(Raw { name: name.clone(), shape: shape.clone(), dtype: Dtype::BF16, bytes });
+            }
+        }
+    }
+    write_raw(path.as_ref(), KEY, &document, &tensors)
 }
 
-/// The parameters as tensors, with these values.
-pub(crate) fn tensors<R: Arithmetic>(model: &Model<R>, values: &[R]) -> Vec<Tensor<R>> {
-    let each = model.parameters.iter();
-    each.map(|p| Tensor {
-        name: p.name.clone(),
-        shape: p.shape.clone(),
-        values: values[p.range.clone()].to_vec(),
-    })
-    .collect()
+/// The tensor that has the scales of an `I8` tensor's columns.
+fn scale_name(tensor: &str) -> String {
+    format!("{tensor}.scale")
 }
 
 /// Reads a model.
@@ -181,24 +243,30 @@ pub(crate) fn tensors<R: Arithmetic>(model: &Model<R>, values: &[R]) -> Vec<Tens
 pub fn load<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
     let path = path.as_ref();
     let failed = |message: String| Error::ModelFile { path: path.into(), message };
-    let (document, tensors) = read_tensors::<R>(path, KEY)?;
+    let (document, typed) = read_typed::<R>(path, KEY)?;
     let value: serde_json::Value =
         serde_json::from_str(&document).map_err(|error| failed(format!("has a damaged header ({error})")))?;
     match value.get("format").and_then(serde_json::Value::as_u64) {
-        Some(format) if format == u64::from(FORMAT) => {}
+        Some(format) if (1..=u64::from(FORMAT)).contains(&format) => {}
         Some(format) => {
             return Err(failed(format!(
-                "has format {format}; this version reads format {FORMAT}: use the Gimbap that wrote it, or a newer one"
+                "has format {format}; this version reads formats 1 to {FORMAT}: use the Gimbap that wrote it, or a newer one"
             )));
         }
         None => return Err(failed("has no format version in its header".into())),
     }
     let document: Document =
         serde_json::from_value(value).map_err(|error| failed(format!("has a wrong header: {error}")))?;
+    if document.format != format_of(document.precision) {
+        let Document { format, precision, .. } = document;
+        return Err(failed(format!("has format {format}, which has no weights that are {precision:?}")));
+    }
     let sequential = document.layers.into_iter().fold(Sequential::new(document.input), Sequential::add);
     let no_model = |error: Error| failed(format!("has a header that makes no model: {error}"));
     // Before memory is asked for: what the header says may be anything.
-    check(&sequential.parameters::<R>().map_err(no_model)?, path, &tensors)?;
+    let parameters = sequential.parameters::<R>().map_err(no_model)?;
+    let tensors = full(document.precision, &parameters, path, typed)?;
+    check(&parameters, path, &tensors)?;
     let mut model = sequential.build_without_values::<R>()?;
     for parameter in &model.parameters {
         if let Some(tensor) = tensors.iter().find(|tensor| tensor.name == parameter.name) {
@@ -206,8 +274,55 @@ pub fn load<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
         }
     }
     model.training = document.training;
+    model.precision = document.precision;
     model.task = document.task;
     Ok(model)
+}
+
+/// Checks the types of the tensors, and multiplies those of integers by the scales of their columns.
+fn full<R: Arithmetic>(
+    precision: Precision,
+    parameters: &[Parameter],
+    path: &Path,
+    typed: Vec<(Tensor<R>, Dtype)>,
+) -> Result<Vec<Tensor<R>>> {
+    let (mut plain, mut integers) = (Vec::new(), Vec::new());
+    for (tensor, dtype) in typed {
+        let parameter = parameters.iter().find(|parameter| parameter.name == tensor.name);
+        let rounded = parameter.is_some_and(|parameter| precision.rounds(parameter));
+        match (precision, dtype) {
+            (Precision::Bf16, Dtype::BF16) if rounded => plain.push(tensor),
+            (Precision::Int8, Dtype::I8) if rounded => integers.push(tensor),
+            (Precision::Bf16, other) if rounded => return Err(wrong_type(path, tensor.name, other, "BF16")),
+            (Precision::Int8, other) if rounded => return Err(wrong_type(path, tensor.name, other, "I8")),
+            (_, Dtype::F32 | Dtype::F64) => plain.push(tensor),
+            (_, other) => return Err(wrong_type(path, tensor.name, other, "F32 or F64")),
+        }
+    }
+    for mut tensor in integers {
+        let failed = |tensor: String, message: &str| {
+            Err(Error::Tensor { path: path.into(), tensor, message: message.into() })
+        };
+        let name = scale_name(&tensor.name);
+        let Some(at) = plain.iter().position(|scale| scale.name == name) else {
+            return failed(name, "is missing: there is one beside every tensor of I8");
+        };
+        let scale = plain.swap_remove(at);
+        let columns = tensor.shape.last().copied().unwrap_or(0);
+        if scale.shape != [columns] || columns == 0 {
+            return failed(name, &format!("has shape {:?}; its tensor has {columns} columns", scale.shape));
+        }
+        for row in tensor.values.chunks_exact_mut(columns) {
+            row.iter_mut().zip(&scale.values).for_each(|(q, scale)| *q *= *scale);
+        }
+        // So that what streams read is what the file says.
+        let scales = quantize::scales(&tensor.values, columns);
+        if scale.values.iter().zip(&scales).any(|(found, scale)| found.to_f64() != f64::from(*scale)) {
+            return failed(name, "is not the scale of columns whose largest integers are 127");
+        }
+        plain.push(tensor);
+    }
+    Ok(plain)
 }
 
 /// Checks that there is a tensor for every parameter, of its shape, and no other.

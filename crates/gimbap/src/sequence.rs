@@ -20,14 +20,17 @@
 mod backward;
 mod forward;
 mod gradients;
+pub mod stepper;
 mod units;
 
+use gimbap_kernels::linear::{Bf16, Exact, Int8};
 use gimbap_kernels::packed::{Matrix, Packed};
-use gimbap_kernels::{Arithmetic, slabs};
-use rayon::prelude::*;
+use gimbap_kernels::{Arithmetic, slabs, team};
 
 use crate::cell::{Cell, MAX_STATES, Planes};
 use crate::data::layout::Layout;
+use crate::quantize::Precision;
+use stepper::{Step, Stepper};
 
 /// A recurrent layer's parameters.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +43,13 @@ pub struct Weights<'a, R> {
     pub b: &'a [R],
     /// `[G H]` for cells with [`Cell::RECURRENT_BIAS`], else empty.
     pub b_h: &'a [R],
+}
+
+impl<'a, R> Weights<'a, R> {
+    /// Row `id` of `W_x`, `[G H]`: the product of a one-hot vector with it.
+    pub fn row(&self, id: u32) -> &'a [R] {
+        &self.w_x[id as usize * self.b.len()..][..self.b.len()]
+    }
 }
 
 /// Where a recurrent layer's parameter gradients are added to, shaped as in [`Weights`].
@@ -140,6 +150,9 @@ pub trait Run<R>: Send + std::fmt::Debug {
     /// Whether `W_h`'s product has a bias of its own.
     fn recurrent_bias(&self) -> bool;
 
+    /// The same cell, to run step by step with weights of a precision.
+    fn stepper(&self, precision: Precision) -> Box<dyn Step<R>>;
+
     /// Packs the weights; once per change of them.
     fn pack(&mut self, weights: &Weights<'_, R>);
 
@@ -162,17 +175,6 @@ pub trait Run<R>: Send + std::fmt::Debug {
         d_state: &mut State<R>,
         gradients: Gradients<'_, R>,
         d_x: Option<&mut Vec<R>>,
-    );
-
-    /// One step of one sequence: from `prev` to `next`, with `planes` as work space. Allocates nothing once
-    /// `planes` has its size.
-    fn step(
-        &mut self,
-        weights: &Weights<'_, R>,
-        x: Input<'_, R>,
-        prev: &State<R>,
-        next: &mut State<R>,
-        planes: &mut Vec<R>,
     );
 }
 
@@ -198,7 +200,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     }
 }
 
-impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
+impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R, C> {
     fn gates(&self) -> usize {
         C::GATES
     }
@@ -209,6 +211,15 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
 
     fn recurrent_bias(&self) -> bool {
         C::RECURRENT_BIAS
+    }
+
+    fn stepper(&self, precision: Precision) -> Box<dyn Step<R>> {
+        let (cell, input, hidden) = (self.cell, self.input, self.hidden);
+        match precision {
+            Precision::Full => Box::new(Stepper::<R, C, Exact>::new(cell, input, hidden)),
+            Precision::Bf16 => Box::new(Stepper::<R, C, Bf16>::new(cell, input, hidden)),
+            Precision::Int8 => Box::new(Stepper::<R, C, Int8>::new(cell, input, hidden)),
+        }
     }
 
     fn pack(&mut self, weights: &Weights<'_, R>) {
@@ -250,7 +261,7 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
         planes.resize(if keep { n * stride } else { 0 }, R::ZERO);
         let mut c = std::mem::take(&mut self.c);
         let cuts = layout.cuts(self.threads(layout));
-        let mut work = self.take_work(cuts.len());
+        let mut work = self.take_work(cuts.len() - 1);
         let widths = [self.hidden, if Self::STATES > 1 { self.hidden } else { 0 }];
         {
             let initial = &*state;
@@ -258,17 +269,16 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
                 slabs::split(&mut planes, if keep { stride } else { 0 }, layout.offsets(), &cuts);
             let h_parts = slabs::split(h, widths[0], layout.offsets(), &cuts);
             let c_parts = slabs::split(&mut c, widths[1], layout.offsets(), &cuts);
-            let parts: Vec<_> = planes_parts
+            let mut parts: Vec<_> = planes_parts
                 .into_iter()
                 .zip(h_parts.into_iter().zip(c_parts))
                 .zip(cuts.windows(2))
                 .zip(&mut work)
                 .map(|(((planes, (h, c)), cut), work)| (cut[0]..cut[1], planes, [h, c], work))
                 .collect();
-            let run = |(rows, planes, states, work)| {
-                self.forward_part(segment, initial, rows, planes, states, keep, work);
-            };
-            for_each(parts, run);
+            team::run(&mut parts, |(rows, planes, states, work)| {
+                self.forward_part(segment, initial, rows.clone(), planes, states, keep, work);
+            });
         }
         for (plane, values) in [&*h, &c].into_iter().enumerate().take(Self::STATES) {
             copy_last(layout, values, self.hidden, &mut state.0[plane]);
@@ -298,12 +308,12 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
         self.transpose(&segment.weights, d_x.is_some());
         let mut planes = std::mem::take(&mut self.planes);
         let cuts = layout.cuts(self.threads(layout));
-        let mut work = self.take_work(cuts.len());
+        let mut work = self.take_work(cuts.len() - 1);
         let batch = [0, layout.batch()];
         {
             let widths = [hidden, if Self::STATES > 1 { hidden } else { 0 }];
             let [d_h_state, d_c_state] = &mut d_state.0;
-            let parts: Vec<_> = slabs::split(&mut planes, stride, layout.offsets(), &cuts)
+            let mut parts: Vec<_> = slabs::split(&mut planes, stride, layout.offsets(), &cuts)
                 .into_iter()
                 .zip(slabs::split(d_h_state, widths[0], &batch, &cuts))
                 .zip(slabs::split(d_c_state, widths[1], &batch, &cuts))
@@ -311,10 +321,9 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
                 .zip(&mut work)
                 .map(|((((planes, d_h), d_c), cut), work)| (cut[0]..cut[1], planes, [d_h, d_c], work))
                 .collect();
-            let run = |(rows, planes, d_state, work)| {
-                self.backward_part(segment, kept, d_h, rows, planes, d_state, work);
-            };
-            for_each(parts, run);
+            team::run(&mut parts, |(rows, planes, d_state, work)| {
+                self.backward_part(segment, kept, d_h, rows.clone(), planes, d_state, work);
+            });
         }
         let w_x = self.transposed.as_ref().and_then(|transposed| transposed.w_x.as_ref());
         if let (Some(d_x), Some(w_x)) = (d_x, w_x) {
@@ -323,21 +332,6 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
         }
         self.add_gradients(segment, kept, &planes, gradients);
         (self.planes, self.work) = (planes, work);
-    }
-
-    fn step(
-        &mut self,
-        weights: &Weights<'_, R>,
-        x: Input<'_, R>,
-        prev: &State<R>,
-        next: &mut State<R>,
-        _planes: &mut Vec<R>,
-    ) {
-        let mut work = self.take_work(1);
-        let prev = prev.0.each_ref().map(|state| &state[..]);
-        let next = next.0.each_mut().map(|state| &mut state[..]);
-        self.step_once((weights.w_x, x), prev, next, &mut work[0]);
-        self.work = work;
     }
 }
 
@@ -371,6 +365,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     }
 
     fn take_work(&mut self, parts: usize) -> Vec<forward::Work<R>> {
+        team::prepare(parts);
         let mut work = std::mem::take(&mut self.work);
         work.resize_with(parts.max(work.len()), forward::Work::default);
         work
@@ -382,15 +377,10 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
 }
 
 /// Packs matrices into their places for cells of so many planes, on threads if they are large.
-fn pack_all<R: Arithmetic>(tasks: Vec<(&mut Packed<R>, Matrix<'_, R>, usize)>) {
-    let pack = |(packed, matrix, planes): (&mut Packed<R>, Matrix<'_, R>, usize)| packed.pack(matrix, planes);
-    if tasks.iter().map(|(_, matrix, _)| matrix.k * matrix.gates * matrix.units).sum::<usize>()
-        < PARALLEL_FROM
-    {
-        tasks.into_iter().for_each(pack);
-    } else {
-        tasks.into_par_iter().with_max_len(1).for_each(pack);
-    }
+fn pack_all<R: Arithmetic>(mut tasks: Vec<(&mut Packed<R>, Matrix<'_, R>, usize)>) {
+    let values: usize = tasks.iter().map(|(_, matrix, _)| matrix.k * matrix.gates * matrix.units).sum();
+    let threads = if values < PARALLEL_FROM { 1 } else { rayon::current_num_threads() };
+    team::each(threads, &mut tasks, |(packed, matrix, planes)| packed.pack(*matrix, *planes));
 }
 
 /// The threads that a batch's rows are shared out to, by [`Layout::cuts`], where every row is a product of `width`
@@ -398,15 +388,6 @@ fn pack_all<R: Arithmetic>(tasks: Vec<(&mut Packed<R>, Matrix<'_, R>, usize)>) {
 pub fn threads(layout: &Layout, columns: usize, width: usize) -> usize {
     let work = layout.rows() * columns * width;
     if work < PARALLEL_FROM || layout.batch() < 2 { 1 } else { rayon::current_num_threads() }
-}
-
-/// Runs every part, on threads if there is more than one.
-fn for_each<P: Send>(mut parts: Vec<P>, run: impl Fn(P) + Send + Sync) {
-    if parts.len() == 1 {
-        parts.drain(..).for_each(run);
-    } else {
-        parts.into_par_iter().with_max_len(1).for_each(run);
-    }
 }
 
 /// Copies each row's values at its last step; rows without a step keep what they have.

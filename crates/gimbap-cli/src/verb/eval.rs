@@ -1,15 +1,25 @@
 //! `gimbap eval MODEL DATA`: the figures of a model on data.
 
+use std::path::Path;
+
+use gimbap::model::Model;
+
 use crate::args::Eval;
-use crate::model_file;
+use crate::model_file::{self, Opened};
 use crate::output::{Failure, Out, Outcome};
-use crate::task::{TaskDoc, classify, forecast, lm};
+use crate::task::{Report, TaskDoc, classify, forecast, lm};
 
 /// Measures.
 pub fn run(args: &Eval, out: &Out) -> Outcome {
     let opened = model_file::open(&args.model)?;
-    let (model, data) = (&opened.model, args.data.as_path());
-    let report = match &opened.task {
+    let report = measure(&opened, &opened.model, &args.data)?;
+    out.line(&report.text)?;
+    out.json(&report.metrics)
+}
+
+/// The figures of a model with the task of the one that was opened.
+pub fn measure(opened: &Opened, model: &Model, data: &Path) -> Outcome<Report> {
+    Ok(match &opened.task {
         Some(TaskDoc::Lm(doc)) => lm::evaluate(doc, model, data)?,
         Some(TaskDoc::Classify(doc)) => classify::evaluate(doc, model, data)?,
         Some(TaskDoc::Forecast(doc)) => forecast::evaluate(doc, model, data)?,
@@ -17,7 +27,5 @@ pub fn run(args: &Eval, out: &Out) -> Outcome {
             let message = format!("{} has no task: it is not known how to measure it", opened.path.display());
             return Err(Failure::work("task", message));
         }
-    };
-    out.line(&report.text)?;
-    out.json(&report.metrics)
+    })
 }

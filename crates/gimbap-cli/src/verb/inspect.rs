@@ -1,7 +1,8 @@
 //! `gimbap inspect MODEL`: layers, shapes, parameters, memory, operations per step.
 
-use gimbap::checkpoint::FORMAT;
+use gimbap::checkpoint::format_of;
 use gimbap::model::{Input, Model};
+use gimbap::quantize::Precision;
 use serde_json::{Value, json};
 
 use crate::args::Inspect;
@@ -15,13 +16,15 @@ pub fn run(args: &Inspect, out: &Out) -> Outcome {
     let model = &opened.model;
     let (parameters, flop) = (model.values().len(), flop_per_step(model));
     let task = opened.task.as_ref().map_or("none", TaskDoc::name);
+    let format = format_of(model.precision());
     let about = opened.task.as_ref().map(about).unwrap_or_default();
 
     out.line(model.summary().trim_end())?;
     out.line(format!(
-        "\nfile           {}, format {FORMAT}\ntask           {task}{about}\ninput          {}\n\
+        "\nfile           {}, format {format}, weights {}\ntask           {task}{about}\ninput          {}\n\
          memory         {} of weights\nwork           about {} FLOP for a step of one sequence",
         opened.path.display(),
+        precision_name(model.precision()),
         match model.input() {
             Input::Features(i) => format!("[B, T, {i}]"),
             Input::Ids(v) => format!("[B, T] token ids below {}", thousands(v)),
@@ -30,7 +33,8 @@ pub fn run(args: &Inspect, out: &Out) -> Outcome {
         thousands(flop),
     ))?;
     out.json(&json!({
-        "format": FORMAT,
+        "format": format,
+        "precision": model.precision(),
         "parameters": parameters,
         "layers": layers(model)?,
         "input": model.input(),
@@ -43,6 +47,15 @@ pub fn run(args: &Inspect, out: &Out) -> Outcome {
         "flop_per_step": flop,
         "tensors": model.parameters().iter().map(|p| json!({"name": p.name, "shape": p.shape})).collect::<Vec<_>>(),
     }))
+}
+
+/// The weights in a word.
+fn precision_name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Full => "f32",
+        Precision::Bf16 => "bf16",
+        Precision::Int8 => "int8",
+    }
 }
 
 fn about(task: &TaskDoc) -> String {

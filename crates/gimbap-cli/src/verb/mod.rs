@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 pub mod completions;
+pub mod convert;
 mod dry_run;
 pub mod eval;
 pub mod generate;

@@ -30,8 +30,8 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         kept: Kept<'_, R>,
         d_h: Option<&[R]>,
         rows: Range<usize>,
-        mut planes: Part<'_, R>,
-        mut d_state: [Part<'_, R>; MAX_STATES],
+        planes: &mut Part<'_, R>,
+        d_state: &mut [Part<'_, R>; MAX_STATES],
         work: &mut Work<R>,
     ) {
         let Segment { layout, h_mask, .. } = *segment;
@@ -40,7 +40,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
         let Work { operand: d_operand, before, .. } = work;
         d_operand.resize(rows.len() * hidden, R::ZERO);
-        let [d_h_state, d_c_state] = &mut d_state;
+        let [d_h_state, d_c_state] = d_state;
         let mut d_state = [d_h_state.slab_mut(0), d_c_state.slab_mut(0)];
         let states = [h, &self.c];
         let mask = h_mask.map(|mask| &mask[rows.start * hidden..]);

@@ -49,8 +49,8 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         segment: &Segment<'_, R>,
         initial: &State<R>,
         rows: Range<usize>,
-        mut planes: Part<'_, R>,
-        mut states: [Part<'_, R>; MAX_STATES],
+        planes: &mut Part<'_, R>,
+        states: &mut [Part<'_, R>; MAX_STATES],
         keep: bool,
         work: &mut Work<R>,
     ) {
@@ -66,7 +66,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             if count == 0 {
                 break;
             }
-            let [h_part, c_part] = &mut states;
+            let [h_part, c_part] = &mut *states;
             let (prev, next) = if t == 0 {
                 let first = rows.start * hidden;
                 let prev = std::array::from_fn(|s| initial.0[s].get(first..).unwrap_or(&[]));
@@ -105,20 +105,6 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                 self.advance(step, tile, (0, count), Some((input, first)), operand, transient);
             }
         }
-    }
-
-    /// One step of one sequence.
-    pub(super) fn step_once(
-        &self,
-        input: (&[R], Input<'_, R>),
-        prev: [&[R]; MAX_STATES],
-        next: [&mut [R]; MAX_STATES],
-        work: &mut Work<R>,
-    ) {
-        let Work { tile, operand, planes, .. } = work;
-        tile.resize(Self::PLANES * self.hidden, R::ZERO);
-        let step = Step { rows: 1, prev, next, planes: None, mask: None };
-        self.advance(step, tile, (0, 1), Some((input, 0)), operand, planes);
     }
 
     /// One step. The pre-activations of a group are the rows `row..` of `total` in `tile`; with `input`, its part is

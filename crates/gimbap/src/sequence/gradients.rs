@@ -3,16 +3,15 @@
 //! Rows are added block by block of [`BLOCK`](crate::data::layout::BLOCK) steps, the last first, so that a sequence
 //! that was run in segments of whole blocks gives the same bits.
 
-use gimbap_kernels::Arithmetic;
 use gimbap_kernels::outer::{CHUNK, Left, Output, Sum, Term, add_outer_products};
 use gimbap_kernels::packed::{Onto, Packed, multiply};
-use rayon::prelude::*;
+use gimbap_kernels::{Arithmetic, team};
 
 use super::{Gradients, Input, Kept, Recurrence, Segment};
 use crate::cell::{Cell, Stage};
 use crate::data::layout::Layout;
 
-/// Rows of `dx` that are one task.
+/// Rows of `dx` in a task, at most.
 const ROWS: usize = 96;
 
 impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
@@ -81,15 +80,14 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     /// `d_x = d_planes W_x^T`, `[N, I]`.
     pub(super) fn input_gradient(&self, w_x: &Packed<R>, planes: &[R], d_x: &mut [R]) {
         let stride = Self::PLANES * self.hidden;
-        let rows = |(index, d_x): (usize, &mut [R])| {
-            let planes = &planes[index * ROWS * stride..];
+        let rows = d_x.len() / self.input;
+        let threads = if rows > ROWS { rayon::current_num_threads() } else { 1 };
+        let share = rows.div_ceil(threads * rows.div_ceil(threads * ROWS)).max(1);
+        let mut tasks: Vec<_> = d_x.chunks_mut(share * self.input).enumerate().collect();
+        team::each(threads, &mut tasks, |(index, d_x)| {
+            let planes = &planes[*index * share * stride..];
             multiply(w_x, d_x.len() / self.input, (planes, stride), (d_x, self.input), Onto::Zero);
-        };
-        if d_x.len() <= ROWS * self.input {
-            rows((0, d_x));
-        } else {
-            d_x.par_chunks_mut(ROWS * self.input).enumerate().for_each(rows);
-        }
+        });
     }
 }
 
