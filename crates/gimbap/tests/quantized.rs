@@ -29,7 +29,7 @@ fn batches_give_what_streams_give() {
             for form in [Form::Steps, Form::Stack, Form::OneHot, Form::Embedding] {
                 let model = model::<f32>(cell, form, 17, 3).quantized(precision).unwrap();
                 let sequences = Sequence::many(&[4, 0, 6, 4], 8);
-                let y = model.predict(&inputs::<f32>(form, &sequences)).unwrap();
+                let y = model.predict(inputs::<f32>(form, &sequences)).unwrap();
                 for (b, sequence) in sequences.iter().enumerate() {
                     let of_batch = y.index_axis(gimbap::ndarray::Axis(0), b);
                     let found: Vec<f32> = of_batch.iter().copied().collect();
@@ -59,7 +59,7 @@ fn a_model_in_f64_can_be_quantised_too() {
             let model = model::<f64>(cell, Form::Steps, 7, 3).quantized(precision).unwrap();
             let sequence = &Sequence::<f64>::many(&[5], 8)[0];
             let mut stream = model.stream().unwrap();
-            let y = model.predict(&inputs::<f64>(Form::Steps, std::slice::from_ref(sequence))).unwrap();
+            let y = model.predict(inputs::<f64>(Form::Steps, std::slice::from_ref(sequence))).unwrap();
             let streamed: Vec<f64> =
                 sequence.x.chunks(FEATURES).flat_map(|x| stream.step(&x.to_vec()).to_vec()).collect();
             assert!(y.iter().zip(&streamed).all(|(a, b)| (a - b).abs() < 1e-9), "{precision:?} {cell:?}");
