@@ -19,7 +19,7 @@ mod format;
 mod token;
 
 pub use engine::{Engine, RowKernel};
-pub use format::{Bf16, Exact, Format, Int8, Row, RowBuffer, bf16, int8_scale, to_int8};
+pub use format::{Bf16, Exact, Format, Int8, LONGEST, Row, RowBuffer, bf16, int8_scale, to_int8};
 pub use token::RowToken;
 
 use crate::Real;
@@ -32,6 +32,9 @@ pub struct Tape {
     /// Bytes written.
     len: usize,
 }
+
+/// Blocks are as many bytes as a multiple of this, for the widest number.
+const ALIGNMENT: usize = 8;
 
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
@@ -55,12 +58,18 @@ impl Tape {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            if self.len == self.lines.len() * size_of::<Line>() {
-                self.lines.push(Line([0; 64]));
+        let mut bytes = bytes;
+        while !bytes.is_empty() {
+            let at = self.len % size_of::<Line>();
+            if at == 0 {
+                self.lines.push(Line([0; size_of::<Line>()]));
             }
-            self.lines[self.len / 64].0[self.len % 64] = byte;
-            self.len += 1;
+            let (front, rest) = bytes.split_at(bytes.len().min(size_of::<Line>() - at));
+            if let Some(Line(line)) = self.lines.last_mut() {
+                line[at..at + front.len()].copy_from_slice(front);
+            }
+            self.len += front.len();
+            bytes = rest;
         }
     }
 
@@ -98,9 +107,12 @@ pub struct Reader<'a> {
 impl Reader<'_> {
     /// Goes on by so many bytes, which are there.
     #[inline(always)]
-    fn take(&mut self, bytes: usize) -> *const u8 {
-        assert!(bytes <= self.left, "the tape ends here");
+    fn take<E>(&mut self, bytes: usize) -> *const u8 {
         let from = self.from;
+        assert!(
+            bytes <= self.left && from.cast::<E>().is_aligned(),
+            "what was written here is something else"
+        );
         // SAFETY: the tape has that many bytes more.
         self.from = unsafe { from.add(bytes) };
         self.left -= bytes;
@@ -110,7 +122,7 @@ impl Reader<'_> {
     /// The next [`Token::WIDTH`] values.
     #[inline(always)]
     pub fn load<T: Token>(&mut self, token: T) -> T::V {
-        let from = self.take(T::WIDTH * size_of::<T::Elem>());
+        let from = self.take::<T::Elem>(T::WIDTH * size_of::<T::Elem>());
         // SAFETY: `take` found them there; every bit pattern is a number.
         token.load(unsafe { std::slice::from_raw_parts(from.cast::<T::Elem>(), T::WIDTH) })
     }
@@ -123,8 +135,8 @@ impl Reader<'_> {
         row: Row<'_, T::Elem>,
         sums: &mut [T::V; N],
     ) {
-        let from = self.take(F::bytes::<T>(row.values.len(), N));
-        // SAFETY: `take` found a block of this size there.
+        let from = self.take::<T::Elem>(F::bytes::<T>(row.values.len(), N));
+        // SAFETY: `take` found that many bytes there, aligned for numbers.
         unsafe { F::accumulate(token, from, row, sums) }
     }
 }
@@ -143,6 +155,9 @@ pub struct Block<'a, R> {
 impl Tape {
     /// Writes a block for [`Reader::accumulate`].
     pub fn write_block<F: Format, T: RowToken>(&mut self, block: Block<'_, T::Elem>) {
+        let end = self.len + F::bytes::<T>(block.k, block.width / T::WIDTH);
         F::write::<T>(block, self);
+        // What follows is aligned again.
+        self.write(&[0; ALIGNMENT][..end - self.len]);
     }
 }

@@ -1,6 +1,6 @@
 //! A few threads that take over work within a fraction of a microsecond: for steps too short for a thread pool.
 //!
-//! There is one team in a process. Its members spin for a while after each work ([`SPIN`]), so that the next is seen
+//! There is one team in a process. Its members spin for a while after each work, so that the next is seen
 //! at once, and then sleep. The caller does the first part itself, and then every other part that no member has begun:
 //! it never waits for a member that sleeps or has no processor. If the team is busy with another caller's work, the
 //! caller does all parts alone.

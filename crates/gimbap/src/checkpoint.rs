@@ -265,6 +265,7 @@ pub fn load<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
     let no_model = |error: Error| failed(format!("has a header that makes no model: {error}"));
     // Before memory is asked for: what the header says may be anything.
     let parameters = sequential.parameters::<R>().map_err(no_model)?;
+    document.precision.check(&parameters).map_err(no_model)?;
     let tensors = full(document.precision, &parameters, path, typed)?;
     check(&parameters, path, &tensors)?;
     let mut model = sequential.build_without_values::<R>()?;

@@ -16,7 +16,7 @@
 //! A quantised model does not train: its gradients are those of another model.
 
 use gimbap_kernels::Arithmetic;
-use gimbap_kernels::linear::{bf16, int8_scale, to_int8};
+use gimbap_kernels::linear::{LONGEST, bf16, int8_scale, to_int8};
 use serde::{Deserialize, Serialize};
 
 use crate::layer::Parameter;
@@ -40,6 +40,19 @@ impl Precision {
     /// Whether weights are the model's own numbers.
     pub(crate) fn is_full(&self) -> bool {
         *self == Precision::Full
+    }
+
+    /// Refuses a recurrent layer's matrix with more rows than the sums of integers hold.
+    pub(crate) fn check(self, parameters: &[Parameter]) -> Result<()> {
+        let recurrent = |p: &&Parameter| p.name.ends_with(".w_x") || p.name.ends_with(".w_h");
+        let too_long = |p: &&Parameter| self == Precision::Int8 && p.shape[0] > LONGEST;
+        match parameters.iter().filter(recurrent).find(too_long) {
+            None => Ok(()),
+            Some(Parameter { name, shape, .. }) => {
+                let what = format!("to int8 takes at most {LONGEST} rows; `{name}` has {}", shape[0]);
+                Err(Error::unsupported("quantize", what))
+            }
+        }
     }
 
     /// Whether a parameter of a model of this precision is rounded.
@@ -85,7 +98,7 @@ impl<R: Arithmetic> Model<R> {
     /// ```
     ///
     /// # Errors
-    /// If it is quantised already, or a weight is not finite.
+    /// If it is quantised already, a weight is not finite, or a recurrent layer has more inputs than int8 can sum.
     pub fn quantized(&self, precision: Precision) -> Result<Model<R>> {
         if self.precision != Precision::Full {
             return Err(Error::unsupported(
@@ -93,6 +106,7 @@ impl<R: Arithmetic> Model<R> {
                 format!("takes a model with full weights; this one's are {:?} already", self.precision),
             ));
         }
+        precision.check(&self.parameters)?;
         let mut model = self.clone();
         model.precision = precision;
         for parameter in self.parameters.iter().filter(|parameter| precision.rounds(parameter)) {

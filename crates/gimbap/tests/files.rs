@@ -186,7 +186,16 @@ fn what_is_no_model_file_is_refused() {
 
 #[test]
 fn a_header_that_says_something_else_is_refused() {
-    assert_about_file(&broken(|p| p.document["format"] = json!(2)), "format 2; this version reads format 1");
+    assert_about_file(
+        &broken(|p| p.document["format"] = json!(3)),
+        "format 3; this version reads formats 1 to 2",
+    );
+    assert_about_file(
+        &broken(|p| p.document["format"] = json!(2)),
+        "format 2, which has no weights that are Full",
+    );
+    assert_about_file(&broken(|p| p.document["precision"] = json!("int8")), "no weights that are Int8");
+    assert_about_file(&broken(|p| p.document["precision"] = json!("int4")), "int4");
     assert_about_file(&broken(|p| p.document["format"] = json!("1")), "no format version");
     assert_about_file(
         &broken(|p| drop(p.document.as_object_mut().unwrap().remove("format"))),

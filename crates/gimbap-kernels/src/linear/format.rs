@@ -1,7 +1,7 @@
 //! What a weight is on a tape, and the product with it.
 
 use super::token::{QUAD, RowToken};
-use super::{Block, Tape};
+use super::{ALIGNMENT, Block, Tape};
 use crate::Real;
 use crate::lanes::Lanes;
 
@@ -22,7 +22,7 @@ pub trait Format: Copy + Send + Sync + std::fmt::Debug + 'static {
     /// Adds to `sums` the product of `row` with the block at `from`.
     ///
     /// # Safety
-    /// `from` is valid for reads of [`Format::bytes`] for the row's length and `N`.
+    /// `from` is aligned for the numbers of `T`, and valid for reads of [`Format::bytes`] for the row's length and `N`.
     unsafe fn accumulate<T: RowToken, const N: usize>(
         token: T,
         from: *const u8,
@@ -124,7 +124,7 @@ impl Format for Bf16 {
 
     #[inline(always)]
     fn bytes<T: RowToken>(k: usize, n: usize) -> usize {
-        k.div_ceil(2) * n * T::WIDTH * 4
+        (k.div_ceil(2) * n * T::WIDTH * 4).next_multiple_of(ALIGNMENT)
     }
 
     fn write<T: RowToken>(block: Block<'_, T::Elem>, tape: &mut Tape) {
@@ -176,7 +176,7 @@ impl Format for Bf16 {
 pub struct Int8;
 
 /// The longest row that 32-bit sums of products of [`Int8`] hold.
-const LONGEST: usize = 1 << 17;
+pub const LONGEST: usize = 1 << 17;
 
 /// The scale of a column whose largest magnitude is `largest`: at least `largest / 127`, with 16 significant bits, so
 /// that an integer in `-127..=127` times it is an `f32` exactly, and rounding such values again changes nothing.
@@ -229,7 +229,7 @@ impl Format for Int8 {
 
     #[inline(always)]
     fn bytes<T: RowToken>(k: usize, n: usize) -> usize {
-        n * T::WIDTH * (size_of::<T::Elem>() + 4 + k.div_ceil(QUAD) * QUAD)
+        (n * T::WIDTH * (size_of::<T::Elem>() + 4 + k.div_ceil(QUAD) * QUAD)).next_multiple_of(ALIGNMENT)
     }
 
     fn write<T: RowToken>(block: Block<'_, T::Elem>, tape: &mut Tape) {
