@@ -4,6 +4,7 @@
 //! - [`workload`]: what is measured, with its name and its operations;
 //! - [`data`]: a layer's weights, input and output gradient, the same for everyone;
 //! - [`layer`], [`stream`]: one recurrent layer over a batch, and step by step;
+//! - [`recipe`]: whole training steps of language models;
 //! - [`machine`]: what the machine reaches in a matrix product, and in reading its caches;
 //! - [`timing`]: repetitions and their median;
 //! - [`measurement`]: a workload measured, as `gimbap bench --json` tells it.
@@ -13,6 +14,7 @@ pub mod data;
 pub mod layer;
 pub mod machine;
 pub mod measurement;
+pub mod recipe;
 pub mod stream;
 pub mod timing;
 pub mod workload;
