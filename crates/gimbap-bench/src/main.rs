@@ -25,6 +25,8 @@ type Answer<T = Value> = Result<T, Box<dyn Error>>;
 enum Request {
     /// Who answers.
     Hello,
+    /// Everything there is to measure.
+    List,
     /// What the machine reaches.
     Machine { seconds: f64 },
     /// Builds a workload, and writes its data for the others.
@@ -83,6 +85,7 @@ fn answer(line: &str, prepared: &mut Prepared) -> Answer {
             "isa": gimbap::Isa::active().to_string(),
             "threads": rayon::current_num_threads(),
         })),
+        Request::List => Ok(list()),
         Request::Machine { seconds } => Ok(serde_json::to_value(Machine::measure(Budget::new(seconds, 2)))?),
         Request::Prepare { work, data, write } => {
             *prepared = Prepared::Nothing;
@@ -95,6 +98,16 @@ fn answer(line: &str, prepared: &mut Prepared) -> Answer {
         }
         Request::Compare { ours, theirs } => compare(&ours, &theirs),
     }
+}
+
+fn list() -> Value {
+    let layers = Workload::all().into_iter().map(|work| {
+        json!({"name": work.to_string(), "work": work, "flop": work.flop(), "weight_bytes": 4 * work.weights()})
+    });
+    let recipes = Recipe::all().into_iter().map(|recipe| {
+        json!({"name": recipe.name, "work": {"recipe": recipe.name}, "tokens": recipe.tokens_per_step()})
+    });
+    json!({"workloads": layers.chain(recipes).collect::<Vec<_>>()})
 }
 
 fn prepare(work: Work, write: Option<&PathBuf>) -> Answer<Prepared> {
