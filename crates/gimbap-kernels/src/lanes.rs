@@ -130,7 +130,7 @@ pub struct VectorF32<S: Simd>(pub S);
 
 /// A vector of `f32`, with the instruction set that works on it.
 #[derive(Clone, Copy, Debug)]
-pub struct F32s<S: Simd>(S, S::f32s);
+pub struct F32s<S: Simd>(pub(crate) S, pub(crate) S::f32s);
 
 impl<S: Simd> Token for VectorF32<S> {
     type Elem = f32;
@@ -220,9 +220,13 @@ impl<S: Simd> F32s<S> {
     /// Between `low` and `high`; NaN stays NaN.
     #[inline(always)]
     fn clamp(self, low: f32, high: f32) -> Self {
-        let (low, high) = (self.of(low), self.of(high));
-        let below = self.where_above(high, high, self);
-        low.where_above(below, low, below)
+        let (s, low, high) = (self.0, self.of(low), self.of(high));
+        if S::F32_LANES == 1 {
+            let below = self.where_above(high, high, self);
+            return low.where_above(below, low, below);
+        }
+        // The vectors' minimum and maximum give their second argument where that is NaN; the scalars' do not.
+        F32s(s, s.max_f32s(low.1, s.min_f32s(high.1, self.1)))
     }
 
     /// `2^n` for the integer `n` in `-127..=127` (zero at -127) that the low bits of `rounded` hold.
@@ -278,12 +282,14 @@ impl<S: Simd> Lanes for F32s<S> {
     #[inline(always)]
     fn tanh(self) -> Self {
         let x = self.clamp(-10.0, 10.0);
-        let magnitude = x.larger(-x);
+        let s = x.0;
+        let magnitude = F32s(s, s.abs_f32s(x.1));
         let (rounded, _, p) = (magnitude + magnitude).reduce();
         let scale = Self::power_of_two(rounded);
         let e = p.mul_add(scale, scale - x.of(1.0));
         let t = e / (e + x.of(2.0));
-        x.where_above(x.of(0.0), t, -t)
+        // `t` is not negative: it takes the sign of `x`.
+        F32s(s, s.or_f32s(t.1, s.and_f32s(x.1, x.of(-0.0).1)))
     }
 
     #[inline(always)]

@@ -4,17 +4,20 @@
 //! - [`Real`]: the number types; [`Lanes`], [`Token`]: one vector type for every instruction set, with `exp`,
 //!   `tanh` and `sigmoid`; [`Isa`]: which set runs.
 //! - [`packed`]: the small product that a recurrence repeats at every step.
+//! - [`linear`]: one row times packed weights, `f32`, bf16 or int8: the steps of a stream.
 //! - [`product`](product()): the large products over all steps at once.
 //! - [`rows`]: softmax and the like over rows.
-//! - [`slabs`]: a buffer shared out to threads by rows.
+//! - [`slabs`]: a buffer shared out to threads by rows; [`team`]: threads that take over within a step.
 
 mod isa;
 mod lanes;
+pub mod linear;
 pub mod packed;
 mod product;
 mod real;
 pub mod rows;
 pub mod slabs;
+pub mod team;
 
 pub use isa::{Isa, Kernel};
 pub use lanes::{F32s, Lanes, ScalarF64, Token, VectorF32};
@@ -26,6 +29,8 @@ pub use real::Real;
 pub trait Arithmetic: Real {
     /// Runs a kernel on this type's vectors, on the active instruction set.
     fn run<K: Kernel<Self>>(kernel: K) -> K::Output;
+    /// Runs a one-row kernel on this type's vectors, on a given instruction set.
+    fn run_row<K: linear::RowKernel<Self>>(engine: linear::Engine, kernel: K);
     #[doc(hidden)]
     fn pack(pack: packed::Pack<'_, Self>);
     #[doc(hidden)]
@@ -37,11 +42,15 @@ pub trait Arithmetic: Real {
 }
 
 macro_rules! arithmetic {
-    ($type:ty, $run:path) => {
+    ($type:ty, $run:path, $run_row:path) => {
         impl Arithmetic for $type {
             #[inline]
             fn run<K: Kernel<$type>>(kernel: K) -> K::Output {
                 $run(kernel)
+            }
+            #[inline]
+            fn run_row<K: linear::RowKernel<$type>>(engine: linear::Engine, kernel: K) {
+                $run_row(engine, kernel);
             }
             fn pack(pack: packed::Pack<'_, $type>) {
                 $run(pack)
@@ -58,5 +67,5 @@ macro_rules! arithmetic {
         }
     };
 }
-arithmetic!(f32, isa::run_f32);
-arithmetic!(f64, isa::run_f64);
+arithmetic!(f32, isa::run_f32, linear::Engine::run_f32);
+arithmetic!(f64, isa::run_f64, linear::Engine::run_f64);

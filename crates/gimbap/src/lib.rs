@@ -70,6 +70,7 @@ pub mod metric;
 pub mod model;
 pub mod network;
 pub mod optim;
+pub mod quantize;
 pub mod rng;
 pub mod sequence;
 pub mod stream;

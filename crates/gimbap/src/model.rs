@@ -17,6 +17,7 @@ use crate::loss::{Loss, Reduction};
 use crate::metric::Metric;
 use crate::network::{Network, States, final_activation};
 use crate::optim::Optimizer;
+use crate::quantize::Precision;
 use crate::stream::Stream;
 use crate::{Error, Result};
 
@@ -136,6 +137,7 @@ impl Sequential {
             parameters,
             values,
             training: None,
+            precision: Precision::Full,
             task: serde_json::Value::Null,
         })
     }
@@ -175,6 +177,7 @@ pub struct Model<R = f32> {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) values: Vec<R>,
     pub(crate) training: Option<Training>,
+    pub(crate) precision: Precision,
     /// Whatever its user needs beside it (a vocabulary, a scaler): kept in the model file.
     pub task: serde_json::Value,
 }
@@ -346,7 +349,18 @@ impl<R: Arithmetic> Model<R> {
     pub(crate) fn network(&self, logits: bool) -> Result<Network<R>> {
         let logits = logits && self.training.as_ref().is_some_and(|training| training.loss.link().is_some());
         let mut network = Network::build(self.input.shape()?, &self.layers, logits)?;
-        network.prepare(&self.values);
+        match self.precision {
+            Precision::Full => network.prepare(&self.values),
+            rounded => network.prepare_steps(&self.values, rounded),
+        }
+        Ok(network)
+    }
+
+    /// A network for [`Network::step`] alone.
+    pub(crate) fn stepping_network(&self) -> Result<Network<R>> {
+        let mut network = Network::build(self.input.shape()?, &self.layers, false)?;
+        network.streams()?;
+        network.prepare_steps(&self.values, self.precision);
         Ok(network)
     }
 
@@ -561,6 +575,7 @@ impl<R: Arithmetic> Model<R> {
         bptt: Bptt,
         dropout: Option<u64>,
     ) -> Result<Gradients<R>> {
+        self.check_full()?;
         self.check_data(data)?;
         let training = self.trained_for()?;
         let mut network = self.network(true)?;

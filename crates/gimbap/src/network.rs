@@ -11,6 +11,7 @@ use crate::data::layout::Layout;
 use crate::layer::{
     self, Activation, Builder, Layer, LayerSpec, Parameter, Pass, Shape, Signal, takes_one_hot,
 };
+use crate::quantize::Precision;
 use crate::sequence::State;
 use crate::{Error, Result};
 
@@ -136,9 +137,20 @@ impl<R: Arithmetic> Network<R> {
         Ok(())
     }
 
-    /// To be called after each change of the parameters.
+    /// To be called after each change of the parameters, before [`Network::body`].
     pub fn prepare(&mut self, parameters: &[R]) {
         self.nodes.iter_mut().for_each(|node| node.layer.prepare(parameters));
+    }
+
+    /// To be called in place of [`Network::prepare`] before [`Network::step`], and before [`Network::body`] of a
+    /// quantised model.
+    pub fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
+        self.nodes.iter_mut().for_each(|node| node.layer.prepare_steps(parameters, precision));
+    }
+
+    /// Bytes of weights that the recurrent layers read at each step.
+    pub fn step_bytes(&self) -> usize {
+        self.nodes.iter().map(|node| node.layer.step_bytes()).sum()
     }
 
     /// Begins new sequences, with these states if given.

@@ -16,9 +16,11 @@
 //! | `initial`, `last` | `[B, H]` each | the states before the first and after each row's last step |
 
 mod step;
+pub mod stepper;
 
 use std::ops::Range;
 
+use gimbap_kernels::linear::{Bf16, Exact, Int8};
 use gimbap_kernels::packed::{Onto, Packed, multiply};
 use gimbap_kernels::slabs::{self, Part};
 use gimbap_kernels::{Arithmetic, View, product};
@@ -26,7 +28,9 @@ use rayon::prelude::*;
 
 use crate::cell::{Cell, MAX_STATES, Planes, Product, Stage};
 use crate::data::layout::Layout;
+use crate::quantize::Precision;
 use step::{Backward, Forward, Operand, OperandBackward};
+use stepper::{Step, Stepper};
 
 /// A recurrent layer's parameters.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,13 @@ pub struct Weights<'a, R> {
     pub b: &'a [R],
     /// `[G H]` for cells with [`Cell::RECURRENT_BIAS`], else empty.
     pub b_h: &'a [R],
+}
+
+impl<'a, R> Weights<'a, R> {
+    /// Row `id` of `W_x`, `[G H]`: the product of a one-hot vector with it.
+    pub fn row(&self, id: u32) -> &'a [R] {
+        &self.w_x[id as usize * self.b.len()..][..self.b.len()]
+    }
 }
 
 /// Where a recurrent layer's parameter gradients are added to, shaped as in [`Weights`].
@@ -128,6 +139,9 @@ pub trait Run<R>: Send + std::fmt::Debug {
     /// Whether `W_h`'s product has a bias of its own.
     fn recurrent_bias(&self) -> bool;
 
+    /// The same cell, to run step by step with weights of a precision.
+    fn stepper(&self, precision: Precision) -> Box<dyn Step<R>>;
+
     /// Packs the weights; once per change of them.
     fn pack(&mut self, weights: &Weights<'_, R>);
 
@@ -150,17 +164,6 @@ pub trait Run<R>: Send + std::fmt::Debug {
         d_state: &mut State<R>,
         gradients: Gradients<'_, R>,
         d_x: Option<&mut Vec<R>>,
-    );
-
-    /// One step of one sequence: from `prev` to `next`, with `planes` as work space. Allocates nothing once
-    /// `planes` has its size.
-    fn step(
-        &mut self,
-        weights: &Weights<'_, R>,
-        x: Input<'_, R>,
-        prev: &State<R>,
-        next: &mut State<R>,
-        planes: &mut Vec<R>,
     );
 }
 
@@ -185,7 +188,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     }
 }
 
-impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
+impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R, C> {
     fn gates(&self) -> usize {
         C::GATES
     }
@@ -196,6 +199,15 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
 
     fn recurrent_bias(&self) -> bool {
         C::RECURRENT_BIAS
+    }
+
+    fn stepper(&self, precision: Precision) -> Box<dyn Step<R>> {
+        let (cell, input, hidden) = (self.cell, self.input, self.hidden);
+        match precision {
+            Precision::Full => Box::new(Stepper::<R, C, Exact>::new(cell, input, hidden)),
+            Precision::Bf16 => Box::new(Stepper::<R, C, Bf16>::new(cell, input, hidden)),
+            Precision::Int8 => Box::new(Stepper::<R, C, Int8>::new(cell, input, hidden)),
+        }
     }
 
     fn pack(&mut self, weights: &Weights<'_, R>) {
@@ -302,41 +314,6 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug> Run<R> for Recurrence<R, C> {
         self.sum_gradients(segment, kept, &planes, gradients, &mut scratch);
         self.scratch = scratch;
         self.planes = planes;
-    }
-
-    fn step(
-        &mut self,
-        weights: &Weights<'_, R>,
-        x: Input<'_, R>,
-        prev: &State<R>,
-        next: &mut State<R>,
-        planes: &mut Vec<R>,
-    ) {
-        let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
-        planes.clear();
-        planes.extend_from_slice(&self.bias);
-        self.add_input(weights, x, 0, 1, planes);
-        let prev = prev.0.each_ref().map(|state| &state[..]);
-        for (product, w) in C::PRODUCTS.iter().zip(&self.w_h) {
-            if product.stage == Stage::Hidden {
-                multiply(
-                    w,
-                    1,
-                    (prev[0], hidden),
-                    (&mut planes[product.plane * hidden..], stride),
-                    Onto::Output,
-                );
-            }
-        }
-        if let Some((product, plane, w)) = self.second_product(&self.w_h) {
-            R::run(Operand { cell: self.cell, hidden, planes, h_prev: prev[0] });
-            self.scratch.clear();
-            self.scratch.extend_from_slice(&planes[plane * hidden..(plane + 1) * hidden]);
-            let output = (&mut planes[product.plane * hidden..], stride);
-            multiply(w, 1, (&self.scratch, hidden), output, Onto::Output);
-        }
-        let next = next.0.each_mut().map(|state| &mut state[..]);
-        R::run(Forward { cell: self.cell, hidden, planes, prev, next });
     }
 }
 

@@ -124,8 +124,7 @@ pub struct Stream<'a, R = f32> {
 
 impl<'a, R: Arithmetic> Stream<'a, R> {
     pub(crate) fn new(model: &'a Model<R>) -> Result<Self> {
-        let mut network = model.network(false)?;
-        network.streams()?;
+        let mut network = model.stepping_network()?;
         network.start(1, None);
         let (layout, _) = Layout::new(&[1]);
         let (ids, width) = match model.input() {
@@ -164,8 +163,8 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
         self.network.step(&pass, |input| match (frame, input) {
             (Frame::Features(x), input) => {
                 let input = input.values_mut();
-                input.clear();
-                input.extend_from_slice(x);
+                input.resize(x.len(), R::ZERO);
+                input.copy_from_slice(x);
             }
             (Frame::Id(id), Signal::Ids(ids)) => {
                 ids.clear();
@@ -184,6 +183,11 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
     pub fn restore(&mut self, state: &StreamState<R>) {
         self.network.set_states(&state.states);
         self.network.recall(&state.memories);
+    }
+
+    /// Bytes of weights that the recurrent layers read at each step.
+    pub fn weight_bytes(&self) -> usize {
+        self.network.step_bytes()
     }
 
     /// Begins a new sequence.

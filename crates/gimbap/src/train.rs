@@ -394,6 +394,7 @@ impl<R: Arithmetic> Model<R> {
         observe: &mut dyn FnMut(Event<'_>) -> Flow,
     ) -> Result<History> {
         fit.check()?;
+        self.check_full()?;
         let mut network = self.network(true)?;
         if fit.bptt != Bptt::Full {
             network.runs_in_segments()?;

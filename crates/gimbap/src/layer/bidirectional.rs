@@ -4,6 +4,7 @@ use gimbap_kernels::Arithmetic;
 
 use super::recurrent::Direction;
 use super::{Bidirectional, Builder, Carry, Layer, Merge, Pass, Shape, Signal};
+use crate::quantize::Precision;
 use crate::sequence::{Kept, State};
 use crate::{Error, Result};
 
@@ -110,6 +111,10 @@ fn reorder<R: Arithmetic>(rows: &[R], reversal: &[usize], units: usize, into: &m
 impl<R: Arithmetic> Layer<R> for BidirectionalLayer<R> {
     fn prepare(&mut self, parameters: &[R]) {
         self.directions.iter_mut().for_each(|direction| direction.prepare(parameters));
+    }
+
+    fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
+        self.directions.iter_mut().for_each(|direction| direction.prepare_steps(parameters, precision));
     }
 
     fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {

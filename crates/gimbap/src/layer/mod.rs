@@ -30,6 +30,7 @@ use gimbap_kernels::Arithmetic;
 
 use crate::data::layout::Layout;
 use crate::init::Initializer;
+use crate::quantize::Precision;
 use crate::rng::{self, Rng};
 use crate::sequence::State;
 use crate::{Error, Result};
@@ -173,6 +174,17 @@ pub struct Carry<R> {
 pub trait Layer<R: Arithmetic>: Send + std::fmt::Debug {
     /// Called after each change of the parameters, before forward.
     fn prepare(&mut self, _parameters: &[R]) {}
+
+    /// Called in place of [`Layer::prepare`] before [`Layer::step`], and before [`Layer::forward`] with weights that
+    /// are rounded.
+    fn prepare_steps(&mut self, parameters: &[R], _precision: Precision) {
+        self.prepare(parameters);
+    }
+
+    /// Bytes of weights that a recurrent layer reads at each [`Layer::step`].
+    fn step_bytes(&self) -> usize {
+        0
+    }
 
     /// Runs a segment. A layer that ends time takes it in and writes nothing: see [`Layer::emit`].
     fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>);

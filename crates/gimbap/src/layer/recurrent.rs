@@ -10,6 +10,8 @@ use crate::cell::gru_reset_before::GruResetBefore;
 use crate::cell::lstm::Lstm;
 use crate::cell::simple_rnn::{ReluRnn, SimpleRnn};
 use crate::data::layout::Layout;
+use crate::quantize::Precision;
+use crate::sequence::stepper::{Entry, Moment, Step};
 use crate::sequence::{Gradients, Input, Kept, Recurrence, Run, Segment, State, Weights};
 use crate::{Error, Result};
 
@@ -17,6 +19,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Direction<R> {
     run: Box<dyn Run<R>>,
+    stepper: Option<Box<dyn Step<R>>>,
     input: Shape,
     units: usize,
     backwards: bool,
@@ -119,6 +122,7 @@ impl<R: Arithmetic> Direction<R> {
         let last = builder.add(&name(last), &[columns], 0.0, bias, fans(bias, columns));
         Ok(Direction {
             run: Box::new(Recurrence::new(cell, i, h)),
+            stepper: None,
             input,
             units: h,
             backwards,
@@ -159,6 +163,12 @@ impl<R: Arithmetic> Direction<R> {
     pub(super) fn prepare(&mut self, parameters: &[R]) {
         let weights = self.weights(parameters);
         self.run.pack(&weights);
+    }
+
+    pub(super) fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
+        let mut stepper = self.run.stepper(precision);
+        stepper.pack(&self.weights(parameters), matches!(self.input, Shape::Steps(_)));
+        self.stepper = Some(stepper);
     }
 
     /// Reverses the rows and draws the masks.
@@ -219,8 +229,12 @@ impl<R: Arithmetic> Direction<R> {
     ) {
         self.arrange(pass, input);
         let weights = self.weights(pass.parameters);
-        let Direction { run, arranged, .. } = self;
-        run.forward(&arranged.segment(weights, pass, input), state, h, pass.keep);
+        let Direction { run, stepper, arranged, .. } = self;
+        let segment = arranged.segment(weights, pass, input);
+        match stepper {
+            Some(stepper) => stepper.forward(&segment, state, h),
+            None => run.forward(&segment, state, h, pass.keep),
+        }
     }
 
     /// `d_h` is in the order of `h`; `d_x` in that of the layer's input.
@@ -294,7 +308,6 @@ struct RecurrentLayer<R> {
     sequences: bool,
     carry: Carry<R>,
     h: Vec<R>,
-    planes: Vec<R>,
 }
 
 pub(super) fn build<R: Arithmetic>(
@@ -308,12 +321,20 @@ pub(super) fn build<R: Arithmetic>(
     let units = direction.units();
     let output = if sequences { Shape::Steps(units) } else { Shape::Flat(units) };
     let carry = Carry { state: vec![State::default()], ..Carry::default() };
-    Ok((Box::new(RecurrentLayer { direction, sequences, carry, h: Vec::new(), planes: Vec::new() }), output))
+    Ok((Box::new(RecurrentLayer { direction, sequences, carry, h: Vec::new() }), output))
 }
 
 impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
     fn prepare(&mut self, parameters: &[R]) {
         self.direction.prepare(parameters);
+    }
+
+    fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
+        self.direction.prepare_steps(parameters, precision);
+    }
+
+    fn step_bytes(&self) -> usize {
+        self.direction.stepper.as_ref().map_or(0, |stepper| stepper.weight_bytes())
     }
 
     fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
@@ -383,20 +404,16 @@ impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
     }
 
     fn step(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
-        let Carry { initial, state, .. } = &mut self.carry;
-        if initial.is_empty() {
-            initial.clone_from(state);
-        }
-        std::mem::swap(initial, state);
-        let weights = self.direction.weights(pass.parameters);
+        let [h, c] = &mut self.carry.state[0].0;
         let x = match input {
-            Signal::Ids(ids) => Input::OneHot { ids, scale: None },
-            Signal::Values(values) => Input::Dense(values),
+            Signal::Ids(ids) => Entry::Row(self.direction.weights(pass.parameters).row(ids[0])),
+            Signal::Values(values) => Entry::Dense(values),
         };
-        self.direction.run.step(&weights, x, &initial[0], &mut state[0], &mut self.planes);
         let output = output.values_mut();
-        output.clear();
-        output.extend_from_slice(&state[0].0[0]);
+        output.resize(h.len(), R::ZERO);
+        let Some(stepper) = &mut self.direction.stepper else { unreachable!("`prepare_steps` comes first") };
+        stepper.step(&mut Moment { x, h, c, h_next: output });
+        h.copy_from_slice(output);
     }
 
     fn streams(&self) -> std::result::Result<(), &'static str> {
