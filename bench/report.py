@@ -10,6 +10,8 @@ TITLES = {
     "train": "Training a layer: forward, and backward to dW, dh0, dx",
     "infer": "Inference of a layer",
     "stream": "Streaming, batch 1: one step",
+    "stream-bf16": "Streaming with bf16 weights",
+    "stream-int8": "Streaming with int8 weights",
     "steps": "Whole training steps of language models",
 }
 
@@ -35,7 +37,7 @@ def gflops(result: Result, peer: str = "gimbap") -> float | None:
 def table(kind: str, results: list[Result], machine: float, labels: list[str]) -> str:
     """One line for a workload: ours, its place beside the best of the others, and all of the others."""
     others = [label for label in labels if any(label in r.seconds for r in results)]
-    rate = {"stream": "weights GB/s", "steps": "tokens/s"}.get(kind)
+    rate = "weights GB/s" if kind.startswith("stream") else "tokens/s" if kind == "steps" else None
     header = ["cell", kind, "gimbap", "GFLOP/s", "of product", *([rate] if rate else []), "ratio", "best peer"]
     return f"{TITLES[kind]}\n" + aligned([header + others] + [row(r, machine, others) for r in results], left=2)
 
@@ -44,7 +46,7 @@ def row(result: Result, machine: float, others: list[str]) -> list[str]:
     ours, speed, best = result.median("gimbap"), gflops(result), result.best_peer()
     cells = [result.cell, result.name.removeprefix(f"{result.kind} "), duration(ours)]
     cells += [f"{speed:.1f}", f"{100 * speed / machine:.0f} %"] if speed else ["", ""]
-    if result.kind == "stream":
+    if result.kind.startswith("stream"):
         cells.append(f"{(result.weight_bytes or 0) / ours / 1e9:.0f}")
     if result.kind == "steps":
         cells.append(f"{(result.tokens or 0) / ours:,.0f}")
@@ -118,9 +120,18 @@ def targets(results: list[Result], machine: float) -> list[Target]:
     found += at_least("inference of one sequence: ratio", 1.0, [(r, r.ratio()) for r in alone])
     runtime = [(r, over(r, "ONNX Runtime")) for r in results if r.kind == "stream" and size(r, "h") >= 256]
     found += at_least("streaming, H >= 256: ratio to ONNX Runtime", 1.5, runtime)
+    for kind, wanted in (("stream-int8", 2.5), ("stream-bf16", 1.6)):
+        found += at_least(f"{kind}, H >= 128: times the f32 of this run", wanted, smaller(results, kind))
     for name, wanted in (("ptb-small", 1.7), ("char-rnn", 1.8)):
         found += at_least(f"{name}: ratio", wanted, [(r, r.ratio()) for r in results if r.name == name])
     return found
+
+
+def smaller(results: list[Result], kind: str) -> list[tuple[Result, float]]:
+    """Streams of this kind from H 128 on, and how many times each goes into the f32 stream of the same sizes."""
+    full = {(r.cell, r.work["h"]): r.median("gimbap") for r in results if r.kind == "stream"}
+    found = [(r, full.get((r.cell, r.work["h"]))) for r in results if r.kind == kind and r.work["h"] >= 128]
+    return [(r, seconds / r.median("gimbap")) for r, seconds in found if seconds is not None]
 
 
 def over(result: Result, peer: str) -> float | None:

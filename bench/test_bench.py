@@ -44,6 +44,11 @@ class Ratios(unittest.TestCase):
         met = streams.targets([result("stream", "lstm", 8, {"gimbap": 7e-8}, b=1)])
         self.assertEqual([target.met for target in met], [True])
 
+    def test_smaller_weights_go_against_f32(self) -> None:
+        seconds = {"stream": 3e-6, "stream-int8": 1e-6, "stream-bf16": 2e-6}
+        three = [result(kind, "gru", 128, {"gimbap": time}, b=1) for kind, time in seconds.items()]
+        self.assertEqual([target.met for target in report.targets(three, 100.0)], [True, False])
+
 
 class Words(unittest.TestCase):
     def test_a_table_names_every_peer_that_was_there(self) -> None:

@@ -95,8 +95,10 @@ def main() -> None:
     def prepare(work: Work, values: Array) -> Prepared:
         if not isinstance(work, Layer) or work.kind == "train":
             raise Unsupported("it does not train")
-        kind = Stream if work.kind == "stream" else Infer
-        return kind(work, Arrays.of(work, values), threads)
+        kinds = {"infer": Infer, "stream": Stream}
+        if work.kind not in kinds:
+            raise Unsupported(f"{work.kind} is measured against f32 alone")
+        return kinds[work.kind](work, Arrays.of(work, values), threads)
 
     serve("ONNX Runtime", onnxruntime.__version__, prepare)
 

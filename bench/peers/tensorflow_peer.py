@@ -76,7 +76,7 @@ def main() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
 
     def prepare(work: Work, values: Array) -> Prepared:
-        if not isinstance(work, Layer) or work.kind == "stream":
+        if not isinstance(work, Layer) or work.kind not in ("train", "infer"):
             raise Unsupported("only layers over batches are measured")
         return Run(work, Arrays.of(work, values), options.xla)
 

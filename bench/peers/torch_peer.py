@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from peer import Array, Arrays, Layer, Prepared, Recipe, Work, arguments, serve
+from peer import Array, Arrays, Layer, Prepared, Recipe, Unsupported, Work, arguments, serve
 
 MODULES = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 
@@ -182,6 +182,8 @@ def prepare(work: Work, values: Array) -> Prepared:
     if isinstance(work, Recipe):
         return Steps(work, values)
     kinds = {"train": Train, "infer": Infer, "stream": Stream}
+    if work.kind not in kinds:
+        raise Unsupported(f"{work.kind} is measured against f32 alone")
     return kinds[work.kind](work, Arrays.of(work, values))
 
 

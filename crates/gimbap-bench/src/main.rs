@@ -102,7 +102,7 @@ fn answer(line: &str, prepared: &mut Prepared) -> Answer {
 
 fn list() -> Value {
     let layers = Workload::all().into_iter().map(|work| {
-        json!({"name": work.to_string(), "work": work, "flop": work.flop(), "weight_bytes": 4 * work.weights()})
+        json!({"name": work.to_string(), "work": work, "flop": work.flop(), "weight_bytes": work.weight_bytes()})
     });
     let recipes = Recipe::all().into_iter().map(|recipe| {
         json!({"name": recipe.name, "work": {"recipe": recipe.name}, "tokens": recipe.tokens_per_step()})
@@ -112,12 +112,12 @@ fn list() -> Value {
 
 fn prepare(work: Work, write: Option<&PathBuf>) -> Answer<Prepared> {
     match work {
-        Work::Layer(Workload { kind: Kind::Stream, cell, shape }) => {
-            let streamed = Streamed::new(cell, shape)?;
-            write.map(|path| streamed.data().write(path)).transpose()?;
-            Ok(Prepared::Stream(Box::new(streamed)))
-        }
         Work::Layer(Workload { kind, cell, shape }) => {
+            if let Some(precision) = kind.streams() {
+                let streamed = Streamed::new(cell, shape, precision)?;
+                write.map(|path| streamed.data().write(path)).transpose()?;
+                return Ok(Prepared::Stream(Box::new(streamed)));
+            }
             let layer = Layer::new(cell, shape);
             write.map(|path| layer.data().write(path)).transpose()?;
             Ok(Prepared::Layer(kind, Box::new(layer)))

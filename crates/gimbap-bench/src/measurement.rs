@@ -55,8 +55,8 @@ impl Measurement {
         let seconds = seconds(workload, budget)?;
         let seconds_median = median(&seconds);
         let gflops = workload.flop() / seconds_median / 1e9;
-        let bytes = 4 * workload.weights();
-        let weights = (workload.kind == Kind::Stream).then(|| Reading {
+        let bytes = workload.weight_bytes();
+        let weights = workload.kind.streams().map(|_| Reading {
             bytes,
             gbytes_per_second: bytes as f64 / seconds_median / 1e9,
             caches_gbytes_per_second: machine.read,
@@ -82,10 +82,10 @@ impl Measurement {
 /// As [`Streamed::time`].
 pub fn seconds(workload: Workload, budget: Budget) -> Result<Vec<f64>> {
     let Workload { kind, cell, shape } = workload;
-    match kind {
-        Kind::Stream => Streamed::new(cell, shape)?.time(budget),
-        Kind::Train => Ok(warm(Layer::new(cell, shape), Layer::train, budget)),
-        Kind::Infer => Ok(warm(Layer::new(cell, shape), Layer::infer, budget)),
+    match kind.streams() {
+        Some(precision) => Streamed::new(cell, shape, precision)?.time(budget),
+        None if kind == Kind::Train => Ok(warm(Layer::new(cell, shape), Layer::train, budget)),
+        None => Ok(warm(Layer::new(cell, shape), Layer::infer, budget)),
     }
 }
 

@@ -3,6 +3,7 @@
 use gimbap::Result;
 use gimbap::model::{Input, Model, Sequential};
 use gimbap::prelude::{Gru, Lstm, SimpleRnn, Stream};
+use gimbap::quantize::Precision;
 
 use crate::data::LayerData;
 use crate::timing::{Budget, repeat_short};
@@ -17,11 +18,11 @@ pub struct Streamed {
 }
 
 impl Streamed {
-    /// A stream goes through the `shape.t` frames of the data again and again.
+    /// With weights of this precision. A stream goes through the `shape.t` frames of the data again and again.
     ///
     /// # Errors
     /// None that a shape without a zero could have.
-    pub fn new(cell: CellKind, shape: Shape) -> Result<Streamed> {
+    pub fn new(cell: CellKind, shape: Shape, precision: Precision) -> Result<Streamed> {
         let empty = Sequential::new(Input::features(shape.i));
         let sequential = match cell {
             CellKind::Rnn => empty.add(SimpleRnn::new(shape.h)),
@@ -32,6 +33,9 @@ impl Streamed {
         let data = LayerData::new(cell, shape);
         let LayerData { w_x, w_h, b, b_h, .. } = &data;
         model.values_mut().copy_from_slice(&[&w_x[..], w_h, b, b_h].concat());
+        if precision != Precision::Full {
+            model = model.quantized(precision)?;
+        }
         Ok(Streamed { model, data, width: shape.i })
     }
 
@@ -75,14 +79,19 @@ mod tests {
 
     #[test]
     fn a_stream_gives_what_the_layer_gives() {
-        for cell in CellKind::ALL {
+        let precisions = [(Precision::Full, 1e-6), (Precision::Bf16, 1e-2), (Precision::Int8, 3e-2)];
+        for (cell, (precision, tolerance)) in
+            CellKind::ALL.into_iter().flat_map(|c| precisions.map(|p| (c, p)))
+        {
             let shape = Shape { b: 1, t: 9, i: 3, h: 5 };
-            let streamed = Streamed::new(cell, shape).unwrap();
+            let streamed = Streamed::new(cell, shape, precision).unwrap();
             let mut layer = Layer::new(cell, shape);
             layer.infer();
             let (steps, whole) = (streamed.outputs().unwrap(), layer.results()[0].1);
             assert_eq!(steps.len(), whole.len());
-            assert!(steps.iter().zip(whole).all(|(a, b)| (a - b).abs() < 1e-6), "{cell}");
+            let apart = steps.iter().zip(whole).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(apart < tolerance, "{cell} {precision:?}: {apart}");
+            assert_eq!(apart > 1e-6, precision != Precision::Full, "{cell} {precision:?}: {apart}");
         }
     }
 }

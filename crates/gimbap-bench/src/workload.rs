@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use gimbap::quantize::Precision;
 use serde::{Deserialize, Serialize};
 
 /// The cells that every peer has.
@@ -55,7 +56,7 @@ pub struct Shape {
 
 /// What is done with the layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Forward, and backward to `dW, dh0, dx`.
     Train,
@@ -63,6 +64,25 @@ pub enum Kind {
     Infer,
     /// Forward, one step at a time, batch 1.
     Stream,
+    /// The same with weights of 16 bits.
+    StreamBf16,
+    /// The same with weights of 8 bits.
+    StreamInt8,
+}
+
+impl Kind {
+    /// In the order of the tables.
+    pub const ALL: [Kind; 5] = [Kind::Train, Kind::Infer, Kind::Stream, Kind::StreamBf16, Kind::StreamInt8];
+
+    /// What the weights of a stream are; None: it is no stream.
+    pub fn streams(self) -> Option<Precision> {
+        match self {
+            Kind::Train | Kind::Infer => None,
+            Kind::Stream => Some(Precision::Full),
+            Kind::StreamBf16 => Some(Precision::Bf16),
+            Kind::StreamInt8 => Some(Precision::Int8),
+        }
+    }
 }
 
 /// One thing to measure.
@@ -100,7 +120,7 @@ impl Workload {
     /// Everything, kind by kind and cell by cell.
     pub fn all() -> Vec<Workload> {
         let mut all = Vec::new();
-        for kind in [Kind::Train, Kind::Infer, Kind::Stream] {
+        for kind in Kind::ALL {
             for cell in CellKind::ALL {
                 all.extend(shapes(kind).into_iter().map(|shape| Workload { kind, cell, shape }));
             }
@@ -116,15 +136,20 @@ impl Workload {
         match self.kind {
             Kind::Train => 3.0 * step * (b * t) as f64,
             Kind::Infer => step * (b * t) as f64,
-            Kind::Stream => step,
+            Kind::Stream | Kind::StreamBf16 | Kind::StreamInt8 => step,
         }
     }
 
-    /// Values in `W_x`, `W_h` and the biases.
-    pub fn weights(&self) -> usize {
+    /// Bytes of `W_x`, `W_h`, their scales and the biases.
+    pub fn weight_bytes(&self) -> usize {
         let columns = self.cell.gates() * self.shape.h;
         let biases = if self.cell == CellKind::Gru { 2 } else { 1 };
-        columns * (self.shape.i + self.shape.h + biases)
+        let (size, scales) = match self.kind.streams().unwrap_or_default() {
+            Precision::Full => (4, 0),
+            Precision::Bf16 => (2, 0),
+            Precision::Int8 => (1, 2),
+        };
+        columns * (size * (self.shape.i + self.shape.h) + 4 * (biases + scales))
     }
 }
 
@@ -136,16 +161,21 @@ impl fmt::Display for Workload {
             Kind::Train => write!(f, "train B{b} T{t} I{i} H{h}"),
             Kind::Infer => write!(f, "infer B{b} T{t} I{i} H{h}"),
             Kind::Stream => write!(f, "stream I{i} H{h}"),
+            Kind::StreamBf16 => write!(f, "stream-bf16 I{i} H{h}"),
+            Kind::StreamInt8 => write!(f, "stream-int8 I{i} H{h}"),
         }
     }
 }
 
 fn shapes(kind: Kind) -> Vec<Shape> {
+    let stream = |h: usize| Shape { b: 1, t: FRAMES, i: h.min(64), h };
     let shape = |&(b, t, i, h): &(usize, usize, usize, usize)| Shape { b, t, i, h };
     match kind {
         Kind::Train => BATCHES.iter().map(shape).collect(),
         Kind::Infer => BATCHES.iter().chain(&SEQUENCES).map(shape).collect(),
-        Kind::Stream => STREAMS.iter().map(|&h| Shape { b: 1, t: FRAMES, i: h.min(64), h }).collect(),
+        Kind::Stream => STREAMS.into_iter().map(stream).collect(),
+        // Below, weights are not what a step waits for.
+        Kind::StreamBf16 | Kind::StreamInt8 => STREAMS.into_iter().filter(|h| *h >= 64).map(stream).collect(),
     }
 }
 
@@ -156,7 +186,7 @@ mod tests {
     #[test]
     fn names_and_operations() {
         let all = Workload::all();
-        assert_eq!(all.len(), 18 + 24 + 21);
+        assert_eq!(all.len(), 18 + 24 + 21 + 2 * 12);
         let first = all[0];
         assert_eq!(
             (first.to_string().as_str(), first.cell.to_string().as_str()),
@@ -164,7 +194,8 @@ mod tests {
         );
         assert_eq!(first.flop(), 3.0 * 2.0 * (32 * 50 * 32 * 40) as f64);
         let last = all[all.len() - 1];
-        assert_eq!(last.to_string(), "stream I64 H512");
-        assert_eq!((last.flop(), last.weights()), ((2 * 3 * 512 * 576) as f64, 3 * 512 * 578));
+        assert_eq!(last.to_string(), "stream-int8 I64 H512");
+        assert_eq!((last.flop(), last.weight_bytes()), ((2 * 3 * 512 * 576) as f64, 3 * 512 * (576 + 4 * 4)));
+        assert_eq!(serde_json::to_value(last).unwrap()["kind"], "stream-int8");
     }
 }

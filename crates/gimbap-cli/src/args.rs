@@ -236,7 +236,7 @@ pub struct Inspect {
                         threads reach in the same run. GIMBAP_ISA=avx2 measures another instruction set."
 )]
 pub struct Bench {
-    /// Only what has each of these in its name: train, infer, stream; rnn, lstm, gru; H128 (commas: either)
+    /// Only what has each of these in its name: train, infer, stream, stream-int8; rnn, lstm, gru; H128 (commas: either)
     #[arg(value_name = "FILTER")]
     pub only: Vec<String>,
     /// A few repetitions of each

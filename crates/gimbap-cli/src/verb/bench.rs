@@ -47,8 +47,7 @@ fn matches(workload: &Workload, filters: &[String]) -> bool {
 }
 
 fn nothing(filters: &[String]) -> String {
-    let names =
-        "train, infer, stream; rnn, lstm, gru; B32, T50, I8, H128 and the other sizes of `gimbap bench`";
+    let names = "train, infer, stream, stream-int8, stream-bf16; rnn, lstm, gru; B32, T50, I8, H128 and the other sizes of `gimbap bench`";
     format!("nothing to measure is called `{}`: filters are {names}", filters.join(" "))
 }
 
