@@ -1,6 +1,10 @@
 """Of the bench, what needs neither peers nor a clock: `python3 -m unittest discover bench`."""
 
+import contextlib
+import io
+import pathlib
 import unittest
+from typing import Any
 from xml.etree import ElementTree
 
 import picture
@@ -8,7 +12,8 @@ import record
 import report
 import run
 import streams
-from measure import Result
+from measure import Pace, Result, measure
+from process import Missing
 
 
 def result(kind: str, cell: str, h: int, seconds: dict[str, float], b: int = 8) -> Result:
@@ -48,6 +53,32 @@ class Ratios(unittest.TestCase):
         seconds = {"stream": 3e-6, "stream-int8": 1e-6, "stream-bf16": 2e-6}
         three = [result(kind, "gru", 128, {"gimbap": time}, b=1) for kind, time in seconds.items()]
         self.assertEqual([target.met for target in report.targets(three, 100.0)], [True, False])
+
+
+class Stub:
+    """A peer of which only the answers are there."""
+
+    def __init__(self, label: str, apart: float = 0.0, fails: bool = False) -> None:
+        self.label, self.apart, self.fails = label, apart, fails
+
+    def ask(self, op: str, **arguments: Any) -> dict[str, Any]:
+        if op == "time" and self.fails:
+            raise Missing("it has ended")
+        if op == "compare":
+            return {"apart": [["h", float(arguments["theirs"]["arrays"][0])]]}
+        return {"arrays": [self.apart], "seconds": [0.5]}
+
+
+class Turns(unittest.TestCase):
+    def test_who_disagrees_or_ends_is_not_timed(self) -> None:
+        workload = {"name": "train", "work": {"kind": "train", "cell": "gru"}, "flop": 1.0}
+        others = [Stub("good", 1e-6), Stub("wrong", 1e-2), Stub("nan", float("nan")), Stub("gone", fails=True)]
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            found = measure(workload, Stub("gimbap"), others, Pace(0, 3, 9), pathlib.Path("unused"))  # type: ignore[arg-type]
+        self.assertEqual(found.seconds, {"gimbap": [0.5] * 3, "good": [0.5] * 3})
+        self.assertEqual(set(found.missing), {"wrong", "nan", "gone"})
+        self.assertTrue(found.disagrees)
+        self.assertIn("`h` of wrong is 1.0e-02", said.getvalue())
 
 
 class Words(unittest.TestCase):
