@@ -59,6 +59,8 @@ pub enum Verb {
     Convert(Convert),
     /// Layers, shapes, parameters, memory and operations per step
     Inspect(Inspect),
+    /// What this machine reaches: training, inference, streaming
+    Bench(Bench),
     /// Print the completion script of a shell
     Completions(Completions),
 }
@@ -258,6 +260,23 @@ pub struct Convert {
 pub struct Inspect {
     /// The model file, or a run's folder
     pub model: PathBuf,
+}
+
+/// `gimbap bench [FILTER]...`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gimbap bench\n  gimbap bench train,infer lstm H128,H256 --threads 1\n  \
+                        gimbap bench stream --quick --json\n\n\
+                        GFLOP/s count the matrix products alone; their share is of the fastest product that the same \
+                        threads reach in the same run. GIMBAP_ISA=avx2 measures another instruction set."
+)]
+pub struct Bench {
+    /// Only what has each of these in its name: train, infer, stream, stream-int8; rnn, lstm, gru; H128 (commas: either)
+    #[arg(value_name = "FILTER")]
+    pub only: Vec<String>,
+    /// A few repetitions of each
+    #[arg(long)]
+    pub quick: bool,
 }
 
 /// `gimbap completions SHELL`

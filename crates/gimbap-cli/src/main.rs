@@ -69,6 +69,7 @@ fn run(cli: &Cli, out: &Out) -> Outcome {
         Verb::Score(args) => verb::score::run(args, out),
         Verb::Convert(args) => verb::convert::run(args, out),
         Verb::Inspect(args) => verb::inspect::run(args, out),
+        Verb::Bench(args) => verb::bench::run(args, out),
         Verb::Completions(args) => verb::completions::run(args, out),
     }
 }

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub mod bench;
 pub mod completions;
 pub mod convert;
 mod dry_run;
