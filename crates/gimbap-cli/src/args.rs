@@ -57,6 +57,8 @@ pub enum Verb {
     Score(Score),
     /// Layers, shapes, parameters, memory and operations per step
     Inspect(Inspect),
+    /// What this machine reaches: training, inference, streaming
+    Bench(Bench),
     /// Print the completion script of a shell
     Completions(Completions),
 }
@@ -223,6 +225,23 @@ pub struct Score {
 pub struct Inspect {
     /// The model file, or a run's folder
     pub model: PathBuf,
+}
+
+/// `gimbap bench [FILTER]...`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gimbap bench\n  gimbap bench train,infer lstm H128,H256 --threads 1\n  \
+                        gimbap bench stream --quick --json\n\n\
+                        GFLOP/s count the matrix products alone; their share is of the fastest product that the same \
+                        threads reach in the same run. GIMBAP_ISA=avx2 measures another instruction set."
+)]
+pub struct Bench {
+    /// Only what has each of these in its name: train, infer, stream; rnn, lstm, gru; H128 (commas: either)
+    #[arg(value_name = "FILTER")]
+    pub only: Vec<String>,
+    /// A few repetitions of each
+    #[arg(long)]
+    pub quick: bool,
 }
 
 /// `gimbap completions SHELL`

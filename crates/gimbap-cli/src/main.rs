@@ -68,6 +68,7 @@ fn run(cli: &Cli, out: &Out) -> Outcome {
         Verb::Generate(args) => verb::generate::run(args, out),
         Verb::Score(args) => verb::score::run(args, out),
         Verb::Inspect(args) => verb::inspect::run(args, out),
+        Verb::Bench(args) => verb::bench::run(args, out),
         Verb::Completions(args) => verb::completions::run(args, out),
     }
 }

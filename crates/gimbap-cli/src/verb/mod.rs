@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub mod bench;
 pub mod completions;
 mod dry_run;
 pub mod eval;
