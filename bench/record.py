@@ -27,9 +27,7 @@ class Machine:
 
     @property
     def folder(self) -> str:
-        """`AMD EPYC` with two cores: `amd-epyc-2-cores`."""
-        name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", self.cpu.lower())).strip("-")
-        return f"{name}-{os.cpu_count()}-cores"
+        return folder(self.cpu)
 
     def line(self) -> str:
         levels = [f"L{n} {rate:.0f}" for n, rate in enumerate(self.read, 1) if rate]
@@ -38,6 +36,12 @@ class Machine:
             f"{self.gflops:.0f} GFLOP/s (gemm {self.gemm:.0f}, packed {self.packed:.0f}); "
             f"reading with one thread, GB/s: {', '.join(levels)}"
         )
+
+
+def folder(cpu: str) -> str:
+    """`AMD EPYC` with two cores: `amd-epyc-2-cores`."""
+    name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", cpu.lower())).strip("-")
+    return f"{name}-{os.cpu_count()}-cores"
 
 
 def processor() -> tuple[str, list[str]]:
