@@ -39,6 +39,18 @@ dependencies:
 conformance:
     conformance/remake.sh
 
+# this machine's figures: `just speed train lstm --quick`
+speed *arguments:
+    cargo run --release -- bench {{arguments}}
+
+# beside PyTorch, TensorFlow, ONNX Runtime and the Rust libraries (Python 3.11, PyPI): `just bench --quick`
+bench *arguments:
+    python3 bench/run.py {{arguments}}
+
+# the tests of the bench's own Python
+bench-test:
+    python3 -m unittest discover bench
+
 # PyTorch's half of the comparison in README's table; TEXT is tinyshakespeare's input.txt
 peer-char-rnn text *arguments:
     conformance/.venv/bin/python conformance/torch_char_rnn.py {{text}} {{arguments}}

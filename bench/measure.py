@@ -28,7 +28,7 @@ FULL, QUICK = Pace(turn=0.2, rounds=5, limit=12.0), Pace(turn=0.03, rounds=3, li
 
 
 class Disagreement(Exception):
-    """A peer computes something else: nothing is timed."""
+    """A peer computes something else: it is not timed, and the run fails in the end."""
 
 
 @dataclass
@@ -42,6 +42,7 @@ class Result:
     weight_bytes: int | None
     seconds: dict[str, list[float]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    disagrees: bool = False
 
     @property
     def kind(self) -> str:
@@ -80,6 +81,9 @@ def measure(workload: dict[str, Any], ours: Peer, others: list[Peer], pace: Pace
             able.append(peer)
         except (Unsupported, Failed, Missing) as reason:
             result.missing[peer.label] = str(reason)
+        except Disagreement as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            result.missing[peer.label], result.disagrees = str(error), True
     take_turns(able, pace, result)
     return result
 
@@ -92,7 +96,7 @@ def compare(ours: Peer, peer: Peer, reference: dict[str, Any], found: dict[str, 
     for name, apart in ours.ask("compare", ours=reference, theirs=found)["apart"]:
         if not apart <= TOLERANCE:
             what = f"{result.name} {result.cell}: `{name}` of {peer.label} is {apart:.1e} of the largest value from ours"
-            raise Disagreement(f"{what}; {TOLERANCE:.0e} is allowed, so nothing is timed")
+            raise Disagreement(f"{what}; {TOLERANCE:.0e} is allowed, so it is not timed")
 
 
 def take_turns(peers: list[Peer], pace: Pace, result: Result) -> None:
@@ -103,9 +107,21 @@ def take_turns(peers: list[Peer], pace: Pace, result: Result) -> None:
         if done >= 2 and time.monotonic() - begin > pace.limit:
             break
         # Every other round the other way round, so that nobody always follows the same one.
-        for peer in peers if done % 2 == 0 else reversed(peers):
-            time.sleep(PAUSE)
-            result.seconds[peer.label] += peer.ask("time", seconds=pace.turn, least=1)["seconds"]
+        for peer in peers if done % 2 == 0 else peers[::-1]:
+            if peer.label in result.seconds:
+                take_turn(peer, pace, result)
+
+
+def take_turn(peer: Peer, pace: Pace, result: Result) -> None:
+    """One turn; who fails in it is out."""
+    time.sleep(PAUSE)
+    try:
+        result.seconds[peer.label] += peer.ask("time", seconds=pace.turn, least=1)["seconds"]
+    except (Failed, Missing) as reason:
+        if peer.label == "gimbap":
+            raise
+        del result.seconds[peer.label]
+        result.missing[peer.label] = str(reason)
 
 
 def start(commands: dict[str, list[str]], threads: int) -> tuple[list[Peer], dict[str, str]]:

@@ -20,7 +20,7 @@ COLOURS = {
     "burn": "#b56576",
 }
 CELLS = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
-WIDTH, PANEL, LEFT, TOP, HEIGHT, GAP = 1200, 360, 60, 86, 200, 100
+WIDTH, PANEL, BETWEEN, LEFT, TOP, HEIGHT, GAP = 1200, 340, 45, 60, 86, 200, 100
 
 
 def draw(results: list[Result], machine: Machine, peers: list[str]) -> str:
@@ -31,7 +31,7 @@ def draw(results: list[Result], machine: Machine, peers: list[str]) -> str:
         for column, cell in enumerate(CELLS):
             shown = [r for r in results if r.kind == kind and r.cell == cell and (kind == "stream" or r.work["b"] > 1)]
             if shown:
-                x, y = LEFT + column * (PANEL + 30), TOP + row * (HEIGHT + GAP)
+                x, y = LEFT + column * (PANEL + BETWEEN), TOP + row * (HEIGHT + GAP)
                 body.append(stream_panel(shown, x, y) if kind == "stream" else bar_panel(shown, machine, x, y))
     height = TOP + len(kinds) * (HEIGHT + GAP) - 20
     caption = f"{machine.cpu}, {machine.threads} threads, f32; the dashed line is this machine's own matrix product"
@@ -65,7 +65,7 @@ def bar_panel(results: list[Result], machine: Machine, x: float, y: float) -> st
     """GFLOP/s of each workload, a bar for each library."""
     first = results[0]
     what = {"train": "training", "infer": "inference"}[first.kind]
-    drawn = text(x, y - 10, f"{CELLS[first.cell]}, {what}, GFLOP/s (higher is better)", size=13)
+    drawn = text(x, y - 10, f"{CELLS[first.cell]}, {what}: GFLOP/s, higher is better", size=13)
     top = 50 * math.ceil(1.1 * machine.gflops / 50)
     bottom = y + HEIGHT
     for mark in range(0, top + 1, 50):
@@ -92,7 +92,7 @@ def bar_panel(results: list[Result], machine: Machine, x: float, y: float) -> st
 def stream_panel(results: list[Result], x: float, y: float) -> str:
     """Microseconds a step over the hidden size, both logarithmic."""
     first = results[0]
-    drawn = text(x, y - 10, f"{CELLS[first.cell]}, streaming, microseconds a step (lower is better)", size=13)
+    drawn = text(x, y - 10, f"{CELLS[first.cell]}, streaming: microseconds a step, lower is better", size=13)
     times = [r.median(label) * 1e6 for r in results for label in r.seconds]
     low, high = math.floor(math.log10(min(times))), math.ceil(math.log10(max(times)))
     sizes = [r.work["h"] for r in results]

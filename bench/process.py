@@ -65,9 +65,9 @@ class Peer:
         assert self.process.stdin
         try:
             self.process.stdin.close()
-        except BrokenPipeError:
-            pass
-        self.process.wait(timeout=60)
+            self.process.wait(timeout=10)
+        except (BrokenPipeError, subprocess.TimeoutExpired):
+            self.process.kill()
 
 
 def quiet(threads: int) -> dict[str, str]:

@@ -23,17 +23,23 @@ class Machine:
     gflops: float
     gemm: float
     packed: float
+    spread: tuple[float, float]
     read: list[float | None]
 
     @property
     def folder(self) -> str:
         return folder(self.cpu)
 
+    def is_uneven(self) -> bool:
+        """Whether the product's rate was not the same all the time."""
+        return self.spread[0] < 0.9 * self.spread[1]
+
     def line(self) -> str:
         levels = [f"L{n} {rate:.0f}" for n, rate in enumerate(self.read, 1) if rate]
         return (
             f"{self.cpu} ({' '.join(self.features)}), {self.threads} threads, kernels {self.isa}; matrix product "
-            f"{self.gflops:.0f} GFLOP/s (gemm {self.gemm:.0f}, packed {self.packed:.0f}); "
+            f"{self.gflops:.0f} GFLOP/s (gemm {self.gemm:.0f}, packed {self.packed:.0f}; {self.spread[0]:.0f} to "
+            f"{self.spread[1]:.0f} during the run); "
             f"reading with one thread, GB/s: {', '.join(levels)}"
         )
 

@@ -2,8 +2,8 @@
 
 use peer_common::{Answer, Data, Layer, Prepared, serve, transposed};
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
-    attribute_proto::AttributeType,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TypeProto, ValueInfoProto,
+    attribute_proto::AttributeType, type_proto,
 };
 use tract_onnx::prelude::*;
 
@@ -57,11 +57,14 @@ fn onnx_order(rows: &[f32]) -> Vec<f32> {
     [0, 3, 1, 2].map(|g| &rows[g * gate..(g + 1) * gate]).concat()
 }
 
+/// ONNX's number for `f32`.
+const FLOAT: i32 = 1;
+
 fn tensor(name: &str, dims: &[usize], values: Vec<f32>) -> TensorProto {
     TensorProto {
         name: name.into(),
         dims: dims.iter().map(|d| *d as i64).collect(),
-        data_type: 1,
+        data_type: FLOAT,
         float_data: values,
         ..Default::default()
     }
@@ -70,9 +73,10 @@ fn tensor(name: &str, dims: &[usize], values: Vec<f32>) -> TensorProto {
 fn graph(work: &Layer, data: &Data) -> ModelProto {
     let Layer { i, h, .. } = *work;
     let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
-    let infos = |list: &[&str]| {
-        names(list).into_iter().map(|name| ValueInfoProto { name, ..Default::default() }).collect::<Vec<_>>()
-    };
+    let float = type_proto::Tensor { elem_type: FLOAT, ..Default::default() };
+    let float = TypeProto { value: Some(type_proto::Value::TensorType(float)), ..Default::default() };
+    let info = |name| ValueInfoProto { name, r#type: Some(float.clone()), ..Default::default() };
+    let infos = |list: &[&str]| names(list).into_iter().map(info).collect::<Vec<_>>();
     let mut bias = onnx_order(&data.b);
     bias.resize(8 * h, 0.0);
     let hidden = AttributeProto {
