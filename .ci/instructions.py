@@ -4,8 +4,8 @@
     .ci/instructions.py             # 1 if a count is above its bound
     .ci/instructions.py --record    # the counts of now become the recorded ones
 
-Callgrind counts on a processor of its own, which has AVX2 and no AVX-512, on one thread: other load on the machine
-changes nothing. Needs valgrind.
+Callgrind counts on a processor of its own, which has AVX2 and no AVX-512 (gemm finds that out by itself), on one
+thread: other load on the machine changes nothing. Needs valgrind.
 """
 
 import argparse
