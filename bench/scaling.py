@@ -67,10 +67,11 @@ def threads(command: list[str], turn: float) -> list[Target]:
     ]
 
 
-def lengths(command: list[str], threads: int, most: int) -> dict[str, list[tuple[int, float]]]:
-    """Microseconds a step for each schedule and length, the least of the repetitions."""
+def lengths(command: list[str], most: int) -> dict[str, list[tuple[int, float]]]:
+    """Microseconds a step for each schedule and length, the least of the repetitions. On one thread: the steps of one
+    sequence have next to nothing to share out."""
     found: dict[str, list[tuple[int, float]]] = {schedule: [] for schedule in SCHEDULES}
-    peer = Peer(command, threads, "gimbap")
+    peer = Peer(command, 1, "gimbap")
     for t in [t for t in LENGTHS if t <= most]:
         for schedule, points in found.items():
             peer.ask("prepare", work={"schedule": schedule, "t": t, **SEQUENCE}, data="", write=False)
@@ -134,13 +135,13 @@ def main() -> int:
     command = [str(install.ours() / "gimbap-worker")]
     targets = [] if options.only == "lengths" else threads(command, options.turn)
     if options.only != "threads":
-        found = lengths(command, os.cpu_count() or 1, options.most)
+        found = lengths(command, options.most)
         targets += constant(found)
         cpu, _ = record.processor()
         date = datetime.date.today().isoformat()
         path = options.record / record.folder(cpu) / f"{date}-lengths.svg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(draw(found, f"{cpu}, {os.cpu_count()} threads, f32, {date}"))
+        path.write_text(draw(found, f"{cpu}, one thread, f32, {date}"))
         with path.with_suffix(".csv").open("w", newline="") as file:
             out = csv.writer(file, lineterminator="\n")
             out.writerow(["schedule", "steps", "microseconds_a_step"])
