@@ -47,6 +47,18 @@ speed *arguments:
 bench *arguments:
     python3 bench/run.py {{arguments}}
 
+# memory of training beside PyTorch's, and of a million steps (Linux)
+memory *arguments:
+    python3 bench/memory.py {{arguments}}
+
+# what threads gain, and what a step costs by the sequence's length
+scaling *arguments:
+    python3 bench/scaling.py {{arguments}}
+
+# the recorded instruction counts become those of now
+record-instructions:
+    .ci/instructions.py --record
+
 # the tests of the bench's own Python
 bench-test:
     python3 -m unittest discover bench

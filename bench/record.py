@@ -28,9 +28,7 @@ class Machine:
 
     @property
     def folder(self) -> str:
-        """`AMD EPYC` with two cores: `amd-epyc-2-cores`."""
-        name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", self.cpu.lower())).strip("-")
-        return f"{name}-{os.cpu_count()}-cores"
+        return folder(self.cpu)
 
     def is_uneven(self) -> bool:
         """Whether the product's rate was not the same all the time."""
@@ -44,6 +42,12 @@ class Machine:
             f"{self.spread[1]:.0f} during the run); "
             f"reading with one thread, GB/s: {', '.join(levels)}"
         )
+
+
+def folder(cpu: str) -> str:
+    """`AMD EPYC` with two cores: `amd-epyc-2-cores`."""
+    name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", cpu.lower())).strip("-")
+    return f"{name}-{os.cpu_count()}-cores"
 
 
 def processor() -> tuple[str, list[str]]:

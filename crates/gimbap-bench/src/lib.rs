@@ -4,6 +4,7 @@
 //! - [`workload`]: what is measured, with its name and its operations;
 //! - [`data`]: a layer's weights, input and output gradient, the same for everyone;
 //! - [`layer`], [`stream`]: one recurrent layer over a batch, and step by step;
+//! - [`long`]: one long sequence, under each schedule of BPTT;
 //! - [`recipe`]: whole training steps of language models;
 //! - [`machine`]: what the machine reaches in a matrix product, and in reading its caches;
 //! - [`timing`]: repetitions and their median;
@@ -12,6 +13,7 @@
 
 pub mod data;
 pub mod layer;
+pub mod long;
 pub mod machine;
 pub mod measurement;
 pub mod recipe;

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use gimbap::prelude::Model;
 use gimbap_bench::data::{read_values, write_arrays};
 use gimbap_bench::layer::Layer;
+use gimbap_bench::long::{Long, Schedule};
 use gimbap_bench::machine::Machine;
 use gimbap_bench::recipe::Recipe;
 use gimbap_bench::stream::Streamed;
 use gimbap_bench::timing::{Budget, repeat};
-use gimbap_bench::workload::{Kind, Workload};
+use gimbap_bench::workload::{Kind, Shape, Workload};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -42,7 +43,15 @@ enum Request {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Work {
-    Recipe { recipe: String },
+    Recipe {
+        recipe: String,
+    },
+    /// For `memory.py` and `scaling.py`; the others do not know it.
+    Long {
+        schedule: Schedule,
+        #[serde(flatten)]
+        shape: Shape,
+    },
     Layer(Workload),
 }
 
@@ -58,6 +67,7 @@ enum Prepared {
     Nothing,
     Layer(Kind, Box<Layer>),
     Stream(Box<Streamed>),
+    Long(Box<Long>),
     Recipe(Box<(Recipe, Model)>),
 }
 
@@ -122,6 +132,7 @@ fn prepare(work: Work, write: Option<&PathBuf>) -> Answer<Prepared> {
             write.map(|path| layer.data().write(path)).transpose()?;
             Ok(Prepared::Layer(kind, Box::new(layer)))
         }
+        Work::Long { schedule, shape } => Ok(Prepared::Long(Box::new(Long::new(schedule, shape)?))),
         Work::Recipe { recipe } => {
             let recipe = Recipe::all().into_iter().find(|r| r.name == recipe).ok_or("no such recipe")?;
             let model = recipe.model()?;
@@ -144,6 +155,7 @@ fn check(prepared: &mut Prepared, out: &Path) -> Answer {
             vec![("h", layer.results()[0].1.to_vec())]
         }
         Prepared::Stream(streamed) => vec![("h", streamed.outputs()?)],
+        Prepared::Long(_) => return Err("a long sequence has nobody to be compared with".into()),
         Prepared::Recipe(pair) => {
             let (losses, _) = pair.0.epoch(&mut pair.1)?;
             vec![("losses", losses.into_iter().map(|loss| loss as f32).collect())]
@@ -159,6 +171,12 @@ fn time(prepared: &mut Prepared, budget: Budget) -> Answer<Vec<f64>> {
         Prepared::Layer(Kind::Train, layer) => Ok(repeat(budget, || layer.train())),
         Prepared::Layer(_, layer) => Ok(repeat(budget, || layer.infer())),
         Prepared::Stream(streamed) => Ok(streamed.time(budget)?),
+        Prepared::Long(long) => {
+            let mut done = Ok(());
+            let seconds = repeat(budget, || done = long.run());
+            done?;
+            Ok(seconds)
+        }
         Prepared::Recipe(pair) => Ok(pair.0.time(&mut pair.1, budget)?),
     }
 }

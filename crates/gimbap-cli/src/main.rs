@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let (out, outcome) = match Cli::try_parse() {
         Ok(cli) => {
             let out = Out { json: cli.common.json, quiet: cli.common.quiet };
-            let work = || threads(&cli).and_then(|()| interrupt::install()).and_then(|()| run(&cli, &out));
+            let work = || setting(&cli).and_then(|()| interrupt::install()).and_then(|()| run(&cli, &out));
             set_hook(Box::new(|panic| {
                 PANIC.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(panic.to_string());
             }));
@@ -74,8 +74,9 @@ fn run(cli: &Cli, out: &Out) -> Outcome {
     }
 }
 
-/// `--threads N`.
-fn threads(cli: &Cli) -> Outcome {
+/// `GIMBAP_ISA` and `--threads N`.
+fn setting(cli: &Cli) -> Outcome {
+    gimbap::Isa::requested().map_err(|message| Failure::usage("usage", message))?;
     if let Some(threads) = cli.common.threads {
         gimbap::set_threads(threads)?;
     }

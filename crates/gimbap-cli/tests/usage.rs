@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{gimbap, json};
+use common::{command, gimbap, json};
 
 #[test]
 fn every_verb_has_help_with_an_example() {
@@ -26,6 +26,26 @@ fn wrong_usage_is_2_and_under_json_an_object() {
     assert!(run.stderr.is_empty());
     let run = gimbap(&["--json", "generate"]);
     assert_eq!((run.code, json(&run.stdout)["error"]["kind"].as_str()), (Some(2), Some("usage")));
+}
+
+#[test]
+fn an_instruction_set_that_is_not_there_is_wrong_usage() {
+    let run = |isa: &str, args: &[&str]| {
+        let output = command(args).env("GIMBAP_ISA", isa).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let foreign = if cfg!(target_arch = "aarch64") { "avx2" } else { "neon" };
+    for (isa, why) in [("avx9", "no instruction set"), (foreign, "this processor lacks")] {
+        let (code, stdout, stderr) = run(isa, &["new", "lm"]);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""));
+        assert!(stderr.contains(why) && stderr.contains("`scalar`"), "{stderr}");
+        let (code, stdout, _) = run(isa, &["new", "lm", "--json"]);
+        assert_eq!((code, json(&stdout)["error"]["kind"].as_str()), (Some(2), Some("usage")));
+    }
+    for isa in ["scalar", ""] {
+        assert_eq!(run(isa, &["new", "lm"]).0, Some(0));
+    }
 }
 
 #[test]
@@ -53,12 +73,12 @@ fn completions_are_printed() {
 #[test]
 fn a_full_disk_on_stdout_is_a_failure_and_a_closed_pipe_is_not() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let child = common::command(&["new", "lm"]).stdout(full).output().unwrap();
+    let child = command(&["new", "lm"]).stdout(full).output().unwrap();
     assert_eq!(child.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&child.stderr).contains("standard output"));
 
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let child = common::command(&["new", "lm"]).stdout(writer).output().unwrap();
+    let child = command(&["new", "lm"]).stdout(writer).output().unwrap();
     assert_eq!((child.status.code(), child.stderr.len()), (Some(0), 0));
 }

@@ -1,7 +1,8 @@
 //! The instruction sets, found at run time.
 //!
 //! The best one is used unless the environment variable `GIMBAP_ISA` (`scalar`, `avx2`, `avx512`, `neon`) or
-//! [`Isa::select`] names another. It governs our kernels; the `gemm` crate keeps a choice of its own.
+//! [`Isa::select`] names another. It governs our kernels; the `gemm` crate keeps a choice of its own. A value of
+//! `GIMBAP_ISA` that cannot be followed is as if it were not there: who wants it refused asks [`Isa::requested`].
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -62,12 +63,29 @@ impl Isa {
 
     #[cold]
     fn choose() -> Isa {
-        let wanted = std::env::var("GIMBAP_ISA").ok();
-        let named = wanted.and_then(|name| Isa::ALL.into_iter().find(|isa| isa.to_string() == name));
-        let best = Isa::available().pop().unwrap_or(Isa::Scalar);
-        let isa = named.filter(|isa| isa.is_available()).unwrap_or(best);
+        let best = || Isa::available().pop().unwrap_or(Isa::Scalar);
+        let isa = Isa::requested().ok().flatten().unwrap_or_else(best);
         SELECTED.store(isa as u8, Ordering::Relaxed);
         isa
+    }
+
+    /// What `GIMBAP_ISA` asks for; None where it is not set, or empty.
+    ///
+    /// # Errors
+    /// A message for whoever set it, where it names none of those that this processor has.
+    pub fn requested() -> Result<Option<Isa>, String> {
+        let Some(name) = std::env::var_os("GIMBAP_ISA").filter(|name| !name.is_empty()) else {
+            return Ok(None);
+        };
+        let available = Isa::available();
+        if let Some(isa) = available.iter().find(|isa| name == isa.to_string().as_str()) {
+            return Ok(Some(*isa));
+        }
+        let names: Vec<String> = available.iter().map(|isa| format!("`{isa}`")).collect();
+        let known = Isa::ALL.iter().any(|isa| name == isa.to_string().as_str());
+        let fault = if known { "which this processor lacks" } else { "which is no instruction set" };
+        let name = name.to_string_lossy();
+        Err(format!("GIMBAP_ISA is `{name}`, {fault}; here there are {}", names.join(", ")))
     }
 
     /// Uses this one from now on, in the whole process; false where the processor lacks it. Weights that were

@@ -10,9 +10,19 @@ fn ulp(y: f32, exact: f64) -> f64 {
     (f64::from(y) - exact).abs() / spacing
 }
 
-/// Every 37th float from -110 to 110, the sign alternating.
+/// Every 37th float from -110 to 110, the sign alternating; fewer where the processor is likely an emulated one.
 fn sweep() -> Vec<f32> {
-    (0..110f32.to_bits()).step_by(37).flat_map(|bits| [f32::from_bits(bits), -f32::from_bits(bits)]).collect()
+    let stride = if cfg!(miri) {
+        10_000_019
+    } else if cfg!(target_arch = "x86_64") {
+        37
+    } else {
+        997
+    };
+    (0..110f32.to_bits())
+        .step_by(stride)
+        .flat_map(|bits| [f32::from_bits(bits), -f32::from_bits(bits)])
+        .collect()
 }
 
 fn worst(function: Function, exact: impl Fn(f64) -> f64) -> (f64, f32) {
@@ -60,7 +70,8 @@ fn functions_are_within_3_5_ulp_and_right_at_the_edges() {
             values[3] = x;
             values[20] = x;
             apply(function, &mut values);
-            assert_eq!(values[3].to_bits(), values[20].to_bits());
+            // A NaN's sign is not determined.
+            assert!(values[3].is_nan() && values[20].is_nan() || values[3].to_bits() == values[20].to_bits());
             values[3]
         };
         for function in [Function::Exp, Function::Tanh, Function::Sigmoid, Function::Relu] {

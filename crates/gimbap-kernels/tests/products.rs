@@ -27,9 +27,10 @@ fn by_loop(m: usize, k: usize, n: usize, a: &[f32], b: &[f32], start: &[f32]) ->
 
 #[test]
 fn packed_product_is_the_product_and_each_row_keeps_its_bits() {
+    let shapes = [(1, 1, 1), (1, 3, 17), (8, 5, 22), (5, 8, 65), (7, 34, 136), (13, 130, 130), (25, 16, 64)];
     for isa in Isa::available() {
         assert!(isa.select());
-        for (m, k, n) in [(1, 1, 1), (1, 3, 17), (5, 8, 65), (7, 34, 136), (13, 130, 130), (25, 16, 64)] {
+        for (m, k, n) in shapes.into_iter().take(if cfg!(miri) { 3 } else { shapes.len() }) {
             let (a, b, c) = (values(m * k, 1), values(k * n, 2), values(m * n, 3));
             let mut packed = Packed::new();
             packed.pack(Matrix { values: &b, k, gates: 1, units: n, row_stride: n, column_stride: 1 }, 1);
