@@ -31,7 +31,9 @@ pub trait Arithmetic: Real {
     #[doc(hidden)]
     fn multiply(multiply: packed::Multiply<'_, Self>);
     #[doc(hidden)]
-    fn softmax(row: &mut [Self]) -> Self;
+    fn softmax(softmax: rows::Softmax<'_, Self>) -> Self;
+    #[doc(hidden)]
+    fn add_rows(add: rows::AddRows<'_, Self>);
     #[doc(hidden)]
     fn apply(function: rows::Function, values: &mut [Self]);
 }
@@ -49,8 +51,11 @@ macro_rules! arithmetic {
             fn multiply(multiply: packed::Multiply<'_, $type>) {
                 $run(multiply)
             }
-            fn softmax(row: &mut [$type]) -> $type {
-                $run(rows::Softmax(row))
+            fn softmax(softmax: rows::Softmax<'_, $type>) -> $type {
+                $run(softmax)
+            }
+            fn add_rows(add: rows::AddRows<'_, $type>) {
+                $run(add)
             }
             fn apply(function: rows::Function, values: &mut [$type]) {
                 $run(rows::Apply(function, values))

@@ -10,26 +10,45 @@ use crate::{Arithmetic, Real};
 /// # Panics
 /// If `row` is empty.
 pub fn softmax<R: Arithmetic>(row: &mut [R]) -> R {
+    softmax_times(row, R::ONE)
+}
+
+/// As [`softmax`], but `row` becomes its softmax times `scale`.
+///
+/// # Panics
+/// If `row` is empty.
+pub fn softmax_times<R: Arithmetic>(row: &mut [R], scale: R) -> R {
     assert!(!row.is_empty(), "softmax of nothing");
-    R::softmax(row)
+    R::softmax(Softmax { row, scale })
 }
 
 #[doc(hidden)]
-pub struct Softmax<'a, R>(pub(crate) &'a mut [R]);
+pub struct Softmax<'a, R> {
+    row: &'a mut [R],
+    scale: R,
+}
 
 impl<R: Arithmetic> Kernel<R> for Softmax<'_, R> {
     type Output = R;
     #[inline(always)]
     fn call<T: Token<Elem = R>>(self, token: T) -> R {
-        let row = self.0;
+        let Softmax { row, scale } = self;
         let whole = row.len() / T::WIDTH * T::WIDTH;
         let mut largest = row[0];
         if whole > 0 {
-            let mut vector = token.load(row);
-            for chunk in row[..whole].chunks_exact(T::WIDTH) {
-                vector = token.load(chunk).larger(vector);
+            // Four at a time, since each comparison waits for the one before it.
+            let mut vectors = [token.load(row); 4];
+            let mut fours = row[..whole].chunks_exact(4 * T::WIDTH);
+            for four in &mut fours {
+                for (vector, chunk) in vectors.iter_mut().zip(four.chunks_exact(T::WIDTH)) {
+                    *vector = token.load(chunk).larger(*vector);
+                }
             }
-            largest = token.largest(vector);
+            for chunk in fours.remainder().chunks_exact(T::WIDTH) {
+                vectors[0] = token.load(chunk).larger(vectors[0]);
+            }
+            let [a, b, c, d] = vectors;
+            largest = token.largest(a.larger(b).larger(c.larger(d)));
         }
         for &x in &row[whole..] {
             largest = largest.max(x);
@@ -47,7 +66,7 @@ impl<R: Arithmetic> Kernel<R> for Softmax<'_, R> {
             token.store(rest, (token.load(rest) - shift).exp());
             sum += rest.iter().copied().sum();
         }
-        let scale = token.splat(R::ONE / sum);
+        let scale = token.splat(scale / sum);
         for chunk in row.chunks_mut(T::WIDTH) {
             token.store(chunk, token.load(chunk) * scale);
         }
@@ -89,6 +108,48 @@ impl<R: Arithmetic> Kernel<R> for Apply<'_, R> {
                 Function::Relu => x.relu(),
             };
             token.store(chunk, y);
+        }
+    }
+}
+
+/// `to[j] += sum_i rows[i * stride + j]`, row after row, for the whole rows from the first on: the last may end
+/// after `to.len()` values.
+///
+/// # Panics
+/// If `to` is longer than `stride`.
+pub fn add_rows<R: Arithmetic>(to: &mut [R], rows: &[R], stride: usize) {
+    assert!(to.len() <= stride, "rows overlap");
+    R::add_rows(AddRows { to, rows, stride });
+}
+
+#[doc(hidden)]
+pub struct AddRows<'a, R> {
+    to: &'a mut [R],
+    rows: &'a [R],
+    stride: usize,
+}
+
+impl<R: Arithmetic> Kernel<R> for AddRows<'_, R> {
+    type Output = ();
+    #[inline(always)]
+    fn call<T: Token<Elem = R>>(self, token: T) {
+        let AddRows { to, rows, stride } = self;
+        for (tile, to) in to.chunks_mut(4 * T::WIDTH).enumerate() {
+            let mut sums = [token.splat(R::ZERO); 4];
+            for (sum, to) in sums.iter_mut().zip(to.chunks(T::WIDTH)) {
+                *sum = token.load(to);
+            }
+            let mut start = tile * 4 * T::WIDTH;
+            while start + to.len() <= rows.len() {
+                let row = &rows[start..start + to.len()];
+                for (sum, row) in sums.iter_mut().zip(row.chunks(T::WIDTH)) {
+                    *sum = *sum + token.load(row);
+                }
+                start += stride;
+            }
+            for (sum, to) in sums.into_iter().zip(to.chunks_mut(T::WIDTH)) {
+                token.store(to, sum);
+            }
         }
     }
 }

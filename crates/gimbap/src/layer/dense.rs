@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use gimbap_kernels::packed::{Onto, Packed, multiply};
 use gimbap_kernels::rows::{self, Function};
-use gimbap_kernels::{Arithmetic, View, product};
+use gimbap_kernels::{Arithmetic, TILE_ROWS, View, product};
+use rayon::prelude::*;
 
 use super::{Activation, Builder, Dense, Layer, Pass, Shape, Signal, blocks, take};
 use crate::{Error, Result};
@@ -41,8 +42,18 @@ impl Activation {
     }
 }
 
-/// Blocks of up to this many rows use the packed product, others the large one.
+/// Blocks of up to this many rows use the packed product forward, others the large one.
 const FEW_ROWS: usize = 8;
+/// Blocks of at least this many rows use the packed product for `d_input`, others the large one: over thousands of
+/// units the packed one is faster, once the work of packing is spread over this many rows.
+const MANY_ROWS: usize = 32;
+/// Units in a part of the packed transpose: it stays in the cache while all rows go by.
+const UNITS_AT_ONCE: usize = 1024;
+/// Passes over more values than this are shared out to threads...
+const PARALLEL_FROM: usize = 1 << 16;
+/// ... in chunks of about as many values, or of as many columns.
+const VALUES_AT_ONCE: usize = 1 << 14;
+const COLUMNS_AT_ONCE: usize = 1024;
 
 #[derive(Debug)]
 struct DenseLayer<R> {
@@ -52,6 +63,47 @@ struct DenseLayer<R> {
     parameters: Range<usize>,
     packed: Packed<R>,
     stale: bool,
+    transposed: Transposed<R>,
+}
+
+/// `W^T` `[units, I]`, packed in parts of [`UNITS_AT_ONCE`] rows. A product with it goes part by part, and is the same
+/// chain of multiply-adds in the order of the units as with one whole.
+#[derive(Debug)]
+struct Transposed<R> {
+    parts: Vec<Packed<R>>,
+    stale: bool,
+}
+
+impl<R: Arithmetic> Transposed<R> {
+    fn pack(&mut self, w: &[R], i: usize, units: usize) {
+        if !std::mem::take(&mut self.stale) {
+            return;
+        }
+        self.parts.resize_with(units.div_ceil(UNITS_AT_ONCE), Packed::new);
+        let pack = |(part, packed): (usize, &mut Packed<R>)| {
+            let first = part * UNITS_AT_ONCE;
+            packed.pack(&w[first..], UNITS_AT_ONCE.min(units - first), i, 1, units);
+        };
+        if w.len() > PARALLEL_FROM {
+            self.parts.par_iter_mut().enumerate().for_each(pack);
+        } else {
+            self.parts.iter_mut().enumerate().for_each(pack);
+        }
+    }
+
+    /// `d_x = d W^T`, the rows shared out to threads.
+    fn multiply(&self, d: &[R], units: usize, d_x: &mut [R], i: usize) {
+        let rows = d_x.len() / i;
+        let threads = if rows * units * i > PARALLEL_FROM { rayon::current_num_threads() } else { 1 };
+        let at_once = rows.div_ceil(threads).next_multiple_of(TILE_ROWS);
+        d_x.par_chunks_mut(at_once * i).zip(d.par_chunks(at_once * units)).for_each(|(d_x, d)| {
+            for (part, packed) in self.parts.iter().enumerate() {
+                let onto = if part == 0 { Onto::Zero } else { Onto::Output };
+                let d = &d[part * UNITS_AT_ONCE..];
+                multiply(packed, d_x.len() / i, (d, units), (&mut *d_x, i), onto);
+            }
+        });
+    }
 }
 
 pub(super) fn build<R: Arithmetic>(
@@ -62,35 +114,35 @@ pub(super) fn build<R: Arithmetic>(
     let (i, units) = (builder.features(input)?, spec.units);
     builder.positive("units", units)?;
     builder.penalty(spec.l2)?;
-    let w = builder.add("w", &[i, units], spec.l2, spec.kernel_init, (i, units));
+    let w = builder.add_kernel("w", (input, units), spec.l2, spec.kernel_init, (i, units));
     let b = builder.add("b", &[units], 0.0, spec.bias_init, (i, units));
     let (activation, parameters) = (spec.activation, w.start..b.end);
-    let layer = DenseLayer { input, units, activation, parameters, packed: Packed::new(), stale: true };
+    let transposed = Transposed { parts: Vec::new(), stale: true };
+    let layer = DenseLayer { input, units, activation, parameters, packed: Packed::new(), stale: true, transposed };
     Ok((Box::new(layer), if input.has_steps() { Shape::Steps(units) } else { Shape::Flat(units) }))
 }
 
 impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
     fn prepare(&mut self, _parameters: &[R]) {
         self.stale = true;
+        self.transposed.stale = true;
     }
 
     fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
         let (i, units) = (self.input.width(), self.units);
         let (w, b) = pass.parameters[self.parameters.clone()].split_at(i * units);
         let output = output.values_mut();
-        output.clear();
         match input {
             Signal::Ids(ids) => {
+                output.clear();
                 for &id in ids {
                     let row = &w[id as usize * units..][..units];
                     output.extend(row.iter().zip(b).map(|(w, b)| *w + *b));
                 }
             }
             Signal::Values(x) => {
-                let n = x.len() / i;
-                for _ in 0..n {
-                    output.extend_from_slice(b);
-                }
+                output.resize(x.len() / i * units, R::ZERO);
+                fill_rows(output, b);
                 for rows in blocks(pass.layout, self.input.has_steps()) {
                     let n = rows.len();
                     let (x, output) =
@@ -136,19 +188,46 @@ impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
                     product((d_w, units), true, x.transposed(), View::new(d, n, units, units));
                 }
             }
-            for d in d.chunks_exact(units) {
-                gimbap_kernels::rows::add(d_b, d);
-            }
+            add_rows(d_b, d);
         }
         if let Some(d_input) = d_input {
             d_input.resize(d_output.len() / units * i, R::ZERO);
             let w = &pass.parameters[self.parameters.start..][..i * units];
-            let w = View::new(w, i, units, units).transposed();
             for rows in blocks(pass.layout, self.input.has_steps()) {
-                let d = View::new(&d_output[rows.start * units..rows.end * units], rows.len(), units, units);
-                product((&mut d_input[rows.start * i..rows.end * i], i), false, d, w);
+                let n = rows.len();
+                let d = &d_output[rows.start * units..rows.end * units];
+                let d_x = &mut d_input[rows.start * i..rows.end * i];
+                if n < MANY_ROWS {
+                    let w = View::new(w, i, units, units).transposed();
+                    product((d_x, i), false, View::new(d, n, units, units), w);
+                } else {
+                    self.transposed.pack(w, i, units);
+                    self.transposed.multiply(d, units, d_x, i);
+                }
             }
         }
+    }
+}
+
+/// Every row of `output` becomes `b`.
+fn fill_rows<R: Arithmetic>(output: &mut [R], b: &[R]) {
+    let fill = |rows: &mut [R]| rows.chunks_exact_mut(b.len()).for_each(|row| row.copy_from_slice(b));
+    if output.len() > PARALLEL_FROM {
+        output.par_chunks_mut((VALUES_AT_ONCE / b.len()).max(1) * b.len()).for_each(fill);
+    } else {
+        fill(output);
+    }
+}
+
+/// `d_b[j] += sum_i d[i, j]`, in the order of the rows.
+fn add_rows<R: Arithmetic>(d_b: &mut [R], d: &[R]) {
+    let units = d_b.len();
+    if d.len() > PARALLEL_FROM && units > COLUMNS_AT_ONCE {
+        d_b.par_chunks_mut(COLUMNS_AT_ONCE).enumerate().for_each(|(part, d_b)| {
+            rows::add_rows(d_b, &d[part * COLUMNS_AT_ONCE..], units);
+        });
+    } else if !d.is_empty() {
+        rows::add_rows(d_b, d, units);
     }
 }
 
