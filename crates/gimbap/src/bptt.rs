@@ -257,6 +257,7 @@ impl<'a, R: Arithmetic> Job<'a, R> {
             self.run_body(&layout.segment(steps.clone()), steps.clone(), index == last, false);
         }
         let after = if last > 0 { self.network.states() } else { States::new() };
+        self.network.zero_d_states(layout.batch());
         if self.network.ends_time() {
             self.run_head();
             self.losses(0..layout.batch(), 0, &mut row_losses);
@@ -264,7 +265,6 @@ impl<'a, R: Arithmetic> Job<'a, R> {
             let d_end = self.network.d_end().to_vec();
             self.network.begin_backward(&d_end, 0, &vec![true; layout.batch()]);
         }
-        self.network.zero_d_states(layout.batch());
         if let Some(d_input) = &mut d_input {
             d_input.clear();
             d_input.resize(layout.rows() * width, R::ZERO);

@@ -272,12 +272,7 @@ impl<R: Arithmetic> Network<R> {
 
     /// Backward through the body's last kept call, from the gradient of its output's rows or, if a layer ends time,
     /// from what [`Network::begin_backward`] took. `d_input`, if given, receives the gradient of the input.
-    pub fn backward_body(
-        &mut self,
-        pass: &Pass<'_, R>,
-        d_input: Option<&mut Vec<R>>,
-        gradients: &mut [R],
-    ) {
+    pub fn backward_body(&mut self, pass: &Pass<'_, R>, d_input: Option<&mut Vec<R>>, gradients: &mut [R]) {
         for index in (0..self.body_len()).rev() {
             let wanted = index > 0 || d_input.is_some();
             self.backward_node(index, pass, wanted, gradients);

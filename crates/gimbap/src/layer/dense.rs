@@ -118,7 +118,8 @@ pub(super) fn build<R: Arithmetic>(
     let b = builder.add("b", &[units], 0.0, spec.bias_init, (i, units));
     let (activation, parameters) = (spec.activation, w.start..b.end);
     let transposed = Transposed { parts: Vec::new(), stale: true };
-    let layer = DenseLayer { input, units, activation, parameters, packed: Packed::new(), stale: true, transposed };
+    let layer =
+        DenseLayer { input, units, activation, parameters, packed: Packed::new(), stale: true, transposed };
     Ok((Box::new(layer), if input.has_steps() { Shape::Steps(units) } else { Shape::Flat(units) }))
 }
 

@@ -68,6 +68,16 @@ impl Live {
         live
     }
 
+    /// How many parameters it holds.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     fn push(&mut self, chunk: Range<usize>) {
         self.len += chunk.len();
         self.chunks.push(chunk);
