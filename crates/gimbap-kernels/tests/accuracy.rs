@@ -1,6 +1,6 @@
 //! `exp`, `tanh`, `sigmoid` of f32 against f64, on every instruction set of this machine.
 
-use gimbap_kernels::rows::{Function, apply, softmax};
+use gimbap_kernels::rows::{Function, add_rows, apply, softmax, softmax_times};
 use gimbap_kernels::{Arithmetic, Isa};
 
 /// The distance of `y` from `exact` in units of the last place of f32 at `exact`.
@@ -75,7 +75,41 @@ fn functions_are_within_3_5_ulp_and_right_at_the_edges() {
         assert_eq!(at(Function::Tanh, -0.0), 0.0);
         assert_eq!(at(Function::Relu, -3.0), 0.0);
         softmax_agrees_with_f64::<f32>();
+        softmax_finds_the_largest_anywhere();
+        rows_are_added_in_order::<f32>();
     });
+}
+
+/// `e^500` alone is no number: the largest logit must be found wherever it is.
+fn softmax_finds_the_largest_anywhere() {
+    for n in [5usize, 16, 65, 150] {
+        for place in 0..n {
+            let mut row = vec![0.0f32; n];
+            row[place] = 500.0;
+            let scale = 0.25;
+            assert_eq!(softmax_times(&mut row, scale), 500.0);
+            for (j, &y) in row.iter().enumerate() {
+                assert_eq!(
+                    y,
+                    if j == place { scale } else { 0.0 },
+                    "place {j} of {n}, the largest at {place}"
+                );
+            }
+        }
+    }
+}
+
+fn rows_are_added_in_order<R: Arithmetic>() {
+    for (rows, width, stride) in [(0, 3, 3), (1, 1, 1), (3, 7, 9), (5, 64, 64), (4, 150, 200), (2, 17, 40)] {
+        let values: Vec<R> = (0..rows * stride).map(|i| R::from_f64((i as f64).sin())).collect();
+        let mut expected: Vec<R> = (0..width).map(|j| R::from_f64((j as f64).cos())).collect();
+        let mut to = expected.clone();
+        for row in values.chunks(stride.max(1)) {
+            expected.iter_mut().zip(row).for_each(|(to, x)| *to += *x);
+        }
+        add_rows(&mut to, &values[..(rows * stride).saturating_sub(stride - width)], stride);
+        assert_eq!(to, expected, "{rows} rows of {width}, {stride} apart");
+    }
 }
 
 fn softmax_agrees_with_f64<R: Arithmetic>() {

@@ -273,3 +273,59 @@ impl<R: Arithmetic> Layer<R> for ActivationLayer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::layout::Layout;
+    use crate::network::Network;
+    use crate::rng::keyed;
+
+    /// As many rows and units as take every path: the packed transpose in several parts, passes on all threads.
+    #[test]
+    fn a_wide_layer_over_many_rows_is_two_plain_products() {
+        let (n, i, units) = (MANY_ROWS + 7, 5, 2 * UNITS_AT_ONCE + 100);
+        assert!(n * units > PARALLEL_FROM && units > COLUMNS_AT_ONCE);
+        let mut rng = keyed(1, 2, 3, 4);
+        let mut draw = |n: usize| (0..n).map(|_| rng.normal() as f32).collect::<Vec<f32>>();
+        let (x, values, d_y) = (draw(n * i), draw((i + 1) * units), draw(n * units));
+        let mut network = Network::build(Shape::Steps(i), &[Dense::new(units).into()], false).unwrap();
+        network.prepare(&values);
+        let (layout, order) = Layout::new(&vec![1; n]);
+        let pass = Pass {
+            parameters: &values,
+            layout: &layout,
+            order: &order,
+            draw: None,
+            keep: true,
+            again: false,
+        };
+        network.body(&pass, |input| *input = Signal::Values(x.clone()));
+        network.output_and_gradient().1.clone_from(&d_y);
+        let (mut d_x, mut gradients) = (Vec::new(), vec![0.0; values.len()]);
+        network.backward_body(&pass, Some(&mut d_x), &mut gradients);
+
+        let close = |what: &str, got: f32, terms: &dyn Fn(usize) -> (f32, f32), count: usize| {
+            let products = (0..count).map(|k| f64::from(terms(k).0) * f64::from(terms(k).1));
+            let expected: f64 = products.sum();
+            assert!((f64::from(got) - expected).abs() < 1e-3, "{what}: {got} and {expected}");
+        };
+        let (w, b) = values.split_at(i * units);
+        let (d_w, d_b) = gradients.split_at(i * units);
+        let y = network.output();
+        for j in 0..units {
+            for row in 0..n {
+                let before_bias = y[row * units + j] - b[j];
+                close("y", before_bias, &|k| (x[row * i + k], w[k * units + j]), i);
+            }
+            for k in 0..i {
+                close("d_w", d_w[k * units + j], &|row| (x[row * i + k], d_y[row * units + j]), n);
+            }
+            close("d_b", d_b[j], &|row| (1.0, d_y[row * units + j]), n);
+        }
+        for (place, d_x) in d_x.iter().enumerate() {
+            let (row, k) = (place / i, place % i);
+            close("d_x", *d_x, &|j| (d_y[row * units + j], w[k * units + j]), units);
+        }
+    }
+}
