@@ -271,10 +271,13 @@ impl<R: Arithmetic> Network<R> {
     }
 
     /// Backward through the body's last kept call, from the gradient of its output's rows or, if a layer ends time,
-    /// from what [`Network::begin_backward`] took. `d_input`, if given, receives the gradient of the input.
+    /// from what [`Network::begin_backward`] took. `d_input`, if given, receives the gradient of the input; otherwise
+    /// it ends at the first layer with parameters.
     pub fn backward_body(&mut self, pass: &Pass<'_, R>, d_input: Option<&mut Vec<R>>, gradients: &mut [R]) {
-        for index in (0..self.body_len()).rev() {
-            let wanted = index > 0 || d_input.is_some();
+        let with_parameters = self.nodes.iter().position(|node| !node.parameters.is_empty());
+        let first = if d_input.is_some() { 0 } else { with_parameters.unwrap_or(self.nodes.len()) };
+        for index in (first..self.body_len()).rev() {
+            let wanted = index > first || d_input.is_some();
             self.backward_node(index, pass, wanted, gradients);
         }
         if let Some(d_input) = d_input {
