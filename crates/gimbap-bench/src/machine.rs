@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gimbap_kernels::packed::{Onto, Packed, multiply};
+use gimbap_kernels::packed::{Matrix, Onto, Packed, multiply};
 use gimbap_kernels::{Arithmetic, Kernel, Token, View, product};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -54,7 +54,7 @@ fn packed(budget: Budget, (rows, k, n): (usize, usize, usize)) -> f64 {
     let threads = rayon::current_num_threads();
     let (w, x) = (values(k * n), values(rows * k));
     let mut weights = Packed::new();
-    weights.pack(&w, k, n, n, 1);
+    weights.pack(Matrix { values: &w, k, gates: 1, units: n, row_stride: n, column_stride: 1 }, 1);
     let mut outputs = vec![vec![0.0f32; rows * n]; threads];
     let mut work = || {
         outputs.par_iter_mut().for_each(|output| {

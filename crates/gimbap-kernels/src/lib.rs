@@ -42,7 +42,7 @@ pub trait Arithmetic: Real {
     #[doc(hidden)]
     fn panel() -> usize;
     #[doc(hidden)]
-    fn softmax(row: &mut [Self]) -> Self;
+    fn softmax(softmax: rows::Softmax<'_, Self>) -> Self;
     #[doc(hidden)]
     fn apply(function: rows::Function, values: &mut [Self]);
 }
@@ -70,8 +70,8 @@ macro_rules! arithmetic {
             fn panel() -> usize {
                 $run(isa::Panel)
             }
-            fn softmax(row: &mut [$type]) -> $type {
-                $run(rows::Softmax(row))
+            fn softmax(softmax: rows::Softmax<'_, $type>) -> $type {
+                $run(softmax)
             }
             fn apply(function: rows::Function, values: &mut [$type]) {
                 $run(rows::Apply(function, values))

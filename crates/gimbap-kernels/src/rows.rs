@@ -10,26 +10,45 @@ use crate::{Arithmetic, Real};
 /// # Panics
 /// If `row` is empty.
 pub fn softmax<R: Arithmetic>(row: &mut [R]) -> R {
+    softmax_times(row, R::ONE)
+}
+
+/// As [`softmax`], but `row` becomes its softmax times `scale`.
+///
+/// # Panics
+/// If `row` is empty.
+pub fn softmax_times<R: Arithmetic>(row: &mut [R], scale: R) -> R {
     assert!(!row.is_empty(), "softmax of nothing");
-    R::softmax(row)
+    R::softmax(Softmax { row, scale })
 }
 
 #[doc(hidden)]
-pub struct Softmax<'a, R>(pub(crate) &'a mut [R]);
+pub struct Softmax<'a, R> {
+    row: &'a mut [R],
+    scale: R,
+}
 
 impl<R: Arithmetic> Kernel<R> for Softmax<'_, R> {
     type Output = R;
     #[inline(always)]
     fn call<T: Token<Elem = R>>(self, token: T) -> R {
-        let row = self.0;
+        let Softmax { row, scale } = self;
         let whole = row.len() / T::WIDTH * T::WIDTH;
         let mut largest = row[0];
         if whole > 0 {
-            let mut vector = token.load(row);
-            for chunk in row[..whole].chunks_exact(T::WIDTH) {
-                vector = token.load(chunk).larger(vector);
+            // Four at a time, since each comparison waits for the one before it.
+            let mut vectors = [token.load(row); 4];
+            let mut fours = row[..whole].chunks_exact(4 * T::WIDTH);
+            for four in &mut fours {
+                for (vector, chunk) in vectors.iter_mut().zip(four.chunks_exact(T::WIDTH)) {
+                    *vector = token.load(chunk).larger(*vector);
+                }
             }
-            largest = token.largest(vector);
+            for chunk in fours.remainder().chunks_exact(T::WIDTH) {
+                vectors[0] = token.load(chunk).larger(vectors[0]);
+            }
+            let [a, b, c, d] = vectors;
+            largest = token.largest(a.larger(b).larger(c.larger(d)));
         }
         for &x in &row[whole..] {
             largest = largest.max(x);
@@ -47,7 +66,7 @@ impl<R: Arithmetic> Kernel<R> for Softmax<'_, R> {
             token.store(rest, (token.load(rest) - shift).exp());
             sum += rest.iter().copied().sum();
         }
-        let scale = token.splat(R::ONE / sum);
+        let scale = token.splat(scale / sum);
         for chunk in row.chunks_mut(T::WIDTH) {
             token.store(chunk, token.load(chunk) * scale);
         }

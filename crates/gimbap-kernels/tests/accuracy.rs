@@ -1,6 +1,6 @@
 //! `exp`, `tanh`, `sigmoid` of f32 against f64, on every instruction set of this machine.
 
-use gimbap_kernels::rows::{Function, apply, softmax};
+use gimbap_kernels::rows::{Function, apply, softmax, softmax_times};
 use gimbap_kernels::{Arithmetic, Isa};
 
 /// The distance of `y` from `exact` in units of the last place of f32 at `exact`.
@@ -86,7 +86,27 @@ fn functions_are_within_3_5_ulp_and_right_at_the_edges() {
         assert_eq!(at(Function::Tanh, -0.0), 0.0);
         assert_eq!(at(Function::Relu, -3.0), 0.0);
         softmax_agrees_with_f64::<f32>();
+        softmax_finds_the_largest_anywhere();
     });
+}
+
+/// `e^500` alone is no number: the largest logit must be found wherever it is.
+fn softmax_finds_the_largest_anywhere() {
+    for n in [5usize, 16, 65, 150] {
+        for place in 0..n {
+            let mut row = vec![0.0f32; n];
+            row[place] = 500.0;
+            let scale = 0.25;
+            assert_eq!(softmax_times(&mut row, scale), 500.0);
+            for (j, &y) in row.iter().enumerate() {
+                assert_eq!(
+                    y,
+                    if j == place { scale } else { 0.0 },
+                    "place {j} of {n}, the largest at {place}"
+                );
+            }
+        }
+    }
 }
 
 fn softmax_agrees_with_f64<R: Arithmetic>() {

@@ -156,16 +156,19 @@ impl<'a, R: Arithmetic> Job<'a, R> {
         self.network.head(&shared.pass(&self.batch.layout, true, false));
     }
 
-    /// The losses of the output's rows, which are the rows `rows` of the targets, and their gradient. Those of the
-    /// first `old` rows count no more.
-    fn losses(&mut self, rows: Range<usize>, old: usize, to: &mut RowLosses, d: &mut Vec<R>) {
+    /// The losses of the output's rows, which are the rows `rows` of the targets, and their gradient in the network.
+    /// Those of the first `old` rows count no more.
+    fn losses(&mut self, rows: Range<usize>, old: usize, to: &mut RowLosses) {
         let (batch, width) = (self.batch, self.network.output_shape().width());
         let scale = batch.scale(to.divisor, self.network.ends_time());
         let new = rows.start + old..rows.end;
-        let outputs = &self.network.output()[old * width..];
+        let (outputs, d) = self.network.output_and_gradient();
+        d.resize(outputs.len(), R::ZERO);
+        let (d_old, d) = d.split_at_mut(old * width);
+        d_old.fill(R::ZERO);
+        let outputs = &outputs[old * width..];
         let losses = &mut to.losses[new.clone()];
         self.objective.loss.rows(outputs, width, &batch.targets, new.start, &scale, losses, d);
-        d.splice(0..0, std::iter::repeat_n(R::ZERO, old * width));
         if let Some(observe) = &mut self.observe {
             observe(new, outputs);
         }
@@ -201,8 +204,7 @@ impl<'a, R: Arithmetic> Job<'a, R> {
         self.run_body(layout, 0..layout.steps(), false, false);
         self.run_head();
         let mut row_losses = self.row_losses();
-        let mut d = Vec::new();
-        self.losses(0..self.target_rows(), 0, &mut row_losses, &mut d);
+        self.losses(0..self.target_rows(), 0, &mut row_losses);
         self.reduce(&row_losses)
     }
 
@@ -249,21 +251,20 @@ impl<'a, R: Arithmetic> Job<'a, R> {
         }
         let last = segments.len() - 1;
         let mut row_losses = self.row_losses();
-        let mut d = Vec::new();
         let mut checkpoints: Vec<States<R>> = Vec::new();
         for (index, steps) in segments.iter().enumerate() {
             checkpoints.push(if last > 0 { self.network.states() } else { States::new() });
             self.run_body(&layout.segment(steps.clone()), steps.clone(), index == last, false);
         }
         let after = if last > 0 { self.network.states() } else { States::new() };
+        self.network.zero_d_states(layout.batch());
         if self.network.ends_time() {
             self.run_head();
-            self.losses(0..layout.batch(), 0, &mut row_losses, &mut d);
-            self.network.backward_head(&shared.pass(layout, true, false), &d, gradients);
+            self.losses(0..layout.batch(), 0, &mut row_losses);
+            self.network.backward_head(&shared.pass(layout, true, false), gradients);
+            let d_end = self.network.d_end().to_vec();
+            self.network.begin_backward(&d_end, 0, &vec![true; layout.batch()]);
         }
-        self.network.zero_d_states(layout.batch());
-        let d_end = self.network.d_end().to_vec();
-        self.network.begin_backward(&d_end, 0, &vec![true; layout.batch()]);
         if let Some(d_input) = &mut d_input {
             d_input.clear();
             d_input.resize(layout.rows() * width, R::ZERO);
@@ -277,11 +278,11 @@ impl<'a, R: Arithmetic> Job<'a, R> {
                 self.run_body(&part, steps.clone(), true, true);
             }
             if !self.network.ends_time() {
-                self.losses(rows.clone(), 0, &mut row_losses, &mut d);
+                self.losses(rows.clone(), 0, &mut row_losses);
             }
             let pass = shared.pass(&part, true, true);
             let wanted = d_input.is_some().then_some(&mut d_segment);
-            self.network.backward_body(&pass, &d, wanted, gradients);
+            self.network.backward_body(&pass, wanted, gradients);
             if let Some(d_input) = &mut d_input {
                 d_input[rows.start * width..rows.end * width].copy_from_slice(&d_segment);
             }
@@ -304,7 +305,6 @@ impl<'a, R: Arithmetic> Job<'a, R> {
         let layout = &batch.layout;
         let (steps, width, lengths) = (layout.steps(), batch.width(), layout.lengths());
         let mut row_losses = self.row_losses();
-        let mut d = Vec::new();
         // (first step, first step whose loss is new, end)
         let windows: Vec<(usize, usize, usize)> = (0..steps)
             .step_by(k1)
@@ -320,8 +320,8 @@ impl<'a, R: Arithmetic> Job<'a, R> {
                 self.run_body(&layout.segment(*start..until), *start..until, false, false);
             }
             self.run_head();
-            self.losses(0..layout.batch(), 0, &mut row_losses, &mut d);
-            self.network.backward_head(&shared.pass(layout, true, false), &d, gradients);
+            self.losses(0..layout.batch(), 0, &mut row_losses);
+            self.network.backward_head(&shared.pass(layout, true, false), gradients);
             d_end = self.network.d_end().to_vec();
         }
         if let Some(d_input) = &mut d_input {
@@ -347,10 +347,10 @@ impl<'a, R: Arithmetic> Job<'a, R> {
                 }
                 self.network.zero_d_states(layout.batch());
                 let old = layout.rows_of(start..new).len();
-                self.losses(rows.clone(), old, &mut row_losses, &mut d);
+                self.losses(rows.clone(), old, &mut row_losses);
             }
             let wanted = d_input.is_some().then_some(&mut d_segment);
-            self.network.backward_body(&pass, &d, wanted, gradients);
+            self.network.backward_body(&pass, wanted, gradients);
             if let Some(d_input) = &mut d_input {
                 gimbap_kernels::rows::add(&mut d_input[rows.start * width..rows.end * width], &d_segment);
             }

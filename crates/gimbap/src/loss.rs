@@ -103,8 +103,8 @@ impl<R: Arithmetic> RowTargets<R> {
 
 /// From this many output values on, the rows of a loss are shared out to threads.
 pub const PARALLEL_FROM: usize = 1 << 15;
-/// Rows that a thread takes together.
-const ROWS_AT_ONCE: usize = 16;
+/// About as many values a thread takes together.
+const VALUES_AT_ONCE: usize = 1 << 14;
 
 impl Loss {
     /// What the model's outputs are.
@@ -168,7 +168,10 @@ impl Loss {
     }
 
     /// The loss of each row of `outputs` `[rows, width]` against the targets from row `first` on, into `losses`
-    /// (0 where `scale` is None: not valid), and, into `d` if given, its gradient times `scale(row)`.
+    /// (0 where `scale` is None: not valid), and its gradient times `scale(row)` into `d` `[rows, width]`.
+    ///
+    /// # Panics
+    /// If `d` and `outputs` differ in length.
     #[allow(clippy::too_many_arguments)] // slices of one table each
     pub fn rows<R: Arithmetic>(
         self,
@@ -178,16 +181,19 @@ impl Loss {
         first: usize,
         scale: &(impl Fn(usize) -> Option<f64> + Sync),
         losses: &mut [f64],
-        d: &mut Vec<R>,
+        d: &mut [R],
     ) {
-        d.clear();
-        d.extend_from_slice(outputs);
-        let at_once = ROWS_AT_ONCE;
+        assert_eq!(d.len(), outputs.len(), "a gradient for each output");
+        let at_once = (VALUES_AT_ONCE / width).max(1);
         let run = |(block, (d, losses)): (usize, (&mut [R], &mut [f64]))| {
             for (i, (d, loss)) in d.chunks_exact_mut(width).zip(losses).enumerate() {
-                let row = first + block * at_once + i;
-                *loss = match scale(row) {
-                    Some(scale) => self.row(d, targets.row(row), R::from_f64(scale)),
+                let row = block * at_once + i;
+                let output = &outputs[row * width..(row + 1) * width];
+                *loss = match scale(first + row) {
+                    Some(scale) => {
+                        d.copy_from_slice(output);
+                        self.row(d, targets.row(first + row), R::from_f64(scale))
+                    }
                     None => {
                         d.fill(R::ZERO);
                         0.0
@@ -208,9 +214,8 @@ impl Loss {
         match (self, target) {
             (Loss::SparseCategoricalCrossentropy | Loss::CategoricalCrossentropy, Target::Class(class)) => {
                 let logit = row[class as usize];
-                let loss = rows::softmax(row) - logit;
-                row[class as usize] -= R::ONE;
-                row.iter_mut().for_each(|d| *d *= scale);
+                let loss = rows::softmax_times(row, scale) - logit;
+                row[class as usize] -= scale;
                 loss.to_f64()
             }
             (Loss::SparseCategoricalCrossentropy | Loss::CategoricalCrossentropy, Target::Values(target)) => {

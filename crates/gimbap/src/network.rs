@@ -6,11 +6,13 @@
 use std::ops::Range;
 
 use gimbap_kernels::Arithmetic;
+use rayon::prelude::*;
 
 use crate::data::layout::Layout;
 use crate::layer::{
     self, Activation, Builder, Layer, LayerSpec, Parameter, Pass, Shape, Signal, takes_one_hot,
 };
+use crate::optim::PARALLEL;
 use crate::quantize::Precision;
 use crate::sequence::State;
 use crate::{Error, Result};
@@ -42,6 +44,8 @@ pub struct Network<R> {
     link: Activation,
     input: Signal<R>,
     signals: Vec<Signal<R>>,
+    /// The gradient of the output, in a buffer of its own: it may be far larger than the others.
+    d_output: Vec<R>,
     d: Vec<R>,
     d_next: Vec<R>,
 }
@@ -81,6 +85,7 @@ impl<R: Arithmetic> Network<R> {
             link,
             input: Signal::default(),
             signals,
+            d_output: Vec::new(),
             d: Vec::new(),
             d_next: Vec::new(),
         })
@@ -139,7 +144,11 @@ impl<R: Arithmetic> Network<R> {
 
     /// To be called after each change of the parameters, before [`Network::body`].
     pub fn prepare(&mut self, parameters: &[R]) {
-        self.nodes.iter_mut().for_each(|node| node.layer.prepare(parameters));
+        if parameters.len() > PARALLEL {
+            self.nodes.par_iter_mut().for_each(|node| node.layer.prepare(parameters));
+        } else {
+            self.nodes.iter_mut().for_each(|node| node.layer.prepare(parameters));
+        }
     }
 
     /// To be called in place of [`Network::prepare`] before [`Network::step`], and before [`Network::body`] of a
@@ -247,11 +256,14 @@ impl<R: Arithmetic> Network<R> {
         self.signals.last().map_or(&[], |signal| signal.values())
     }
 
-    /// Backward through the head; leaves the gradient of the body's end for [`Network::backward_body`].
-    pub fn backward_head(&mut self, pass: &Pass<'_, R>, d_output: &[R], gradients: &mut [R]) {
+    /// The output, and where its gradient is to be written before backward.
+    pub fn output_and_gradient(&mut self) -> (&[R], &mut Vec<R>) {
+        (self.signals.last().map_or(&[], |signal| signal.values()), &mut self.d_output)
+    }
+
+    /// Backward through the head, from the output's gradient; leaves that of the body's end in [`Network::d_end`].
+    pub fn backward_head(&mut self, pass: &Pass<'_, R>, gradients: &mut [R]) {
         let Some(end) = self.ends_time else { return };
-        self.d.clear();
-        self.d.extend_from_slice(d_output);
         for index in (end + 1..self.nodes.len()).rev() {
             self.backward_node(index, pass, true, gradients);
         }
@@ -259,7 +271,7 @@ impl<R: Arithmetic> Network<R> {
 
     /// The gradient of the output of the layer that ends time, after [`Network::backward_head`].
     pub fn d_end(&self) -> &[R] {
-        &self.d
+        if self.body_len() == self.nodes.len() { &self.d_output } else { &self.d }
     }
 
     /// Takes the gradient of the end of time for the steps from `from` on of the segment that follows, of the
@@ -270,19 +282,14 @@ impl<R: Arithmetic> Network<R> {
         }
     }
 
-    /// Backward through the body's last kept call. `d_output` is the gradient of the body's output rows (unused
-    /// if a layer ends time). `d_input`, if given, receives the gradient of the input.
-    pub fn backward_body(
-        &mut self,
-        pass: &Pass<'_, R>,
-        d_output: &[R],
-        d_input: Option<&mut Vec<R>>,
-        gradients: &mut [R],
-    ) {
-        self.d.clear();
-        self.d.extend_from_slice(d_output);
-        for index in (0..self.body_len()).rev() {
-            let wanted = index > 0 || d_input.is_some();
+    /// Backward through the body's last kept call, from the gradient of its output's rows or, if a layer ends time,
+    /// from what [`Network::begin_backward`] took. `d_input`, if given, receives the gradient of the input; otherwise
+    /// it ends at the first layer with parameters.
+    pub fn backward_body(&mut self, pass: &Pass<'_, R>, d_input: Option<&mut Vec<R>>, gradients: &mut [R]) {
+        let with_parameters = self.nodes.iter().position(|node| !node.parameters.is_empty());
+        let first = if d_input.is_some() { 0 } else { with_parameters.unwrap_or(self.nodes.len()) };
+        for index in (first..self.body_len()).rev() {
+            let wanted = index > first || d_input.is_some();
             self.backward_node(index, pass, wanted, gradients);
         }
         if let Some(d_input) = d_input {
@@ -290,12 +297,14 @@ impl<R: Arithmetic> Network<R> {
         }
     }
 
-    /// One layer backward: `self.d` is the gradient of its output, and then of its input.
+    /// One layer backward: `self.d` (of the last layer `self.d_output`) is the gradient of its output, and then
+    /// `self.d` that of its input.
     fn backward_node(&mut self, index: usize, pass: &Pass<'_, R>, wanted: bool, gradients: &mut [R]) {
         let (before, rest) = self.signals.split_at(index);
         let input = before.last().unwrap_or(&self.input);
         let d_input = wanted.then_some(&mut self.d_next);
-        self.nodes[index].layer.backward(pass, input, &rest[0], &mut self.d, d_input, gradients);
+        let d_output = if index + 1 == self.nodes.len() { &mut self.d_output } else { &mut self.d };
+        self.nodes[index].layer.backward(pass, input, &rest[0], d_output, d_input, gradients);
         if wanted {
             std::mem::swap(&mut self.d, &mut self.d_next);
         }

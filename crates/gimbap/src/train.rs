@@ -18,7 +18,7 @@ use crate::layer::Draw;
 use crate::metric::{Metric, MetricState};
 use crate::model::{Evaluation, Model, Tally, permute};
 use crate::network::{Network, States};
-use crate::optim::{Optimizer, OptimizerState, Schedule, ScheduleState, clip};
+use crate::optim::{Gradients, Live, Optimizer, OptimizerState, Schedule, ScheduleState, clip};
 use crate::tensorboard::EventWriter;
 use crate::{Error, Result};
 
@@ -418,6 +418,7 @@ impl<R: Arithmetic> Model<R> {
             }
         }
         let mut logs = Logs::open(fit)?;
+        // Zero between steps: an update clears what it has used.
         let mut gradients = vec![R::ZERO; self.values().len()];
         let mut history = History { epochs: Vec::new(), best_epoch: None, ended: Ended::Finished };
         while run.progress.epoch < fit.epochs && !run.progress.stopped {
@@ -442,7 +443,6 @@ impl<R: Arithmetic> Model<R> {
                 let carried = run.carried.take().filter(|_| batch.continues);
                 let initial = carried.as_ref().map(|s| permute(s, &batch.order, true));
                 network.start(batch.layout.batch(), initial.as_ref());
-                gradients.fill(R::ZERO);
                 let progress = &mut run.progress;
                 let draw = Draw { seed: fit.seed, epoch: progress.epoch as u64, step: progress.step };
                 tally = tally.draw(draw);
@@ -457,17 +457,17 @@ impl<R: Arithmetic> Model<R> {
                 if let Some(steps) = batch.carry_at {
                     run.carried = Some(self.carried(&mut network, &batch, steps, carried));
                 }
+                let live = Live::of_batch(&self.parameters, batch.input.ids());
+                debug_assert!(live.covers(&gradients), "a gradient of a token that the batch does not have");
                 for parameter in self.parameters.iter().filter(|p| p.l2 > 0.0) {
                     let range = parameter.range.clone();
                     clip::add_l2_gradient(&mut gradients[range.clone()], &self.values[range], parameter.l2);
                 }
                 if let Some(limit) = fit.clip_value {
-                    clip::clip_value(&mut gradients, limit);
+                    clip::clip_value_at(&mut gradients, limit, &live);
                 }
-                let norm = match fit.clip_norm {
-                    Some(limit) => clip::clip_global_norm(&mut gradients, limit),
-                    None => clip::global_norm(&gradients),
-                };
+                let norm = clip::norm_at(&gradients, &live);
+                let scale = fit.clip_norm.map_or(1.0, |limit| clip::scale_to_norm(norm, limit));
                 if !norm.is_finite() {
                     network.start(batch.layout.batch(), initial.as_ref());
                     let layer = self.first_not_finite(&gradients);
@@ -480,7 +480,8 @@ impl<R: Arithmetic> Model<R> {
                     progress.step,
                     &progress.schedule,
                 );
-                training.optimizer.update(&mut run.optimizer, rate, &mut self.values, &gradients);
+                let gradients = Gradients { values: &mut gradients, scale, live: &live };
+                training.optimizer.update_at(&mut run.optimizer, rate, &mut self.values, gradients);
                 network.prepare(&self.values);
                 tally.add(&losses);
                 progress.step += 1;

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use gimbap_kernels::outer::{CHUNK, Left, Output, Sum, Term, add_outer_products};
 use gimbap_kernels::packed::{Matrix, Onto, Packed, multiply};
 use gimbap_kernels::rows::{self, Function};
 use gimbap_kernels::{Arithmetic, View, product};
+use rayon::prelude::*;
 
 use super::{Activation, Builder, Dense, Layer, Pass, Shape, Signal, blocks, take};
 use crate::{Error, Result};
@@ -41,8 +43,17 @@ impl Activation {
     }
 }
 
-/// Blocks of up to this many rows use the packed product, others the large one.
+/// Blocks of up to this many rows use the packed product forward, others the large one.
 const FEW_ROWS: usize = 8;
+/// Blocks of at least this many rows use the packed product for `d_input`, others the large one: over thousands of
+/// units the packed one is faster, once the work of packing is spread over this many rows.
+const MANY_ROWS: usize = 32;
+/// Units in a part of the packed transpose: it stays in the cache while all rows go by.
+const UNITS_AT_ONCE: usize = 1024;
+/// Passes over more values than this are shared out to threads...
+const PARALLEL_FROM: usize = 1 << 16;
+/// ... in chunks of about as many values.
+const VALUES_AT_ONCE: usize = 1 << 14;
 
 #[derive(Debug)]
 struct DenseLayer<R> {
@@ -52,6 +63,49 @@ struct DenseLayer<R> {
     parameters: Range<usize>,
     packed: Packed<R>,
     stale: bool,
+    transposed: Transposed<R>,
+}
+
+/// `W^T` `[units, I]`, packed in parts of [`UNITS_AT_ONCE`] rows. A product with it goes part by part, and is the same
+/// chain of multiply-adds in the order of the units as with one whole.
+#[derive(Debug)]
+struct Transposed<R> {
+    parts: Vec<Packed<R>>,
+    stale: bool,
+}
+
+impl<R: Arithmetic> Transposed<R> {
+    fn pack(&mut self, w: &[R], i: usize, units: usize) {
+        if !std::mem::take(&mut self.stale) {
+            return;
+        }
+        self.parts.resize_with(units.div_ceil(UNITS_AT_ONCE), Packed::new);
+        let pack = |(part, packed): (usize, &mut Packed<R>)| {
+            let first = part * UNITS_AT_ONCE;
+            let k = UNITS_AT_ONCE.min(units - first);
+            let values = &w[first..];
+            packed.pack(Matrix { values, k, gates: 1, units: i, row_stride: 1, column_stride: units }, 1);
+        };
+        if w.len() > PARALLEL_FROM {
+            self.parts.par_iter_mut().enumerate().for_each(pack);
+        } else {
+            self.parts.iter_mut().enumerate().for_each(pack);
+        }
+    }
+
+    /// `d_x = d W^T`, the rows shared out to threads.
+    fn multiply(&self, d: &[R], units: usize, d_x: &mut [R], i: usize) {
+        let rows = d_x.len() / i;
+        let threads = if rows * units * i > PARALLEL_FROM { rayon::current_num_threads() } else { 1 };
+        let at_once = rows.div_ceil(threads).max(1);
+        d_x.par_chunks_mut(at_once * i).zip(d.par_chunks(at_once * units)).for_each(|(d_x, d)| {
+            for (part, packed) in self.parts.iter().enumerate() {
+                let onto = if part == 0 { Onto::Zero } else { Onto::Output };
+                let d = &d[part * UNITS_AT_ONCE..];
+                multiply(packed, d_x.len() / i, (d, units), (&mut *d_x, i), onto);
+            }
+        });
+    }
 }
 
 pub(super) fn build<R: Arithmetic>(
@@ -62,35 +116,36 @@ pub(super) fn build<R: Arithmetic>(
     let (i, units) = (builder.features(input)?, spec.units);
     builder.positive("units", units)?;
     builder.penalty(spec.l2)?;
-    let w = builder.add("w", &[i, units], spec.l2, spec.kernel_init, (i, units));
+    let w = builder.add_kernel("w", (input, units), spec.l2, spec.kernel_init, (i, units));
     let b = builder.add("b", &[units], 0.0, spec.bias_init, (i, units));
     let (activation, parameters) = (spec.activation, w.start..b.end);
-    let layer = DenseLayer { input, units, activation, parameters, packed: Packed::new(), stale: true };
+    let transposed = Transposed { parts: Vec::new(), stale: true };
+    let layer =
+        DenseLayer { input, units, activation, parameters, packed: Packed::new(), stale: true, transposed };
     Ok((Box::new(layer), if input.has_steps() { Shape::Steps(units) } else { Shape::Flat(units) }))
 }
 
 impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
     fn prepare(&mut self, _parameters: &[R]) {
         self.stale = true;
+        self.transposed.stale = true;
     }
 
     fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
         let (i, units) = (self.input.width(), self.units);
         let (w, b) = pass.parameters[self.parameters.clone()].split_at(i * units);
         let output = output.values_mut();
-        output.clear();
         match input {
             Signal::Ids(ids) => {
+                output.clear();
                 for &id in ids {
                     let row = &w[id as usize * units..][..units];
                     output.extend(row.iter().zip(b).map(|(w, b)| *w + *b));
                 }
             }
             Signal::Values(x) => {
-                let n = x.len() / i;
-                for _ in 0..n {
-                    output.extend_from_slice(b);
-                }
+                output.resize(x.len() / i * units, R::ZERO);
+                fill_rows(output, b);
                 for rows in blocks(pass.layout, self.input.has_steps()) {
                     let n = rows.len();
                     let (x, output) =
@@ -129,34 +184,46 @@ impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
         let (i, units) = (self.input.width(), self.units);
         self.activation.backward(output.values(), d_output, units);
         let mut part = &mut gradients[self.parameters.clone()];
-        let (d_w, d_b) = (take(&mut part, i * units), part);
+        let (d_w, d_b) = (Output::new(take(&mut part, i * units), units), Output::new(part, units));
+        let mut chunks = Vec::new();
         for rows in blocks(pass.layout, self.input.has_steps()) {
-            let n = rows.len();
-            let d = &d_output[rows.start * units..rows.end * units];
-            match input {
-                Signal::Ids(ids) => {
-                    for (&id, d) in ids[rows].iter().zip(d.chunks_exact(units)) {
-                        gimbap_kernels::rows::add(&mut d_w[id as usize * units..][..units], d);
-                    }
-                }
-                Signal::Values(x) => {
-                    let x = View::new(&x[rows.start * i..rows.end * i], n, i, i);
-                    product((d_w, units), true, x.transposed(), View::new(d, n, units, units));
-                }
-            }
-            for d in d.chunks_exact(units) {
-                gimbap_kernels::rows::add(d_b, d);
-            }
+            chunks.extend(rows.clone().step_by(CHUNK).map(|first| first..(first + CHUNK).min(rows.end)));
         }
+        let x = match input {
+            Signal::Ids(ids) => Left::OneHot { ids, scale: None },
+            Signal::Values(x) => Left::Matrix(x),
+        };
+        let terms = vec![
+            Term { left: x, output: &d_w, column: 0 },
+            Term { left: Left::One, output: &d_b, column: 0 },
+        ];
+        add_outer_products((d_output, units), &chunks, &[Sum { columns: 0..units, terms }]);
         if let Some(d_input) = d_input {
             d_input.resize(d_output.len() / units * i, R::ZERO);
             let w = &pass.parameters[self.parameters.start..][..i * units];
-            let w = View::new(w, i, units, units).transposed();
             for rows in blocks(pass.layout, self.input.has_steps()) {
-                let d = View::new(&d_output[rows.start * units..rows.end * units], rows.len(), units, units);
-                product((&mut d_input[rows.start * i..rows.end * i], i), false, d, w);
+                let n = rows.len();
+                let d = &d_output[rows.start * units..rows.end * units];
+                let d_x = &mut d_input[rows.start * i..rows.end * i];
+                if n < MANY_ROWS {
+                    let w = View::new(w, i, units, units).transposed();
+                    product((d_x, i), false, View::new(d, n, units, units), w);
+                } else {
+                    self.transposed.pack(w, i, units);
+                    self.transposed.multiply(d, units, d_x, i);
+                }
             }
         }
+    }
+}
+
+/// Every row of `output` becomes `b`.
+fn fill_rows<R: Arithmetic>(output: &mut [R], b: &[R]) {
+    let fill = |rows: &mut [R]| rows.chunks_exact_mut(b.len()).for_each(|row| row.copy_from_slice(b));
+    if output.len() > PARALLEL_FROM {
+        output.par_chunks_mut((VALUES_AT_ONCE / b.len()).max(1) * b.len()).for_each(fill);
+    } else {
+        fill(output);
     }
 }
 
@@ -198,6 +265,62 @@ impl<R: Arithmetic> Layer<R> for ActivationLayer {
         if let Some(d_input) = d_input {
             self.activation.backward(output.values(), d_output, self.width);
             std::mem::swap(d_input, d_output);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::layout::Layout;
+    use crate::network::Network;
+    use crate::rng::keyed;
+
+    /// As many rows and units as take every path: the packed transpose in several parts, passes on all threads.
+    #[test]
+    fn a_wide_layer_over_many_rows_is_two_plain_products() {
+        let (n, i, units) = (MANY_ROWS + 7, 5, 2 * UNITS_AT_ONCE + 100);
+        assert!(n * units > PARALLEL_FROM);
+        let mut rng = keyed(1, 2, 3, 4);
+        let mut draw = |n: usize| (0..n).map(|_| rng.normal() as f32).collect::<Vec<f32>>();
+        let (x, values, d_y) = (draw(n * i), draw((i + 1) * units), draw(n * units));
+        let mut network = Network::build(Shape::Steps(i), &[Dense::new(units).into()], false).unwrap();
+        network.prepare(&values);
+        let (layout, order) = Layout::new(&vec![1; n]);
+        let pass = Pass {
+            parameters: &values,
+            layout: &layout,
+            order: &order,
+            draw: None,
+            keep: true,
+            again: false,
+        };
+        network.body(&pass, |input| *input = Signal::Values(x.clone()));
+        network.output_and_gradient().1.clone_from(&d_y);
+        let (mut d_x, mut gradients) = (Vec::new(), vec![0.0; values.len()]);
+        network.backward_body(&pass, Some(&mut d_x), &mut gradients);
+
+        let close = |what: &str, got: f32, terms: &dyn Fn(usize) -> (f32, f32), count: usize| {
+            let products = (0..count).map(|k| f64::from(terms(k).0) * f64::from(terms(k).1));
+            let expected: f64 = products.sum();
+            assert!((f64::from(got) - expected).abs() < 1e-3, "{what}: {got} and {expected}");
+        };
+        let (w, b) = values.split_at(i * units);
+        let (d_w, d_b) = gradients.split_at(i * units);
+        let y = network.output();
+        for j in 0..units {
+            for row in 0..n {
+                let before_bias = y[row * units + j] - b[j];
+                close("y", before_bias, &|k| (x[row * i + k], w[k * units + j]), i);
+            }
+            for k in 0..i {
+                close("d_w", d_w[k * units + j], &|row| (x[row * i + k], d_y[row * units + j]), n);
+            }
+            close("d_b", d_b[j], &|row| (1.0, d_y[row * units + j]), n);
+        }
+        for (place, d_x) in d_x.iter().enumerate() {
+            let (row, k) = (place / i, place % i);
+            close("d_x", *d_x, &|j| (d_y[row * units + j], w[k * units + j]), units);
         }
     }
 }

@@ -284,6 +284,9 @@ pub struct Parameter {
     pub range: Range<usize>,
     /// Adds `l2 * sum(w^2)` to the loss.
     pub l2: f64,
+    /// It has a row for each token of the model's input, and the gradients of a batch's loss are zero in the rows of
+    /// tokens that the batch does not have.
+    pub by_token: bool,
     init: Init,
 }
 
@@ -364,8 +367,25 @@ impl Builder {
             shape: shape.to_vec(),
             range: range.clone(),
             l2,
+            by_token: false,
             init: Init { initializer, fan_in, fan_out, forget_bias: None, zero_row: None },
         });
+        range
+    }
+
+    /// [`Builder::add`], with a row for each feature of a layer's input: for each token, if that is one-hot.
+    fn add_kernel(
+        &mut self,
+        name: &str,
+        (input, columns): (Shape, usize),
+        l2: f64,
+        initializer: Initializer,
+        fans: (usize, usize),
+    ) -> Range<usize> {
+        let range = self.add(name, &[input.width(), columns], l2, initializer, fans);
+        if let (Some(parameter), Shape::Ids(_) | Shape::OneHot(_)) = (self.parameters.last_mut(), input) {
+            parameter.by_token = true;
+        }
         range
     }
 

@@ -113,7 +113,7 @@ impl<R: Arithmetic> Direction<R> {
             |init, fan_in| if init == crate::init::Initializer::Torch { (h, h) } else { (fan_in, columns) };
         let name = |array: &str| format!("{prefix}{array}");
         let (kernel, recurrent, bias) = (layer.kernel_init, layer.recurrent_init, layer.bias_init);
-        let first = builder.add(&name("w_x"), &[i, columns], layer.l2, kernel, fans(kernel, i));
+        let first = builder.add_kernel(&name("w_x"), (input, columns), layer.l2, kernel, fans(kernel, i));
         builder.add(&name("w_h"), &[h, columns], layer.l2, recurrent, fans(recurrent, h));
         if C::RECURRENT_BIAS {
             builder.add(&name("b"), &[columns], 0.0, bias, fans(bias, columns));

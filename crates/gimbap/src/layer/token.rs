@@ -81,7 +81,7 @@ pub(super) fn embedding<R: Arithmetic>(
         return Err(Error::config(builder.place(), message));
     }
     let parameters =
-        builder.add("w", &[vocabulary, spec.units], spec.l2, spec.init, (vocabulary, spec.units));
+        builder.add_kernel("w", (input, spec.units), spec.l2, spec.init, (vocabulary, spec.units));
     if let Some(init) = builder.last() {
         init.zero_row = spec.padding_id;
     }

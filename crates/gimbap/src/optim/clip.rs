@@ -1,48 +1,63 @@
 //! Gradient clipping and the L2 penalty: what happens to a gradient before the optimizer sees it.
 
-use rayon::prelude::*;
+use gimbap_kernels::{Arithmetic, Kernel, Token};
 
-use super::PARALLEL;
+use super::Live;
 use crate::Real;
 
-/// Numbers are summed in f64 over chunks of this many, then chunk by chunk in order: a fixed order, so the
-/// same bits at any thread count.
-const CHUNK: usize = 4096;
-
 /// Sets every gradient to the nearest value in `[-limit, limit]` (Keras's `clipvalue`). NaN stays.
-pub fn clip_value<R: Real>(gradients: &mut [R], limit: f64) {
-    let limit = R::from_f64(limit);
-    for g in gradients {
-        if *g > limit {
-            *g = limit;
-        } else if *g < -limit {
-            *g = -limit;
-        }
-    }
+pub fn clip_value<R: Arithmetic>(gradients: &mut [R], limit: f64) {
+    let live = Live::all(gradients.len());
+    clip_value_at(gradients, limit, &live);
 }
 
-/// Scales the gradients by `limit / norm` where their Euclidean norm over all parameters together is above
-/// `limit` (Keras's `global_clipnorm`; Pascanu et al., arXiv:1211.5063v2, algorithm 1). Returns the norm
-/// before clipping; where it is not finite nothing is scaled, so that the offending values can still be found.
+/// [`clip_value`] of gradients that are zero outside of `live`.
+pub fn clip_value_at<R: Arithmetic>(gradients: &mut [R], limit: f64, live: &Live) {
+    let limit = R::from_f64(limit);
+    live.for_each([gradients], |[gradients]| {
+        for g in gradients {
+            if *g > limit {
+                *g = limit;
+            } else if *g < -limit {
+                *g = -limit;
+            }
+        }
+    });
+}
+
+/// What gradients of this norm are multiplied by so that it is at most `limit`: `limit / norm` where the norm is above
+/// it, else 1. A norm that is not finite gives 1, so that the offending values can still be found.
+pub fn scale_to_norm(norm: f64, limit: f64) -> f64 {
+    if norm > limit && norm.is_finite() { limit / norm } else { 1.0 }
+}
+
+/// Scales the gradients by [`scale_to_norm`] of their Euclidean norm over all parameters together (Keras's
+/// `global_clipnorm`; Pascanu et al., arXiv:1211.5063v2, algorithm 1). Returns the norm before clipping.
 /// PyTorch's `clip_grad_norm_` divides by `norm + 1e-6` in its stead.
-pub fn clip_global_norm<R: Real>(gradients: &mut [R], limit: f64) -> f64 {
+pub fn clip_global_norm<R: Arithmetic>(gradients: &mut [R], limit: f64) -> f64 {
     let norm = global_norm(gradients);
-    if norm > limit && norm.is_finite() {
-        let scale = R::from_f64(limit / norm);
+    let scale = scale_to_norm(norm, limit);
+    if scale != 1.0 {
+        let scale = R::from_f64(scale);
         gradients.iter_mut().for_each(|g| *g *= scale);
     }
     norm
 }
 
 /// The Euclidean norm, `sqrt(sum g²)`.
-pub fn global_norm<R: Real>(gradients: &[R]) -> f64 {
-    sum_of_squares(gradients).sqrt()
+pub fn global_norm<R: Arithmetic>(gradients: &[R]) -> f64 {
+    norm_at(gradients, &Live::all(gradients.len()))
+}
+
+/// [`global_norm`] of gradients that are zero outside of `live`.
+pub fn norm_at<R: Arithmetic>(gradients: &[R], live: &Live) -> f64 {
+    sum_of_squares(gradients, live).sqrt()
 }
 
 /// The L2 penalty of one parameter, `coefficient * sum w²` (Keras's `regularizers.L2`, without a factor 1/2),
 /// which is added to the loss.
-pub fn l2_loss<R: Real>(weights: &[R], coefficient: f64) -> f64 {
-    coefficient * sum_of_squares(weights)
+pub fn l2_loss<R: Arithmetic>(weights: &[R], coefficient: f64) -> f64 {
+    coefficient * sum_of_squares(weights, &Live::all(weights.len()))
 }
 
 /// Adds the gradient of [`l2_loss`], `2 * coefficient * w`, to `gradients`. It comes before clipping, as in
@@ -56,31 +71,42 @@ pub fn add_l2_gradient<R: Real>(gradients: &mut [R], weights: &[R], coefficient:
     gradients.iter_mut().zip(weights).for_each(|(g, &w)| *g += slope * w);
 }
 
-fn sum_of_squares<R: Real>(values: &[R]) -> f64 {
-    if values.len() > PARALLEL {
-        let sums: Vec<f64> = values.par_chunks(CHUNK).map(chunk_sum_of_squares).collect();
-        sums.iter().sum()
-    } else {
-        values.chunks(CHUNK).map(chunk_sum_of_squares).sum()
-    }
+/// In f64 over each chunk, then chunk by chunk in order: a fixed order, so the same bits at any thread count.
+fn sum_of_squares<R: Arithmetic>(values: &[R], live: &Live) -> f64 {
+    live.sum(values, |chunk| R::run(SumOfSquares(chunk)))
 }
 
-/// In eight partial sums, a fixed order that the compiler can vectorise.
-fn chunk_sum_of_squares<R: Real>(chunk: &[R]) -> f64 {
-    let eights = chunk.chunks_exact(8);
-    let tail: f64 = eights.remainder().iter().map(|v| v.to_f64() * v.to_f64()).sum();
-    let mut sums = [0.0; 8];
-    for eight in eights {
-        for (sum, v) in sums.iter_mut().zip(eight) {
+/// In sixteen partial sums, an order that no instruction set changes.
+struct SumOfSquares<'a, R>(&'a [R]);
+
+impl<R: Arithmetic> Kernel<R> for SumOfSquares<'_, R> {
+    type Output = f64;
+    #[inline(always)]
+    fn call<T: Token<Elem = R>>(self, _: T) -> f64 {
+        let mut sums = [0.0; 16];
+        let sixteens = self.0.chunks_exact(16);
+        let tail = sixteens.remainder();
+        for sixteen in sixteens {
+            for (sum, v) in sums.iter_mut().zip(sixteen) {
+                *sum += v.to_f64() * v.to_f64();
+            }
+        }
+        for (sum, v) in sums.iter_mut().zip(tail) {
             *sum += v.to_f64() * v.to_f64();
         }
+        let mut total = 0.0;
+        for sum in sums {
+            total += sum;
+        }
+        total
     }
-    sums.iter().sum::<f64>() + tail
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optim::PARALLEL;
+    use crate::optim::live::CHUNK;
     use crate::optim::tests::at_thread_counts;
     use crate::rng::keyed;
 
@@ -120,7 +146,7 @@ mod tests {
             assert!(norms.iter().all(|norm| norm.to_bits() == norms[0].to_bits()), "{norms:?}");
             assert!((norms[0] / exact - 1.0).abs() < 1e-13);
             // ... and by the serial way as well, which is taken below the threshold
-            let serial = g.chunks(CHUNK).map(chunk_sum_of_squares).sum::<f64>().sqrt();
+            let serial = g.chunks(CHUNK).map(|chunk| f32::run(SumOfSquares(chunk))).sum::<f64>().sqrt();
             assert_eq!(norms[0].to_bits(), serial.to_bits());
         }
     }

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arenas, Optimizer};
-use crate::{Error, Real, Result};
+use super::{Arenas, Optimizer, Rule};
+use crate::{Arithmetic, Error, Real, Result};
 
 /// Where [`RmsProp`], [`Adam`] and [`AdamW`] add their `epsilon`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,25 +197,14 @@ options!(Adam: beta_1: f64, beta_2: f64, epsilon: f64, weight_decay: f64, form: 
 options!(AdamW: beta_1: f64, beta_2: f64, epsilon: f64, weight_decay: f64, form: Form);
 
 impl Sgd {
-    pub(super) fn update<R: Real>(&self, rate: f64, arenas: Arenas<'_, R>) {
-        let decay = R::from_f64(rate * self.weight_decay);
+    pub(super) fn update<R: Arithmetic>(&self, rate: f64, arenas: Arenas<'_, R>) {
+        let decay = rate * self.weight_decay;
         let [rate, momentum] = [rate, self.momentum].map(R::from_f64);
         if self.momentum == 0.0 {
-            return arenas.apply(&|values, gradients, _| {
-                for (w, &g) in values.iter_mut().zip(gradients) {
-                    *w -= *w * decay;
-                    *w -= rate * g;
-                }
-            });
+            arenas.apply(decay, Descent { rate });
+        } else {
+            arenas.apply(decay, Momentum { rate, momentum, nesterov: self.nesterov });
         }
-        let nesterov = self.nesterov;
-        arenas.apply(&|values, gradients, [ms, _]| {
-            for ((w, &g), m) in values.iter_mut().zip(gradients).zip(ms) {
-                *w -= *w * decay;
-                *m = momentum * *m - rate * g;
-                *w += if nesterov { momentum * *m - rate * g } else { *m };
-            }
-        });
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -227,34 +216,49 @@ impl Sgd {
     }
 }
 
+#[derive(Clone, Copy)]
+struct Descent<R> {
+    rate: R,
+}
+
+impl<R: Real> Rule<R> for Descent<R> {
+    const MOVES_ALL: bool = false;
+    #[inline(always)]
+    fn apply(self, values: &mut [R], gradients: &[R], _: [&mut [R]; 2]) {
+        for (w, &g) in values.iter_mut().zip(gradients) {
+            *w -= self.rate * g;
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Momentum<R> {
+    rate: R,
+    momentum: R,
+    nesterov: bool,
+}
+
+impl<R: Real> Rule<R> for Momentum<R> {
+    #[inline(always)]
+    fn apply(self, values: &mut [R], gradients: &[R], [ms, _]: [&mut [R]; 2]) {
+        let Momentum { rate, momentum, nesterov } = self;
+        for ((w, &g), m) in values.iter_mut().zip(gradients).zip(ms) {
+            *m = momentum * *m - rate * g;
+            *w += if nesterov { momentum * *m - rate * g } else { *m };
+        }
+    }
+}
+
 impl RmsProp {
-    pub(super) fn update<R: Real>(&self, rate: f64, arenas: Arenas<'_, R>) {
+    pub(super) fn update<R: Arithmetic>(&self, rate: f64, arenas: Arenas<'_, R>) {
         let (inside, outside) = match self.form {
             Form::Keras => (self.epsilon, 0.0),
             Form::Torch => (0.0, self.epsilon),
         };
+        let decay = rate * self.weight_decay;
         let [inside, outside] = [inside, outside].map(R::from_f64);
-        let decay = R::from_f64(rate * self.weight_decay);
         let [rho, new, rate, momentum] = [self.rho, 1.0 - self.rho, rate, self.momentum].map(R::from_f64);
-        let step = move |g: R, v: &mut R| {
-            *v = rho * *v + new * (g * g);
-            rate * g / ((*v + inside).sqrt() + outside)
-        };
-        if self.momentum == 0.0 {
-            return arenas.apply(&|values, gradients, [vs, _]| {
-                for ((w, &g), v) in values.iter_mut().zip(gradients).zip(vs) {
-                    *w -= *w * decay;
-                    *w -= step(g, v);
-                }
-            });
-        }
-        arenas.apply(&|values, gradients, [vs, ms]| {
-            for (((w, &g), v), m) in values.iter_mut().zip(gradients).zip(vs).zip(ms) {
-                *w -= *w * decay;
-                *m = momentum * *m + step(g, v);
-                *w -= *m;
-            }
-        });
+        arenas.apply(decay, RootMeanSquare { rate, rho, new, inside, outside, momentum });
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -265,24 +269,52 @@ impl RmsProp {
     }
 }
 
+#[derive(Clone, Copy)]
+struct RootMeanSquare<R> {
+    rate: R,
+    rho: R,
+    /// `1 - rho`
+    new: R,
+    /// Epsilon inside the root, and outside.
+    inside: R,
+    outside: R,
+    momentum: R,
+}
+
+impl<R: Real> RootMeanSquare<R> {
+    #[inline(always)]
+    fn step(self, g: R, v: &mut R) -> R {
+        *v = self.rho * *v + self.new * (g * g);
+        self.rate * g / ((*v + self.inside).sqrt() + self.outside)
+    }
+}
+
+impl<R: Real> Rule<R> for RootMeanSquare<R> {
+    #[inline(always)]
+    fn apply(self, values: &mut [R], gradients: &[R], [vs, ms]: [&mut [R]; 2]) {
+        if self.momentum == R::ZERO {
+            for ((w, &g), v) in values.iter_mut().zip(gradients).zip(vs) {
+                *w -= self.step(g, v);
+            }
+        } else {
+            for (((w, &g), v), m) in values.iter_mut().zip(gradients).zip(vs).zip(ms) {
+                *m = self.momentum * *m + self.step(g, v);
+                *w -= *m;
+            }
+        }
+    }
+}
+
 impl Adam {
-    pub(super) fn update<R: Real>(&self, rate: f64, t: i32, arenas: Arenas<'_, R>) {
+    pub(super) fn update<R: Arithmetic>(&self, rate: f64, t: i32, arenas: Arenas<'_, R>) {
         let root = (1.0 - self.beta_2.powi(t)).sqrt();
         let epsilon = R::from_f64(match self.form {
             Form::Keras => self.epsilon,
             Form::Torch => self.epsilon * root,
         });
         let alpha = R::from_f64(rate * root / (1.0 - self.beta_1.powi(t)));
-        let decay = R::from_f64(rate * self.weight_decay);
         let [new_1, new_2] = [1.0 - self.beta_1, 1.0 - self.beta_2].map(R::from_f64);
-        arenas.apply(&|values, gradients, [ms, vs]| {
-            for (((w, &g), m), v) in values.iter_mut().zip(gradients).zip(ms).zip(vs) {
-                *w -= *w * decay;
-                *m += (g - *m) * new_1;
-                *v += (g * g - *v) * new_2;
-                *w -= *m * alpha / (v.sqrt() + epsilon);
-            }
-        });
+        arenas.apply(rate * self.weight_decay, Moments { alpha, new_1, new_2, epsilon });
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -290,6 +322,28 @@ impl Adam {
         check_part("beta_1", self.beta_1)?;
         check_part("beta_2", self.beta_2)?;
         check_epsilon(self.epsilon)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Moments<R> {
+    /// The corrected rate.
+    alpha: R,
+    /// `1 - beta_1`, `1 - beta_2`
+    new_1: R,
+    new_2: R,
+    epsilon: R,
+}
+
+impl<R: Real> Rule<R> for Moments<R> {
+    #[inline(always)]
+    fn apply(self, values: &mut [R], gradients: &[R], [ms, vs]: [&mut [R]; 2]) {
+        let Moments { alpha, new_1, new_2, epsilon } = self;
+        for (((w, &g), m), v) in values.iter_mut().zip(gradients).zip(ms).zip(vs) {
+            *m += (g - *m) * new_1;
+            *v += (g * g - *v) * new_2;
+            *w -= *m * alpha / (v.sqrt() + epsilon);
+        }
     }
 }
 

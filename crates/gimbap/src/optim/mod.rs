@@ -3,16 +3,20 @@
 //! All parameters of a model lie in one flat arena, their gradients in another of the same length, and so do
 //! the moments that an optimizer keeps. An update is one elementwise pass over them; its bits do not depend on
 //! how it is shared out over threads. A training step is
-//! [`clip::add_l2_gradient`] per regularised parameter, [`clip::clip_value`] or [`clip::clip_global_norm`],
-//! [`Schedule::rate`], then [`Optimizer::update`].
+//! [`clip::add_l2_gradient`] per regularised parameter, [`clip::clip_value_at`], [`clip::norm_at`],
+//! [`Schedule::rate`], then [`Optimizer::update_at`], which scales, moves and clears in one pass. Where a batch leaves
+//! most of an embedding's gradient at zero, they go by [`Live`] over the rest alone.
 
 pub mod clip;
 mod kinds;
+mod live;
 pub mod schedule;
 
 pub use kinds::{Adam, AdamW, Form, RmsProp, Sgd};
+pub use live::Live;
 pub use schedule::{Schedule, ScheduleState};
 
+use gimbap_kernels::{Arithmetic, Kernel, Token};
 use serde::{Deserialize, Serialize};
 
 use crate::{Real, Result};
@@ -25,7 +29,7 @@ use crate::{Real, Result};
 /// let optimizer = Optimizer::from(Adam::new(0.01));
 /// let mut state = optimizer.state::<f32>(2);
 /// let mut weights = [1.0, -1.0];
-/// optimizer.update(&mut state, optimizer.rate(), &mut weights, &[0.5, 0.0]);
+/// optimizer.update(&mut state, optimizer.rate(), &mut weights, &mut [0.5, 0.0]);
 /// assert!((weights[0] - 0.99).abs() < 1e-6); // Adam's first step is the rate, whatever the gradient's size
 /// assert_eq!(weights[1], -1.0);
 /// # let _ = Sgd::new(1.0).momentum(0.9);
@@ -110,29 +114,43 @@ impl Optimizer {
         OptimizerState { step: 0, slots }
     }
 
-    /// One step: moves `values` against `gradients` at the learning rate `rate` and counts it in `state`.
+    /// One step: moves `values` against `gradients` at the learning rate `rate`, counts it in `state` and clears
+    /// `gradients` for the next one.
     ///
     /// # Panics
     /// If `values`, `gradients` and `state` differ in length, or `state` is another optimizer's.
-    pub fn update<R: Real>(
+    pub fn update<R: Arithmetic>(
         &self,
         state: &mut OptimizerState<R>,
         rate: f64,
         values: &mut [R],
-        gradients: &[R],
+        gradients: &mut [R],
     ) {
-        assert_eq!(gradients.len(), values.len(), "one gradient for each parameter");
+        let live = Live::all(values.len());
+        self.update_at(state, rate, values, Gradients { values: gradients, scale: 1.0, live: &live });
+    }
+
+    /// [`Optimizer::update`] for gradients that are zero outside of some places: with the bits of one over all of
+    /// them.
+    ///
+    /// # Panics
+    /// As [`Optimizer::update`].
+    pub fn update_at<R: Arithmetic>(
+        &self,
+        state: &mut OptimizerState<R>,
+        rate: f64,
+        values: &mut [R],
+        gradients: Gradients<'_, R>,
+    ) {
+        assert_eq!(gradients.values.len(), values.len(), "one gradient for each parameter");
         let names = self.slot_names();
         assert!(state.slots().map(|slot| slot.0).eq(names.iter().copied()), "a state of another optimizer");
         assert!(state.slots().all(|slot| slot.1.len() == values.len()), "a state of another model");
         state.step += 1;
         let t = state.step.min(i32::MAX as u64) as i32;
         let mut slots = state.slots_mut().map(|slot| slot.1);
-        let arenas = Arenas {
-            values,
-            gradients,
-            slots: [slots.next().unwrap_or_default(), slots.next().unwrap_or_default()],
-        };
+        let slots = [slots.next().unwrap_or_default(), slots.next().unwrap_or_default()];
+        let arenas = Arenas { values, gradients, slots };
         match self {
             Self::Sgd(o) => o.update(rate, arenas),
             Self::RmsProp(o) => o.update(rate, arenas),
@@ -158,28 +176,71 @@ impl Optimizer {
 /// Longer arenas are shared out over threads; shorter ones would only wait for them.
 pub const PARALLEL: usize = 1 << 16;
 
+/// The gradients of all parameters, of which [`Optimizer::update_at`] makes a step.
+#[derive(Debug)]
+pub struct Gradients<'a, R> {
+    /// One for each parameter; they are cleared.
+    pub values: &'a mut [R],
+    /// They are multiplied by this first: [`clip::scale_to_norm`].
+    pub scale: f64,
+    /// They are zero elsewhere.
+    pub live: &'a Live,
+}
+
 /// The numbers of one update, all of the same length but for slots that are not used, which are empty.
 struct Arenas<'a, R> {
     values: &'a mut [R],
-    gradients: &'a [R],
+    gradients: Gradients<'a, R>,
     slots: [&'a mut [R]; 2],
 }
 
-impl<R: Real> Arenas<'_, R> {
-    /// Runs `pass` over all of it, in parallel halves of halves down to [`PARALLEL`].
-    fn apply(self, pass: &(impl Fn(&mut [R], &[R], [&mut [R]; 2]) + Sync)) {
-        let n = self.values.len();
-        if n <= PARALLEL {
-            return pass(self.values, self.gradients, self.slots);
+/// An optimizer's arithmetic on some of the numbers.
+trait Rule<R>: Copy + Send + Sync {
+    /// Whether it changes a parameter or a slot whose gradient is zero.
+    const MOVES_ALL: bool = true;
+    /// Mark it `#[inline(always)]`, so that it is compiled for the instruction set. Without fused operations: each
+    /// set gives the same bits.
+    fn apply(self, values: &mut [R], gradients: &[R], slots: [&mut [R]; 2]);
+}
+
+impl<R: Arithmetic> Arenas<'_, R> {
+    /// In chunks, `w = w - decay w`, then `rule`: over all of it, or where a gradient is.
+    fn apply<U: Rule<R>>(self, decay: f64, rule: U) {
+        let Arenas { values, gradients: Gradients { values: gradients, scale, live }, slots: [s, t] } = self;
+        let all = (U::MOVES_ALL || decay != 0.0).then(|| Live::all(values.len()));
+        let [scale, decay] = [scale, decay].map(R::from_f64);
+        all.as_ref().unwrap_or(live).for_each([values, gradients, s, t], |[values, gradients, s, t]| {
+            R::run(OnChunk { rule, scale, decay, values, gradients, slots: [s, t] });
+        });
+    }
+}
+
+struct OnChunk<'a, R, U> {
+    rule: U,
+    scale: R,
+    decay: R,
+    values: &'a mut [R],
+    gradients: &'a mut [R],
+    slots: [&'a mut [R]; 2],
+}
+
+impl<R: Arithmetic, U: Rule<R>> Kernel<R> for OnChunk<'_, R, U> {
+    type Output = ();
+    #[inline(always)]
+    fn call<T: Token<Elem = R>>(self, _: T) {
+        let OnChunk { rule, scale, decay, values, gradients, slots } = self;
+        if scale != R::ONE {
+            for g in gradients.iter_mut() {
+                *g *= scale;
+            }
         }
-        let (values, values_b) = self.values.split_at_mut(n / 2);
-        let (gradients, gradients_b) = self.gradients.split_at(n / 2);
-        let [s, t] = self.slots;
-        let (s, s_b) = s.split_at_mut(s.len() / 2);
-        let (t, t_b) = t.split_at_mut(t.len() / 2);
-        let a = Arenas { values, gradients, slots: [s, t] };
-        let b = Arenas { values: values_b, gradients: gradients_b, slots: [s_b, t_b] };
-        rayon::join(|| a.apply(pass), || b.apply(pass));
+        if decay != R::ZERO {
+            for w in values.iter_mut() {
+                *w -= *w * decay;
+            }
+        }
+        rule.apply(values, gradients, slots);
+        gradients.fill(R::ZERO);
     }
 }
 
@@ -202,10 +263,10 @@ pub(crate) mod tests {
         let mut state = optimizer.state(3);
         let mut w = [1.0f64, -2.0, 0.5];
         for t in 1..=5 {
-            let g: Vec<f64> =
+            let mut g: Vec<f64> =
                 w.iter().enumerate().map(|(i, w)| w - 0.1 * f64::from(t) * (i as f64 - 1.0)).collect();
             let rate = if t > 3 { optimizer.rate() / 2.0 } else { optimizer.rate() };
-            optimizer.update(&mut state, rate, &mut w, &g);
+            optimizer.update(&mut state, rate, &mut w, &mut g);
         }
         for (w, e) in w.iter().zip(expected) {
             assert!((w - e).abs() < 1e-14, "{optimizer:?}: {w} against {e}");
@@ -266,7 +327,7 @@ pub(crate) mod tests {
                 let mut state = optimizer.state(len);
                 let mut w = values[..len].to_vec();
                 for _ in 0..3 {
-                    optimizer.update(&mut state, 0.01, &mut w, &gradients[..len]);
+                    optimizer.update(&mut state, 0.01, &mut w, &mut gradients[..len].to_vec());
                 }
                 w
             };
@@ -281,7 +342,7 @@ pub(crate) mod tests {
         let optimizer = Optimizer::from(Adam::default());
         let mut state = optimizer.state::<f32>(2);
         let mut w = [1.0, 2.0];
-        optimizer.update(&mut state, 0.1, &mut w, &[0.3, -0.2]);
+        optimizer.update(&mut state, 0.1, &mut w, &mut [0.3, -0.2]);
         let mut restored = optimizer.state::<f32>(2);
         restored.step = state.step;
         for ((name, to), (saved, from)) in restored.slots_mut().zip(state.slots()) {

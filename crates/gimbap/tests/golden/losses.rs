@@ -57,8 +57,8 @@ pub fn compare<R: Arithmetic>(fixture: &Fixture, golden: &mut Golden<'_>) {
     let (batch, steps, width) = predicted.dim();
     let targets = targets::<R>(fixture, loss);
 
-    let (mut values, mut d) = (vec![0.0; batch * steps], Vec::new());
     let predictions = fixture.values("predicted");
+    let (mut values, mut d) = (vec![0.0; batch * steps], vec![R::ZERO; predictions.len()]);
     loss.rows(&predictions, width, &targets, 0, &|_| Some(1.0), &mut values, &mut d);
     golden.compare("values", &values);
 

@@ -93,7 +93,8 @@ pub fn run<R: Arithmetic>(
     let mut gradients = vec![R::ZERO; model.values().len()];
     let mut d_x = Vec::new();
     let d_y = pack(&batch, d_y, network.output_shape().width());
-    network.backward_body(&pass, &d_y, wants_d_x.then_some(&mut d_x), &mut gradients);
+    network.output_and_gradient().1.clone_from(&d_y);
+    network.backward_body(&pass, wants_d_x.then_some(&mut d_x), &mut gradients);
     let d_x = if wants_d_x { pad(&batch, &d_x, shape.width()) } else { Vec::new() };
     Passes { y, states, gradients, d_x, d_initial: from_rows(&network.d_states(), order) }
 }

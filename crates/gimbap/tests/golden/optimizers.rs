@@ -42,7 +42,7 @@ pub fn compare<R: Arithmetic>(fixture: &Fixture, golden: &mut Golden<'_>) {
         if let Some(limit) = clip_norm {
             clip::clip_global_norm(&mut gradients, limit);
         }
-        optimizer.update(&mut state, optimizer.rate(), &mut values, &gradients);
+        optimizer.update(&mut state, optimizer.rate(), &mut values, &mut gradients);
         history[0].extend_from_slice(&values[..sizes[0]]);
         history[1].extend_from_slice(&values[sizes[0]..]);
     }
