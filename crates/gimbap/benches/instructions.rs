@@ -60,7 +60,7 @@ fn values(n: usize) -> Vec<f32> {
 }
 
 /// One layer over all steps with everything kept, or the pass back to every gradient.
-fn sequence<C: Cell + std::fmt::Debug>(cell: C, backward: bool) {
+fn sequence<C: Cell + std::fmt::Debug + 'static>(cell: C, backward: bool) {
     let (t, b, i, h) = SHAPE;
     let mut run = Recurrence::<f32, C>::new(cell, i, h);
     let columns = C::GATES * h;
