@@ -1,10 +1,7 @@
 //! One recurrent layer over a batch, at the level of [`gimbap::sequence`].
 
-use gimbap::cell::gru::Gru;
-use gimbap::cell::lstm::Lstm;
-use gimbap::cell::simple_rnn::SimpleRnn;
 use gimbap::data::layout::Layout;
-use gimbap::sequence::{Gradients, Input, Kept, Recurrence, Run, Segment, State, Weights};
+use gimbap::sequence::{self, Gradients, Input, Kept, Run, Segment, State, Weights, recurrence};
 
 use crate::data::LayerData;
 use crate::workload::{CellKind, Shape};
@@ -27,11 +24,12 @@ impl Layer {
     /// With zero initial states and packed weights.
     pub fn new(cell: CellKind, shape: Shape) -> Layer {
         let Shape { b, t, i, h } = shape;
-        let mut run: Box<dyn Run<f32>> = match cell {
-            CellKind::Rnn => Box::new(Recurrence::new(SimpleRnn, i, h)),
-            CellKind::Lstm => Box::new(Recurrence::new(Lstm, i, h)),
-            CellKind::Gru => Box::new(Recurrence::new(Gru, i, h)),
+        let cell_over_time = match cell {
+            CellKind::Rnn => sequence::CellKind::SimpleRnn,
+            CellKind::Lstm => sequence::CellKind::Lstm,
+            CellKind::Gru => sequence::CellKind::Gru,
         };
+        let mut run = recurrence(cell_over_time, i, h);
         let data = LayerData::new(cell, shape);
         run.pack(&weights(&data));
         let initial = State::zeros(run.states(), b, h);

@@ -3,20 +3,19 @@
 
 use std::hint::black_box;
 
-use gimbap::cell::{Cell, gru::Gru, lstm::Lstm};
 use gimbap::data::layout::Layout;
 use gimbap::loss::{Loss, RowTargets};
 use gimbap::prelude::{Dense, Input as ModelInput, Lstm as LstmLayer, Sequential};
-use gimbap::sequence::{Gradients, Input, Kept, Recurrence, Run, Segment, State, Weights};
-use gimbap_kernels::{View, product};
+use gimbap::sequence::{CellKind, Gradients, Input, Kept, Segment, State, Weights, recurrence};
+use gimbap_kernels::outer::{CHUNK, Left, Output, Sum, Term, add_outer_products};
 
 /// `T, B, I, H` of the sequences.
 const SHAPE: (usize, usize, usize, usize) = (32, 16, 32, 64);
 
 const KERNELS: [(&str, fn()); 6] = [
-    ("lstm-forward", || sequence(Lstm, false)),
-    ("lstm-backward", || sequence(Lstm, true)),
-    ("gru-forward", || sequence(Gru, false)),
+    ("lstm-forward", || sequence(CellKind::Lstm, false)),
+    ("lstm-backward", || sequence(CellKind::Lstm, true)),
+    ("gru-forward", || sequence(CellKind::Gru, false)),
     ("weight-gradient", weight_gradient),
     ("lstm-stream", stream),
     ("softmax-crossentropy", softmax_crossentropy),
@@ -60,12 +59,12 @@ fn values(n: usize) -> Vec<f32> {
 }
 
 /// One layer over all steps with everything kept, or the pass back to every gradient.
-fn sequence<C: Cell + std::fmt::Debug + 'static>(cell: C, backward: bool) {
+fn sequence(cell: CellKind, backward: bool) {
     let (t, b, i, h) = SHAPE;
-    let mut run = Recurrence::<f32, C>::new(cell, i, h);
-    let columns = C::GATES * h;
+    let mut run = recurrence::<f32>(cell, i, h);
+    let columns = run.gates() * h;
     let (w_x, w_h, bias) = (values(i * columns), values(h * columns), values(columns));
-    let b_h = if C::RECURRENT_BIAS { values(columns) } else { Vec::new() };
+    let b_h = if run.recurrent_bias() { values(columns) } else { Vec::new() };
     let (layout, _) = Layout::new(&vec![t; b]);
     let (x, d_h) = (values(t * b * i), values(t * b * h));
     let weights = Weights { w_x: &w_x, w_h: &w_h, b: &bias, b_h: &b_h };
@@ -102,9 +101,11 @@ fn weight_gradient() {
     let (rows, hidden, columns) = (64 * 16, 64, 256);
     let (h, d_planes, mut d_w_h) =
         (values(rows * hidden), values(rows * columns), vec![0.0; hidden * columns]);
+    let chunks: Vec<_> = (0..rows).step_by(CHUNK).map(|first| first..first + CHUNK).collect();
     twice(|| {
-        let h = View::new(&h, rows, hidden, hidden);
-        product((&mut d_w_h, columns), true, h.transposed(), View::new(&d_planes, rows, columns, columns));
+        let output = Output::new(&mut d_w_h, columns);
+        let terms = vec![Term { left: Left::Matrix(&h), output: &output, column: 0 }];
+        add_outer_products((&d_planes, columns), &chunks, &[Sum { columns: 0..columns, terms }]);
         black_box(&d_w_h);
     });
 }

@@ -23,11 +23,13 @@ mod gradients;
 pub mod stepper;
 mod units;
 
+use std::any::{Any, TypeId};
+
 use gimbap_kernels::linear::{Bf16, Exact, Int8};
 use gimbap_kernels::packed::{Matrix, Packed};
 use gimbap_kernels::{Arithmetic, slabs, team};
 
-use crate::cell::{Cell, MAX_STATES, Planes};
+use crate::cell::{self, Cell, MAX_STATES, Planes};
 use crate::data::layout::Layout;
 use crate::quantize::Precision;
 use stepper::{Step, Stepper};
@@ -114,7 +116,7 @@ impl<R: Arithmetic> State<R> {
 
 /// One cell over time, with its packed weights and work buffers.
 #[derive(Debug)]
-pub struct Recurrence<R, C> {
+struct Recurrence<R, C> {
     cell: C,
     input: usize,
     hidden: usize,
@@ -141,7 +143,56 @@ struct Transposed<R> {
 /// Calls below this many multiply-adds stay on the calling thread.
 const PARALLEL_FROM: usize = 1 << 17;
 
-/// A [`Recurrence`] of any cell.
+/// The cells of this library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellKind {
+    /// [`cell::simple_rnn::SimpleRnn`].
+    SimpleRnn,
+    /// [`cell::simple_rnn::ReluRnn`].
+    ReluRnn,
+    /// [`cell::lstm::Lstm`].
+    Lstm,
+    /// [`cell::gru::Gru`].
+    Gru,
+    /// [`cell::gru_reset_before::GruResetBefore`].
+    GruResetBefore,
+}
+
+/// A cell over time, for `input` features and `hidden` units. Its code is compiled
+/// once for each number type, in this crate, and not again in every program.
+pub fn recurrence<R: Arithmetic>(kind: CellKind, input: usize, hidden: usize) -> Box<dyn Run<R>> {
+    let run: Box<dyn Any> = if TypeId::of::<R>() == TypeId::of::<f32>() {
+        Box::new(recurrence_f32(kind, input, hidden))
+    } else {
+        Box::new(recurrence_f64(kind, input, hidden))
+    };
+    match run.downcast::<Box<dyn Run<R>>>() {
+        Ok(run) => *run,
+        Err(_) => unreachable!("numbers are f32 or f64"),
+    }
+}
+
+fn recurrence_f32(kind: CellKind, input: usize, hidden: usize) -> Box<dyn Run<f32>> {
+    recurrence_of(kind, input, hidden)
+}
+
+fn recurrence_f64(kind: CellKind, input: usize, hidden: usize) -> Box<dyn Run<f64>> {
+    recurrence_of(kind, input, hidden)
+}
+
+fn recurrence_of<R: Arithmetic>(kind: CellKind, input: usize, hidden: usize) -> Box<dyn Run<R>> {
+    match kind {
+        CellKind::SimpleRnn => Box::new(Recurrence::new(cell::simple_rnn::SimpleRnn, input, hidden)),
+        CellKind::ReluRnn => Box::new(Recurrence::new(cell::simple_rnn::ReluRnn, input, hidden)),
+        CellKind::Lstm => Box::new(Recurrence::new(cell::lstm::Lstm, input, hidden)),
+        CellKind::Gru => Box::new(Recurrence::new(cell::gru::Gru, input, hidden)),
+        CellKind::GruResetBefore => {
+            Box::new(Recurrence::new(cell::gru_reset_before::GruResetBefore, input, hidden))
+        }
+    }
+}
+
+/// One cell over time, with its packed weights and work buffers.
 pub trait Run<R>: Send + std::fmt::Debug {
     /// `G`.
     fn gates(&self) -> usize;

@@ -5,14 +5,10 @@ use std::ops::Range;
 use gimbap_kernels::Arithmetic;
 
 use super::{Activation, Builder, Carry, Layer, LayerSpec, Pass, Recurrent, Shape, Signal, take};
-use crate::cell::gru::Gru;
-use crate::cell::gru_reset_before::GruResetBefore;
-use crate::cell::lstm::Lstm;
-use crate::cell::simple_rnn::{ReluRnn, SimpleRnn};
 use crate::data::layout::Layout;
 use crate::quantize::Precision;
 use crate::sequence::stepper::{Entry, Moment, Step};
-use crate::sequence::{Gradients, Input, Kept, Recurrence, Run, Segment, State, Weights};
+use crate::sequence::{CellKind, Gradients, Input, Kept, Run, Segment, State, Weights, recurrence};
 use crate::{Error, Result};
 
 /// One direction: the cell over time, with what surrounds it.
@@ -71,23 +67,25 @@ impl<R: Arithmetic> Direction<R> {
     ) -> Result<Self> {
         match spec {
             LayerSpec::SimpleRnn(layer) => match layer.cell.activation {
-                Activation::Tanh => Self::of(SimpleRnn, layer, input, backwards, prefix, builder),
-                Activation::Relu => Self::of(ReluRnn, layer, input, backwards, prefix, builder),
+                Activation::Tanh => Self::of(CellKind::SimpleRnn, layer, input, backwards, prefix, builder),
+                Activation::Relu => Self::of(CellKind::ReluRnn, layer, input, backwards, prefix, builder),
                 other => {
                     Err(Error::config(builder.place(), format!("has activation tanh or relu, not {other:?}")))
                 }
             },
             LayerSpec::Lstm(layer) => {
-                let direction = Self::of(Lstm, layer, input, backwards, prefix, builder)?;
+                let direction = Self::of(CellKind::Lstm, layer, input, backwards, prefix, builder)?;
                 if let (true, Some(bias)) = (layer.cell.unit_forget_bias, builder.last()) {
                     bias.forget_bias = Some(layer.units);
                 }
                 Ok(direction)
             }
             LayerSpec::Gru(layer) if layer.cell.reset_after => {
-                Self::of(Gru, layer, input, backwards, prefix, builder)
+                Self::of(CellKind::Gru, layer, input, backwards, prefix, builder)
             }
-            LayerSpec::Gru(layer) => Self::of(GruResetBefore, layer, input, backwards, prefix, builder),
+            LayerSpec::Gru(layer) => {
+                Self::of(CellKind::GruResetBefore, layer, input, backwards, prefix, builder)
+            }
             other => Err(Error::config(
                 builder.place(),
                 format!("wraps a recurrent layer (simple_rnn, lstm, gru), not {}", other.kind()),
@@ -95,8 +93,8 @@ impl<R: Arithmetic> Direction<R> {
         }
     }
 
-    fn of<C: crate::cell::Cell + std::fmt::Debug + 'static, K>(
-        cell: C,
+    fn of<K>(
+        cell: CellKind,
         layer: &Recurrent<K>,
         input: Shape,
         backwards: bool,
@@ -104,7 +102,9 @@ impl<R: Arithmetic> Direction<R> {
         builder: &mut Builder,
     ) -> Result<Self> {
         builder.positive("units", layer.units)?;
-        let (i, h, columns) = (builder.steps(input)?, layer.units, C::GATES * layer.units);
+        let (i, h) = (builder.steps(input)?, layer.units);
+        let run = recurrence(cell, i, h);
+        let columns = run.gates() * h;
         builder.rate("dropout", layer.dropout)?;
         builder.rate("recurrent_dropout", layer.recurrent_dropout)?;
         builder.penalty(layer.l2)?;
@@ -115,13 +115,13 @@ impl<R: Arithmetic> Direction<R> {
         let (kernel, recurrent, bias) = (layer.kernel_init, layer.recurrent_init, layer.bias_init);
         let first = builder.add_kernel(&name("w_x"), (input, columns), layer.l2, kernel, fans(kernel, i));
         builder.add(&name("w_h"), &[h, columns], layer.l2, recurrent, fans(recurrent, h));
-        if C::RECURRENT_BIAS {
+        if run.recurrent_bias() {
             builder.add(&name("b"), &[columns], 0.0, bias, fans(bias, columns));
         }
-        let last = if C::RECURRENT_BIAS { "b_h" } else { "b" };
+        let last = if run.recurrent_bias() { "b_h" } else { "b" };
         let last = builder.add(&name(last), &[columns], 0.0, bias, fans(bias, columns));
         Ok(Direction {
-            run: Box::new(Recurrence::new(cell, i, h)),
+            run,
             stepper: None,
             input,
             units: h,
