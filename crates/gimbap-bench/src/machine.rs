@@ -53,7 +53,7 @@ fn packed(budget: Budget, (rows, k, n): (usize, usize, usize)) -> f64 {
     const STEPS: usize = 100;
     let threads = rayon::current_num_threads();
     let (w, x) = (values(k * n), values(rows * k));
-    let mut weights = Packed::new();
+    let mut weights = Packed::default();
     weights.pack(Matrix { values: &w, k, gates: 1, units: n, row_stride: n, column_stride: 1 }, 1);
     let mut outputs = vec![vec![0.0f32; rows * n]; threads];
     let mut work = || {

@@ -3,7 +3,7 @@
 //! The right operand `b` is the same for all of a layer's gradients, the left ones are its inputs, its states, and one
 //! for the bias. Rows are taken in *chunks*: a chunk's columns of `b` are copied into panels, its left operands side by
 //! side into rows, both small enough for the cache near the core. A chunk's sum is one chain of multiply-adds in the
-//! order of its rows, from zero, and is then added to what is there: the bits depend on the chunks alone, not on how
+//! order of its rows, from zero, and is then added to what is there (a one-hot row is added at once): the bits depend on the chunks alone, not on how
 //! columns and rows of the outputs are shared out to threads.
 
 use std::marker::PhantomData;
@@ -51,12 +51,6 @@ pub struct Output<'a, R> {
     columns: usize,
     lifetime: PhantomData<&'a mut [R]>,
 }
-
-// SAFETY: an output is an exclusive borrow of its values, and `add_outer_products` checks that no two tasks write the
-// same of them.
-unsafe impl<R: Send> Send for Output<'_, R> {}
-// SAFETY: as above; nothing is read through a shared output but by the task that owns the place.
-unsafe impl<R: Send> Sync for Output<'_, R> {}
 
 impl<'a, R> Output<'a, R> {
     /// The rows of `data`, each of `columns` values.
@@ -129,7 +123,8 @@ pub fn add_outer_products<R: Arithmetic>(
     for sum in sums {
         let stretches = sum.columns.len().div_ceil(PANELS * R::panel());
         let width = sum.columns.len().div_ceil(stretches).next_multiple_of(R::panel() / 2);
-        let shares = (rows * sum.work() * wanted).div_ceil(work.max(1)).div_ceil(stretches);
+        let shares =
+            (rows * sum.work() * wanted).div_ceil(work.max(1)).div_ceil(stretches).min(sum.rows().max(1));
         for first in sum.columns.clone().step_by(width) {
             for share in 0..shares {
                 let columns = first..(first + width).min(sum.columns.end);
@@ -143,7 +138,11 @@ pub fn add_outer_products<R: Arithmetic>(
 impl<R: Real> Sum<'_, R> {
     /// About the multiply-adds for a row of the right operand.
     fn work(&self) -> usize {
-        self.columns.len() * (self.terms.iter().map(Term::rows).sum::<usize>() + 3)
+        self.columns.len() * (self.rows() + 3)
+    }
+
+    fn rows(&self) -> usize {
+        self.terms.iter().map(Term::rows).sum()
     }
 }
 
@@ -157,6 +156,10 @@ pub struct Task<'a, R> {
     columns: Range<usize>,
     share: (usize, usize),
 }
+
+// SAFETY: a task reads what it borrows, and writes only the places of its outputs that `add_outer_products`, which holds
+// their one borrow, gave to it alone.
+unsafe impl<R: Send + Sync> Send for Task<'_, R> {}
 
 /// Copies that lie well in the cache, and what has been summed.
 struct Work<R> {
@@ -175,7 +178,7 @@ impl<R: Arithmetic> Kernel<R> for &Task<'_, R> {
     #[inline(always)]
     fn call<T: Token<Elem = R>>(self, token: T) {
         let width = T::PANEL * T::WIDTH;
-        let total: usize = self.sum.terms.iter().map(Term::rows).sum();
+        let total = self.sum.rows();
         let (share, shares) = self.share;
         let rows = total * share / shares..total * (share + 1) / shares;
         let panels = self.columns.len().div_ceil(width);

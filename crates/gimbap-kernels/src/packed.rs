@@ -19,8 +19,10 @@ use crate::{Arithmetic, Real};
 const ALIGNMENT: usize = 64;
 
 /// A matrix `[k, gates * units]` in groups, for [`multiply`] and [`multiply_group`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Packed<R> {
+    /// Lanes of the instruction set that it was packed for.
+    lanes: usize,
     k: usize,
     gates: usize,
     units: usize,
@@ -48,16 +50,6 @@ pub struct Matrix<'a, R> {
 }
 
 impl<R: Real> Packed<R> {
-    /// Rows of the matrix.
-    pub fn k(&self) -> usize {
-        self.k
-    }
-
-    /// Columns of the matrix in each gate.
-    pub fn units(&self) -> usize {
-        self.units
-    }
-
     /// The number of groups.
     pub fn groups(&self) -> usize {
         self.units.div_ceil(self.group)
@@ -69,12 +61,14 @@ impl<R: Real> Packed<R> {
     }
 }
 
-impl<R: Arithmetic> Packed<R> {
-    /// An empty one, to be filled by [`Packed::pack`].
-    pub fn new() -> Self {
-        Packed { k: 0, gates: 1, units: 0, group: 1, start: 0, data: Vec::new() }
+/// An empty one, to be filled by [`Packed::pack`].
+impl<R> Default for Packed<R> {
+    fn default() -> Self {
+        Packed { lanes: 1, k: 0, gates: 1, units: 0, group: 1, start: 0, data: Vec::new() }
     }
+}
 
+impl<R: Arithmetic> Packed<R> {
     /// Takes the matrix, in groups for a cell of `planes >= gates` planes: `planes` times the vectors of a group fit
     /// the register tile. The memory of an earlier matrix is used again.
     ///
@@ -106,7 +100,7 @@ impl<R: Arithmetic> Kernel<R> for Pack<'_, R> {
         // Everything is written below but the padding of the last group.
         into.data.resize(k * (gates * whole + width(units - whole)) + slack, R::ZERO);
         into.start = into.data.as_ptr().align_offset(ALIGNMENT).min(slack);
-        (into.k, into.gates, into.units, into.group) = (k, gates, units, group);
+        (into.lanes, into.k, into.gates, into.units, into.group) = (T::WIDTH, k, gates, units, group);
         let mut at = into.start;
         for first in (0..units).step_by(group) {
             let count = group.min(units - first);
@@ -248,10 +242,9 @@ impl<R: Arithmetic> Kernel<R> for Multiply<'_, R> {
         if rows == 0 {
             return;
         }
-        assert_eq!(weights.group % T::WIDTH, 0, "weights packed for another instruction set");
+        assert_eq!(weights.lanes, T::WIDTH, "weights packed for another instruction set");
         let columns = gates * weights.units_of(group).len();
         let vectors = columns.div_ceil(T::WIDTH);
-        assert!(vectors <= T::PANEL, "weights packed for another instruction set");
         assert!((rows - 1) * input_stride + k <= input.len(), "input rows outside the slice");
         assert!((rows - 1) * output_stride + columns <= output.len(), "output rows outside the slice");
         let first = start + group * k * gates * weights.group;

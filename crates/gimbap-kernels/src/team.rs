@@ -137,7 +137,8 @@ pub fn run<P: Send, W: Fn(&mut P) + Sync>(parts: &mut [P], work: W) {
         // SAFETY: the caller's promise.
         unsafe { (*work.cast::<W>())(&mut *part.cast::<P>()) }
     }
-    let Ok(team) = TEAM.try_lock() else { return parts.iter_mut().for_each(work) };
+    let guard = TEAM.try_lock();
+    let team = guard.as_ref().map_or(&[][..], |team| &team[..]);
     let Some((first, others)) = parts.split_first_mut() else { return };
     let members = &team[..others.len().min(team.len())];
     let (shared, alone) = others.split_at_mut(members.len());
@@ -154,11 +155,11 @@ pub fn run<P: Send, W: Fn(&mut P) + Sync>(parts: &mut [P], work: W) {
             member.thread.unpark();
         }
     }
-    let mut panic = catch_unwind(AssertUnwindSafe(|| {
-        work(first);
-        alone.iter_mut().for_each(&work);
-    }))
-    .err();
+    let mut panic = None;
+    for part in std::iter::once(first).chain(alone) {
+        let result = catch_unwind(AssertUnwindSafe(|| work(part)));
+        panic = panic.or(result.err());
+    }
     for member in members {
         let seat = &member.seat;
         let number = seat.posted.load(Ordering::Relaxed);
@@ -177,9 +178,10 @@ pub fn run<P: Send, W: Fn(&mut P) + Sync>(parts: &mut [P], work: W) {
             waited += 1;
             if waited.is_multiple_of(4096) { thread::yield_now() } else { spin_loop() }
         }
-        panic = panic.or_else(|| seat.panic.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let theirs = seat.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        panic = panic.or(theirs);
     }
-    drop(team);
+    drop(guard);
     if let Some(panic) = panic {
         resume_unwind(panic);
     }

@@ -35,32 +35,34 @@ fn every_kind_of_left_operand_gives_its_sum_at_any_number_of_threads() {
             let ids: Vec<u32> = (0..rows).map(|i| (i * 5 % (m + 1)) as u32).collect();
             let scale = values(rows, 3);
             let run = |threads: usize| {
-                let mut outputs = [
-                    values(m * columns, 4),
-                    values(columns, 5),
-                    values(m * columns, 6),
-                    values((m + 1) * columns, 7),
-                ];
-                let [a, ones, c, d] = &mut outputs;
-                let (a, ones) = (Output::new(a, columns), Output::new(ones, columns));
-                let (c, d) = (Output::new(c, columns), Output::new(d, columns));
-                let term = |left, output| Term { left, output, column: 0 };
-                let sums = [
-                    Sum {
-                        columns: 0..columns,
-                        terms: vec![term(Left::Matrix(&x), &a), term(Left::One, &ones)],
-                    },
-                    Sum {
-                        columns: columns + 1..2 * columns + 1,
-                        terms: vec![
-                            term(Left::Rows(&some), &c),
-                            term(Left::OneHot { ids: &ids, scale: Some(&scale) }, &d),
-                        ],
-                    },
-                ];
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| add_outer_products((&b, stride), &chunks(rows, CHUNK.min(100)), &sums));
-                outputs
+                pool.install(|| {
+                    let mut outputs = [
+                        values(m * columns, 4),
+                        values(columns, 5),
+                        values(m * columns, 6),
+                        values((m + 1) * columns, 7),
+                    ];
+                    let [a, ones, c, d] = &mut outputs;
+                    let (a, ones) = (Output::new(a, columns), Output::new(ones, columns));
+                    let (c, d) = (Output::new(c, columns), Output::new(d, columns));
+                    let term = |left, output| Term { left, output, column: 0 };
+                    let sums = [
+                        Sum {
+                            columns: 0..columns,
+                            terms: vec![term(Left::Matrix(&x), &a), term(Left::One, &ones)],
+                        },
+                        Sum {
+                            columns: columns + 1..2 * columns + 1,
+                            terms: vec![
+                                term(Left::Rows(&some), &c),
+                                term(Left::OneHot { ids: &ids, scale: Some(&scale) }, &d),
+                            ],
+                        },
+                    ];
+                    add_outer_products((&b, stride), &chunks(rows, CHUNK.min(100)), &sums);
+                    outputs
+                })
             };
             let outputs = run(1);
             let starts = [(m * columns, 4), (columns, 5), (m * columns, 6), ((m + 1) * columns, 7)];

@@ -32,7 +32,7 @@ fn packed_product_is_the_product_and_each_row_keeps_its_bits() {
         assert!(isa.select());
         for (m, k, n) in shapes.into_iter().take(if cfg!(miri) { 3 } else { shapes.len() }) {
             let (a, b, c) = (values(m * k, 1), values(k * n, 2), values(m * n, 3));
-            let mut packed = Packed::new();
+            let mut packed = Packed::default();
             packed.pack(Matrix { values: &b, k, gates: 1, units: n, row_stride: n, column_stride: 1 }, 1);
             let mut transposed = vec![0.0; k * n];
             for i in 0..k {
@@ -40,7 +40,7 @@ fn packed_product_is_the_product_and_each_row_keeps_its_bits() {
                     transposed[j * k + i] = b[i * n + j];
                 }
             }
-            let mut packed_transposed = Packed::new();
+            let mut packed_transposed = Packed::default();
             packed_transposed.pack(
                 Matrix { values: &transposed, k, gates: 1, units: n, row_stride: 1, column_stride: k },
                 1,

@@ -239,8 +239,8 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             cell,
             input,
             hidden,
-            w_x: Packed::new(),
-            w_h: C::PRODUCTS.iter().map(|_| Packed::new()).collect(),
+            w_x: Packed::default(),
+            w_h: C::PRODUCTS.iter().map(|_| Packed::default()).collect(),
             bias: Vec::new(),
             transposed: None,
             spare: None,
@@ -394,7 +394,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         let transposed = self.transposed.get_or_insert_with(|| {
             self.spare.take().unwrap_or_else(|| Transposed {
                 w_x: None,
-                w_h: C::PRODUCTS.iter().map(|_| Packed::new()).collect(),
+                w_h: C::PRODUCTS.iter().map(|_| Packed::default()).collect(),
                 with_input: false,
             })
         });

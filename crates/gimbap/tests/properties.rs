@@ -240,7 +240,7 @@ fn a_ragged_batch_is_its_sequences_one_by_one() {
     check(
         6,
         |_| true,
-        cases(9),
+        cases(40),
         |cell, form, case| {
             let model = model::<f64>(cell, form, case.units, case.seed).reduction(Reduction::SumTime);
             let sequences = case.sequences();
@@ -752,7 +752,7 @@ fn a_reset_mark_splits_a_sequence_in_two() {
         Form::Backwards => false, // its outputs come from the end: other steps stand at their places
         form => form.per_step(),
     };
-    let values = (cases(9), prop::collection::vec(0..=9usize, 6));
+    let values = (cases(40), prop::collection::vec(0..=40usize, 6));
     check(8, about, values, |cell, form, (case, places)| {
         let model = model::<f64>(cell, form, case.units, case.seed).reduction(Reduction::SumTime);
         let sequences = case.sequences();

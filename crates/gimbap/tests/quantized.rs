@@ -56,13 +56,16 @@ fn batches_give_what_streams_give() {
 fn a_model_in_f64_can_be_quantised_too() {
     for precision in PRECISIONS {
         for cell in CELLS {
-            let model = model::<f64>(cell, Form::Steps, 7, 3).quantized(precision).unwrap();
-            let sequence = &Sequence::<f64>::many(&[5], 8)[0];
-            let mut stream = model.stream().unwrap();
-            let y = model.predict(inputs::<f64>(Form::Steps, std::slice::from_ref(sequence))).unwrap();
-            let streamed: Vec<f64> =
-                sequence.x.chunks(FEATURES).flat_map(|x| stream.step(&x.to_vec()).to_vec()).collect();
-            assert!(y.iter().zip(&streamed).all(|(a, b)| (a - b).abs() < 1e-9), "{precision:?} {cell:?}");
+            for units in 1..=9 {
+                let model = model::<f64>(cell, Form::Steps, units, 3).quantized(precision).unwrap();
+                let sequence = &Sequence::<f64>::many(&[5], 8)[0];
+                let mut stream = model.stream().unwrap();
+                let y = model.predict(inputs::<f64>(Form::Steps, std::slice::from_ref(sequence))).unwrap();
+                let streamed: Vec<f64> =
+                    sequence.x.chunks(FEATURES).flat_map(|x| stream.step(&x.to_vec()).to_vec()).collect();
+                let place = format!("{precision:?} {cell:?}, {units} units");
+                assert!(y.iter().zip(&streamed).all(|(a, b)| (a - b).abs() < 1e-9), "{place}");
+            }
         }
     }
 }

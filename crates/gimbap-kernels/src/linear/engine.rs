@@ -42,7 +42,7 @@ impl<K: RowKernel<f32>, T: RowToken<Elem = f32>> pulp::NullaryFnOnce for On<K, T
 /// The processor has these features.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vnni")]
-#[target_feature(enable = "bmi1,bmi2,lzcnt,movbe,popcnt,f16c,fma")]
+#[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt,fma")]
 unsafe fn on_vnni<K: RowKernel<f32>>(kernel: K, token: super::token::Vnni) {
     kernel.call(token);
 }

@@ -35,7 +35,7 @@ pub trait Format: Copy + Send + Sync + std::fmt::Debug + 'static {
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a, R> {
     /// As they are.
-    pub values: &'a [R],
+    pub(super) values: &'a [R],
     /// Of [`Int8`]: as integers, four by four.
     words: &'a [u32],
     scale: R,

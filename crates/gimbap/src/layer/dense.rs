@@ -79,7 +79,7 @@ impl<R: Arithmetic> Transposed<R> {
         if !std::mem::take(&mut self.stale) {
             return;
         }
-        self.parts.resize_with(units.div_ceil(UNITS_AT_ONCE), Packed::new);
+        self.parts.resize_with(units.div_ceil(UNITS_AT_ONCE), Packed::default);
         let pack = |(part, packed): (usize, &mut Packed<R>)| {
             let first = part * UNITS_AT_ONCE;
             let k = UNITS_AT_ONCE.min(units - first);
@@ -120,8 +120,15 @@ pub(super) fn build<R: Arithmetic>(
     let b = builder.add("b", &[units], 0.0, spec.bias_init, (i, units));
     let (activation, parameters) = (spec.activation, w.start..b.end);
     let transposed = Transposed { parts: Vec::new(), stale: true };
-    let layer =
-        DenseLayer { input, units, activation, parameters, packed: Packed::new(), stale: true, transposed };
+    let layer = DenseLayer {
+        input,
+        units,
+        activation,
+        parameters,
+        packed: Packed::default(),
+        stale: true,
+        transposed,
+    };
     Ok((Box::new(layer), if input.has_steps() { Shape::Steps(units) } else { Shape::Flat(units) }))
 }
 

@@ -80,9 +80,12 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     /// `d_x = d_planes W_x^T`, `[N, I]`.
     pub(super) fn input_gradient(&self, w_x: &Packed<R>, planes: &[R], d_x: &mut [R]) {
         let stride = Self::PLANES * self.hidden;
+        if d_x.is_empty() {
+            return;
+        }
         let rows = d_x.len() / self.input;
         let threads = if rows > ROWS { rayon::current_num_threads() } else { 1 };
-        let share = rows.div_ceil(threads * rows.div_ceil(threads * ROWS)).max(1);
+        let share = rows.div_ceil(threads * rows.div_ceil(threads * ROWS));
         let mut tasks: Vec<_> = d_x.chunks_mut(share * self.input).enumerate().collect();
         team::each(threads, &mut tasks, |(index, d_x)| {
             let planes = &planes[*index * share * stride..];

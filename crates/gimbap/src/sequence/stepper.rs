@@ -398,8 +398,11 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Pack<'_, R, C, F> {
             if second {
                 block(weights.w_h, hidden, Facts::<C>::SECOND, &mut part.second);
             }
+            // Every tile but the last is as large as the first.
+            if vector == 0 {
+                part.pace = [part.first.len(), part.second.len()];
+            }
         }
-        part.pace = [part.first.len() / vectors, part.second.len() / vectors];
     }
 }
 
@@ -425,7 +428,7 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut First<'_, '_, R, C
         let h = F::row(token, step.h, h_buffer);
         let vectors = units.len().div_ceil(T::WIDTH);
         for tile in Tiles::new(vectors, const { tile_size::<C, F>() }, *down) {
-            let reader = tape.read(tile.vector * *pace);
+            let reader = tape.read(tile.vector / const { tile_size::<C, F>() } * *pace);
             let place = Place { vector: tile.vector, units: units.clone() };
             macro_rules! run {
                 ($u:literal) => {
@@ -462,7 +465,7 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut Second<'_, '_, R, 
         let q = F::row(token, operand, buffer);
         let vectors = units.len().div_ceil(T::WIDTH);
         for tile in Tiles::new(vectors, const { tile_size::<C, F>() }, *down) {
-            let reader = tape.read(tile.vector * *pace);
+            let reader = tape.read(tile.vector / const { tile_size::<C, F>() } * *pace);
             let place = Place { vector: tile.vector, units: units.clone() };
             macro_rules! run {
                 ($u:literal) => {
