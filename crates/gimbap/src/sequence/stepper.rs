@@ -108,8 +108,8 @@ pub struct Stepper<R, C, F> {
 struct Part<R> {
     units: Range<usize>,
     first: Tape,
-    /// Bytes of a vector of units on either tape.
-    pace: [usize; 2],
+    /// Where the tile of a vector begins on either tape.
+    starts: Vec<[usize; 2]>,
     /// Two-stage cells: the blocks of the second product.
     second: Tape,
     buffers: [RowBuffer; 2],
@@ -246,7 +246,7 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug, F: Format> Step<R> for Stepper<R,
         let part = |index: usize| Part {
             units: cut(index)..cut(index + 1),
             first: Tape::default(),
-            pace: [0; 2],
+            starts: Vec::new(),
             second: Tape::default(),
             buffers: Default::default(),
             planes: Vec::new(),
@@ -357,8 +357,11 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Pack<'_, R, C, F> {
         part.planes.resize(if second { vectors * Facts::<C>::PLANES * T::WIDTH } else { 0 }, R::ZERO);
         part.first.clear();
         part.second.clear();
+        part.starts.clear();
+        part.starts.resize(vectors, [0; 2]);
         let mut values = Vec::new();
         for Tile { vector, count } in Tiles::new(vectors, const { tile_size::<C, F>() }, false) {
+            part.starts[vector] = [part.first.len(), part.second.len()];
             let units = part.units.start + vector * T::WIDTH..;
             let lanes = || units.clone().take(count * T::WIDTH);
             let mut bias = vec![R::ZERO; count * Facts::<C>::PLANES * T::WIDTH];
@@ -398,10 +401,6 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Pack<'_, R, C, F> {
             if second {
                 block(weights.w_h, hidden, Facts::<C>::SECOND, &mut part.second);
             }
-            // Every tile but the last is as large as the first.
-            if vector == 0 {
-                part.pace = [part.first.len(), part.second.len()];
-            }
         }
     }
 }
@@ -420,7 +419,7 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut First<'_, '_, R, C
     #[inline(always)]
     fn call<T: RowToken<Elem = R>>(self, token: T) {
         let First { cell, part, step, operand, down, .. } = self;
-        let Part { units, first: tape, pace: [pace, _], buffers: [x_buffer, h_buffer], planes, .. } = part;
+        let Part { units, first: tape, starts, buffers: [x_buffer, h_buffer], planes, .. } = part;
         let x = match step.x {
             Entry::Dense(x) => Ok(F::row(token, x, x_buffer)),
             Entry::Row(row) => Err(row),
@@ -428,7 +427,7 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut First<'_, '_, R, C
         let h = F::row(token, step.h, h_buffer);
         let vectors = units.len().div_ceil(T::WIDTH);
         for tile in Tiles::new(vectors, const { tile_size::<C, F>() }, *down) {
-            let reader = tape.read(tile.vector / const { tile_size::<C, F>() } * *pace);
+            let reader = tape.read(starts[tile.vector][0]);
             let place = Place { vector: tile.vector, units: units.clone() };
             macro_rules! run {
                 ($u:literal) => {
@@ -461,11 +460,11 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut Second<'_, '_, R, 
     #[inline(always)]
     fn call<T: RowToken<Elem = R>>(self, token: T) {
         let Second { cell, part, operand, step, down, .. } = self;
-        let Part { units, second: tape, pace: [_, pace], buffers: [buffer, _], planes, .. } = part;
+        let Part { units, second: tape, starts, buffers: [buffer, _], planes, .. } = part;
         let q = F::row(token, operand, buffer);
         let vectors = units.len().div_ceil(T::WIDTH);
         for tile in Tiles::new(vectors, const { tile_size::<C, F>() }, *down) {
-            let reader = tape.read(tile.vector / const { tile_size::<C, F>() } * *pace);
+            let reader = tape.read(starts[tile.vector][1]);
             let place = Place { vector: tile.vector, units: units.clone() };
             macro_rules! run {
                 ($u:literal) => {
