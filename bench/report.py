@@ -75,7 +75,7 @@ def of_kind(result: Result, kind: str) -> float | None:
 
 @dataclass(frozen=True)
 class Target:
-    """Something to reach, and what was found; `worst` is where it is least reached."""
+    """Something to reach, and what was found."""
 
     text: str
     found: str

@@ -141,7 +141,7 @@ impl Reader<'_> {
     }
 }
 
-/// A block of weights to be written: entry `(i, j)`, `j < N WIDTH`, is `values[i * columns.len() + j]`.
+/// A block of weights to be written: entry `(i, j)`, `j < N WIDTH`, is `values[i * width + j]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Block<'a, R> {
     /// `[k, N WIDTH]`.

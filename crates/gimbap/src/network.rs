@@ -6,13 +6,11 @@
 use std::ops::Range;
 
 use gimbap_kernels::Arithmetic;
-use rayon::prelude::*;
 
 use crate::data::layout::Layout;
 use crate::layer::{
     self, Activation, Builder, Layer, LayerSpec, Parameter, Pass, Shape, Signal, takes_one_hot,
 };
-use crate::optim::PARALLEL;
 use crate::quantize::Precision;
 use crate::sequence::State;
 use crate::{Error, Result};
@@ -144,11 +142,7 @@ impl<R: Arithmetic> Network<R> {
 
     /// To be called after each change of the parameters, before [`Network::body`].
     pub fn prepare(&mut self, parameters: &[R]) {
-        if parameters.len() > PARALLEL {
-            self.nodes.par_iter_mut().for_each(|node| node.layer.prepare(parameters));
-        } else {
-            self.nodes.iter_mut().for_each(|node| node.layer.prepare(parameters));
-        }
+        self.nodes.iter_mut().for_each(|node| node.layer.prepare(parameters));
     }
 
     /// To be called in place of [`Network::prepare`] before [`Network::step`], and before [`Network::body`] of a

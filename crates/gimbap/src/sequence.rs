@@ -125,19 +125,20 @@ struct Recurrence<R, C> {
     /// `[P H]`, in the order of the groups: plane after plane for the units of a group.
     bias: Vec<R>,
     /// For the backward pass, packed when one comes.
-    transposed: Option<Transposed<R>>,
-    spare: Option<Transposed<R>>,
+    transposed: Transposed<R>,
     planes: Vec<R>,
     c: Vec<R>,
     /// One for each part.
     work: Vec<forward::Work<R>>,
 }
 
+/// The transposed weights, and whether they are those of before the last change.
 #[derive(Debug)]
 struct Transposed<R> {
-    w_x: Option<Packed<R>>,
-    with_input: bool,
+    w_x: Packed<R>,
+    w_x_stale: bool,
     w_h: Vec<Packed<R>>,
+    w_h_stale: bool,
 }
 
 /// Calls below this many multiply-adds stay on the calling thread.
@@ -242,8 +243,12 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             w_x: Packed::default(),
             w_h: C::PRODUCTS.iter().map(|_| Packed::default()).collect(),
             bias: Vec::new(),
-            transposed: None,
-            spare: None,
+            transposed: Transposed {
+                w_x: Packed::default(),
+                w_x_stale: true,
+                w_h: C::PRODUCTS.iter().map(|_| Packed::default()).collect(),
+                w_h_stale: true,
+            },
             planes: Vec::new(),
             c: Vec::new(),
             work: Vec::new(),
@@ -282,9 +287,7 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R
             tasks.push((w_h, matrix(&weights.w_h[product.first_gate * h..], h, product.gates), Self::PLANES));
         }
         pack_all(tasks);
-        if let Some(transposed) = self.transposed.take() {
-            self.spare = Some(transposed);
-        }
+        (self.transposed.w_x_stale, self.transposed.w_h_stale) = (true, true);
 
         let mut planes = vec![R::ZERO; Self::PLANES * h];
         planes[..columns].copy_from_slice(weights.b);
@@ -376,10 +379,9 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R
                 self.backward_part(segment, kept, d_h, rows.clone(), planes, d_state, work);
             });
         }
-        let w_x = self.transposed.as_ref().and_then(|transposed| transposed.w_x.as_ref());
-        if let (Some(d_x), Some(w_x)) = (d_x, w_x) {
+        if let Some(d_x) = d_x {
             d_x.resize(layout.rows() * self.input, R::ZERO);
-            self.input_gradient(w_x, &planes, d_x);
+            self.input_gradient(&planes, d_x);
         }
         self.add_gradients(segment, kept, &planes, gradients);
         (self.planes, self.work) = (planes, work);
@@ -390,27 +392,17 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     /// Packs what the backward pass needs, once after each change of the weights.
     fn transpose(&mut self, weights: &Weights<'_, R>, input: bool) {
         let (h, columns) = (self.hidden, C::GATES * self.hidden);
-        let ready = self.transposed.is_some();
-        let transposed = self.transposed.get_or_insert_with(|| {
-            self.spare.take().unwrap_or_else(|| Transposed {
-                w_x: None,
-                w_h: C::PRODUCTS.iter().map(|_| Packed::default()).collect(),
-                with_input: false,
-            })
-        });
+        let Transposed { w_x, w_x_stale, w_h, w_h_stale } = &mut self.transposed;
         let matrix =
             |values, k, units| Matrix { values, k, gates: 1, units, row_stride: 1, column_stride: columns };
         let mut tasks = Vec::new();
-        if !ready {
-            transposed.with_input = false;
-            for (product, w_h) in C::PRODUCTS.iter().zip(&mut transposed.w_h) {
+        if std::mem::take(w_h_stale) {
+            for (product, w_h) in C::PRODUCTS.iter().zip(w_h) {
                 tasks.push((w_h, matrix(&weights.w_h[product.first_gate * h..], product.gates * h, h), 1));
             }
         }
-        if input && !transposed.with_input {
-            let w_x = transposed.w_x.get_or_insert_default();
+        if input && std::mem::take(w_x_stale) {
             tasks.push((w_x, matrix(weights.w_x, columns, self.input), 1));
-            transposed.with_input = true;
         }
         pack_all(tasks);
     }

@@ -2,10 +2,9 @@
 //! type. Training, inference, streaming and the gradient check all run this one text.
 //!
 //! # The planes of a step
-//! For every row of the batch a step has a few *planes* of `H` values. First they hold pre-activations: the
-//! engine ([`crate::sequence`]) fills them with the bias and adds `W_x x_t` and `W_h h_{t-1}`. Then
-//! [`Cell::forward`] replaces them by what backward needs, and [`Cell::backward`] replaces that by the gradients
-//! of the pre-activations: one buffer serves all three.
+//! For every row of the batch a step has a few *planes* of `H` values. First they are pre-activations: the engine
+//! ([`crate::sequence`]) makes them of the bias, `W_x x_t` and `W_h h_{t-1}`. Then [`Cell::forward`] makes what
+//! backward needs of them, and [`Cell::backward`] replaces that by the gradients of the pre-activations.
 //!
 //! `W_x` is `[I, G H]` and always feeds the planes `0..G`. What `W_h`, `[H, G H]`, feeds, is the cell's
 //! [`Cell::PRODUCTS`]: for a GRU that resets after its product, the candidate's recurrent part has a plane of its

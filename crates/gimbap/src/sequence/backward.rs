@@ -35,7 +35,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         work: &mut Work<R>,
     ) {
         let Segment { layout, h_mask, .. } = *segment;
-        let Some(transposed) = &self.transposed else { return };
+        let transposed = &self.transposed;
         let Kept { initial, h } = kept;
         let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
         let Work { operand: d_operand, before, .. } = work;

@@ -4,7 +4,7 @@
 //! that was run in segments of whole blocks gives the same bits.
 
 use gimbap_kernels::outer::{CHUNK, Left, Output, Sum, Term, add_outer_products};
-use gimbap_kernels::packed::{Onto, Packed, multiply};
+use gimbap_kernels::packed::{Onto, multiply};
 use gimbap_kernels::{Arithmetic, team};
 
 use super::{Gradients, Input, Kept, Recurrence, Segment};
@@ -78,7 +78,8 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     }
 
     /// `d_x = d_planes W_x^T`, `[N, I]`.
-    pub(super) fn input_gradient(&self, w_x: &Packed<R>, planes: &[R], d_x: &mut [R]) {
+    pub(super) fn input_gradient(&self, planes: &[R], d_x: &mut [R]) {
+        let w_x = &self.transposed.w_x;
         let stride = Self::PLANES * self.hidden;
         if d_x.is_empty() {
             return;
