@@ -130,6 +130,9 @@ struct Recurrence<R, C> {
     c: Vec<R>,
     /// One for each part.
     work: Vec<forward::Work<R>>,
+    /// Runs one sequence whose steps are not kept, and whether its weights are those of before the last change.
+    alone: Stepper<R, C, Exact>,
+    alone_stale: bool,
 }
 
 /// The transposed weights, and whether they are those of before the last change.
@@ -233,7 +236,9 @@ pub trait Run<R>: Send + std::fmt::Debug {
 impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     const STATES: usize = <C::State<f64> as Planes<f64>>::COUNT;
     const PLANES: usize = <C::Step<f64> as Planes<f64>>::COUNT;
+}
 
+impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Recurrence<R, C> {
     /// For `input` features and `hidden` units.
     pub fn new(cell: C, input: usize, hidden: usize) -> Self {
         Recurrence {
@@ -252,6 +257,8 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             planes: Vec::new(),
             c: Vec::new(),
             work: Vec::new(),
+            alone: Stepper::new(cell, input, hidden),
+            alone_stale: true,
         }
     }
 }
@@ -288,6 +295,7 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R
         }
         pack_all(tasks);
         (self.transposed.w_x_stale, self.transposed.w_h_stale) = (true, true);
+        self.alone_stale = true;
 
         let mut planes = vec![R::ZERO; Self::PLANES * h];
         planes[..columns].copy_from_slice(weights.b);
@@ -306,6 +314,15 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R
 
     fn forward(&mut self, segment: &Segment<'_, R>, state: &mut State<R>, h: &mut Vec<R>, keep: bool) {
         let layout = segment.layout;
+        let masked = segment.h_mask.is_some() || matches!(segment.x, Input::OneHot { scale: Some(_), .. });
+        if layout.batch() == 1 && !keep && !masked {
+            // The same bits: both make each sum as one chain, the bias first.
+            if std::mem::take(&mut self.alone_stale) {
+                let dense = matches!(segment.x, Input::Dense(_));
+                self.alone.pack(&segment.weights, dense, stepper::SEQUENCE_SHARE);
+            }
+            return self.alone.forward(segment, state, h);
+        }
         let (n, stride) = (layout.rows(), Self::PLANES * self.hidden);
         h.resize(n * self.hidden, R::ZERO);
         if Self::STATES > 1 {

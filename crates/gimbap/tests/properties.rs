@@ -333,6 +333,28 @@ fn steps_of_a_stream_are_the_whole() {
     });
 }
 
+/// A sequence alone goes through code of its own.
+#[test]
+fn a_sequence_alone_has_the_bits_that_it_has_in_a_batch() {
+    check(
+        6,
+        |_| true,
+        cases(40),
+        |cell, form, case| {
+            let model = model::<f32>(cell, form, case.units, case.seed);
+            let sequences = case.sequences();
+            let states = random_states(&model, form, sequences.len(), case.seed);
+            let together = model.run(inputs(form, &sequences), Some(&states)).unwrap();
+            for (b, sequence) in sequences.iter().enumerate() {
+                let state = select_states(&states, &[b]);
+                let alone = model.run(inputs(form, std::slice::from_ref(sequence)), Some(&state)).unwrap();
+                let expected = state_values(&select_states(&together.states, &[b]));
+                assert_same_bits("last states", &state_values(&alone.states), &expected);
+            }
+        },
+    );
+}
+
 /// Batches whose longest sequence has more steps than a block of 64.
 fn long_cases() -> impl Strategy<Value = Case> {
     let longest = prop_oneof![65..=70usize, 120..=135usize, 65..=200usize];

@@ -7,7 +7,7 @@ use gimbap_kernels::Arithmetic;
 use super::{Activation, Builder, Carry, Layer, LayerSpec, Pass, Recurrent, Shape, Signal, take};
 use crate::data::layout::Layout;
 use crate::quantize::Precision;
-use crate::sequence::stepper::{Entry, Moment, Step};
+use crate::sequence::stepper::{Entry, Moment, STREAM_SHARE, Step};
 use crate::sequence::{CellKind, Gradients, Input, Kept, Run, Segment, State, Weights, recurrence};
 use crate::{Error, Result};
 
@@ -167,7 +167,7 @@ impl<R: Arithmetic> Direction<R> {
 
     pub(super) fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
         let mut stepper = self.run.stepper(precision);
-        stepper.pack(&self.weights(parameters), matches!(self.input, Shape::Steps(_)));
+        stepper.pack(&self.weights(parameters), matches!(self.input, Shape::Steps(_)), STREAM_SHARE);
         self.stepper = Some(stepper);
     }
 

@@ -24,8 +24,9 @@ use crate::layer::take;
 
 /// A [`Stepper`] of any cell and format.
 pub trait Step<R>: Send + std::fmt::Debug {
-    /// Takes the weights; once per change of them. Steps have dense input if `dense`, else one-hot.
-    fn pack(&mut self, weights: &Weights<'_, R>, dense: bool);
+    /// Takes the weights; once per change of them. Steps have dense input if `dense`, else one-hot; they are shared out
+    /// to threads that have `share` weights each, or more.
+    fn pack(&mut self, weights: &Weights<'_, R>, dense: bool, share: usize);
 
     /// One step. Allocates nothing after the first.
     fn step(&mut self, step: &mut Moment<'_, R>);
@@ -120,8 +121,12 @@ struct Part<R> {
 /// The most threads that share a step.
 const MOST_PARTS: usize = 4;
 
-/// Fewer weights than this for each thread are read sooner than another thread takes over.
-const WEIGHTS_PER_PART: usize = 1 << 17;
+/// A thread's share of the weights in a stream, whose threads may sleep between two steps: fewer are read sooner than
+/// another thread wakes up.
+pub const STREAM_SHARE: usize = 1 << 17;
+
+/// A thread's share of the weights in a sequence, whose threads stay awake.
+pub const SEQUENCE_SHARE: usize = 1 << 15;
 
 /// Units come in whole vectors of any instruction set.
 const VECTOR: usize = 16;
@@ -235,13 +240,13 @@ impl<R: Arithmetic, C: Cell, F: Format> Stepper<R, C, F> {
 }
 
 impl<R: Arithmetic, C: Cell + std::fmt::Debug, F: Format> Step<R> for Stepper<R, C, F> {
-    fn pack(&mut self, weights: &Weights<'_, R>, dense: bool) {
+    fn pack(&mut self, weights: &Weights<'_, R>, dense: bool, share: usize) {
         let (hidden, input) = (self.hidden, if dense { self.input } else { 0 });
         self.engine = Engine::active(hidden);
         let weighs = (input + hidden) * C::GATES * hidden;
         let vectors = hidden.div_ceil(VECTOR);
         let most = rayon::current_num_threads().min(MOST_PARTS).min(vectors);
-        let parts = (weighs / WEIGHTS_PER_PART).clamp(1, most);
+        let parts = (weighs / share).clamp(1, most);
         let cut = |part: usize| (part * vectors / parts * VECTOR).min(hidden);
         let part = |index: usize| Part {
             units: cut(index)..cut(index + 1),
