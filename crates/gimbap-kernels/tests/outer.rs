@@ -113,5 +113,5 @@ fn two_terms_for_one_place_are_refused() {
         columns,
         terms: vec![Term { left: Left::Matrix(&x[..1]), output: &output, column }],
     };
-    add_outer_products((&b, 4), &[0..1], &[sum(0..2, 0), sum(2..4, 1)]);
+    add_outer_products((&b, 4), &chunks(1, 1), &[sum(0..2, 0), sum(2..4, 1)]);
 }

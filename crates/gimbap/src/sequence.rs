@@ -24,10 +24,12 @@ pub mod stepper;
 mod units;
 
 use std::any::{Any, TypeId};
+use std::ops::Range;
 
 use gimbap_kernels::linear::{Bf16, Exact, Int8};
 use gimbap_kernels::packed::{Matrix, Packed};
-use gimbap_kernels::{Arithmetic, slabs, team};
+use gimbap_kernels::slabs::{self, Part};
+use gimbap_kernels::{Arithmetic, team};
 
 use crate::cell::{self, Cell, MAX_STATES, Planes};
 use crate::data::layout::Layout;
@@ -345,11 +347,14 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R
                 .zip(h_parts.into_iter().zip(c_parts))
                 .zip(cuts.windows(2))
                 .zip(&mut work)
-                .map(|(((planes, (h, c)), cut), work)| (cut[0]..cut[1], planes, [h, c], work))
+                .map(|(((planes, (h, c)), cut), work)| Share {
+                    rows: cut[0]..cut[1],
+                    planes,
+                    states: [h, c],
+                    work,
+                })
                 .collect();
-            team::run(&mut parts, |(rows, planes, states, work)| {
-                self.forward_part(segment, initial, rows.clone(), planes, states, keep, work);
-            });
+            team::run(&mut parts, |share| self.forward_part(segment, initial, keep, share));
         }
         for (plane, values) in [&*h, &c].into_iter().enumerate().take(Self::STATES) {
             copy_last(layout, values, self.hidden, &mut state.0[plane]);
@@ -390,11 +395,14 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R
                 .zip(slabs::split(d_c_state, widths[1], &batch, &cuts))
                 .zip(cuts.windows(2))
                 .zip(&mut work)
-                .map(|((((planes, d_h), d_c), cut), work)| (cut[0]..cut[1], planes, [d_h, d_c], work))
+                .map(|((((planes, d_h), d_c), cut), work)| Share {
+                    rows: cut[0]..cut[1],
+                    planes,
+                    states: [d_h, d_c],
+                    work,
+                })
                 .collect();
-            team::run(&mut parts, |(rows, planes, d_state, work)| {
-                self.backward_part(segment, kept, d_h, rows.clone(), planes, d_state, work);
-            });
+            team::run(&mut parts, |share| self.backward_part(segment, kept, d_h, share));
         }
         if let Some(d_x) = d_x {
             d_x.resize(layout.rows() * self.input, R::ZERO);
@@ -434,6 +442,15 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     fn threads(&self, layout: &Layout) -> usize {
         threads(layout, C::GATES * self.hidden, self.input + self.hidden)
     }
+}
+
+/// A thread's rows of a batch, and its part of the buffers.
+struct Share<'a, R> {
+    rows: Range<usize>,
+    planes: Part<'a, R>,
+    /// The states of every step; backward, the gradients of the last ones, `[rows, H]` each.
+    states: [Part<'a, R>; MAX_STATES],
+    work: &'a mut forward::Work<R>,
 }
 
 /// Packs matrices into their places for cells of so many planes, on threads if they are large.

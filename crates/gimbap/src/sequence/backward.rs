@@ -4,11 +4,10 @@ use std::ops::Range;
 
 use gimbap_kernels::Arithmetic;
 use gimbap_kernels::packed::{Onto, Packed, multiply_group};
-use gimbap_kernels::slabs::Part;
 
 use super::forward::Work;
 use super::units::{Backward, OperandBackward};
-use super::{Kept, Recurrence, Segment};
+use super::{Kept, Recurrence, Segment, Share};
 use crate::cell::{Cell, MAX_STATES, Stage};
 
 /// How the gradient of a step's states comes from the step after it.
@@ -29,16 +28,14 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         segment: &Segment<'_, R>,
         kept: Kept<'_, R>,
         d_h: Option<&[R]>,
-        rows: Range<usize>,
-        planes: &mut Part<'_, R>,
-        d_state: &mut [Part<'_, R>; MAX_STATES],
-        work: &mut Work<R>,
+        share: &mut Share<'_, R>,
     ) {
+        let Share { rows, planes, states: d_state, work } = share;
         let Segment { layout, h_mask, .. } = *segment;
         let transposed = &self.transposed;
         let Kept { initial, h } = kept;
         let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
-        let Work { operand: d_operand, before, .. } = work;
+        let Work { operand: d_operand, before, .. } = &mut **work;
         d_operand.resize(rows.len() * hidden, R::ZERO);
         let [d_h_state, d_c_state] = d_state;
         let mut d_state = [d_h_state.slab_mut(0), d_c_state.slab_mut(0)];

@@ -4,10 +4,9 @@ use std::ops::Range;
 
 use gimbap_kernels::Arithmetic;
 use gimbap_kernels::packed::{Onto, multiply_group};
-use gimbap_kernels::slabs::Part;
 
 use super::units::{Forward, Operand};
-use super::{Before, Input, Recurrence, Segment, State, apply_mask};
+use super::{Before, Input, Recurrence, Segment, Share, State, apply_mask};
 use crate::cell::{Cell, MAX_STATES, Stage};
 
 /// With fewer rows a step than this, `W_x x` is made for several steps at once, or its weights would be read for too
@@ -32,6 +31,9 @@ impl<R> Default for Work<R> {
     }
 }
 
+/// `W_x` and what it multiplies.
+type Source<'a, R> = (&'a [R], Input<'a, R>);
+
 /// One step of some rows.
 struct Step<'a, R> {
     rows: usize,
@@ -48,18 +50,16 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         &self,
         segment: &Segment<'_, R>,
         initial: &State<R>,
-        rows: Range<usize>,
-        planes: &mut Part<'_, R>,
-        states: &mut [Part<'_, R>; MAX_STATES],
         keep: bool,
-        work: &mut Work<R>,
+        share: &mut Share<'_, R>,
     ) {
+        let Share { rows, planes, states, work } = share;
         let Segment { weights, layout, x, h_mask } = *segment;
         let input = (weights.w_x, x);
         let hidden = self.hidden;
         let whole = rows.len() == layout.batch();
         let ahead = if whole { (ROWS_AHEAD / rows.len().max(1)).max(1) } else { 1 };
-        let Work { tile, operand, planes: transient, before } = work;
+        let Work { tile, operand, planes: transient, before } = &mut **work;
         let mut made = 0..0;
         for t in 0..layout.steps() {
             let count = layout.active(t).clamp(rows.start, rows.end) - rows.start;
@@ -114,7 +114,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         step: Step<'_, R>,
         tile: &mut [R],
         (row, total): (usize, usize),
-        input: Option<((&[R], Input<'_, R>), usize)>,
+        input: Option<(Source<'_, R>, usize)>,
         operand: &mut Vec<R>,
         transient: &mut Vec<R>,
     ) {
@@ -194,7 +194,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
 
     /// Fills the planes that the input feeds with the bias and `W_x x`, for the layout's rows `rows` and the units of
     /// one group: `tile` is `[rows, P units]`.
-    fn add_input(&self, (w_x, x): (&[R], Input<'_, R>), group: usize, rows: Range<usize>, tile: &mut [R]) {
+    fn add_input(&self, (w_x, x): Source<'_, R>, group: usize, rows: Range<usize>, tile: &mut [R]) {
         let units = self.w_x.units_of(group);
         let stride = Self::PLANES * units.len();
         let bias = self.bias_of(&units, 0);
