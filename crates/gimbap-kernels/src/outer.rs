@@ -3,8 +3,8 @@
 //! The right operand `b` is the same for all of a layer's gradients, the left ones are its inputs, its states, and one
 //! for the bias. Rows are taken in *chunks*: a chunk's columns of `b` are copied into panels, its left operands side by
 //! side into rows, both small enough for the cache near the core. A chunk's sum is one chain of multiply-adds in the
-//! order of its rows, from zero, and is then added to what is there (a one-hot row is added at once): the bits depend on the chunks alone, not on how
-//! columns and rows of the outputs are shared out to threads.
+//! order of its rows, from zero, and is then added to what is there (a one-hot row is added at once): the bits depend on
+//! the chunks alone, not on how columns and rows of the outputs are shared out to threads.
 
 use std::marker::PhantomData;
 use std::ops::Range;

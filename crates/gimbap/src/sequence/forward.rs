@@ -139,7 +139,11 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                 if product.stage == Stage::Hidden {
                     let at = product.plane * units.len();
                     // A plane that the input does not feed begins with its bias.
-                    let onto = if product.plane < C::GATES { Onto::Output } else { self.bias_of(&units, at) };
+                    let onto = if product.plane < C::GATES {
+                        Onto::Output
+                    } else {
+                        Onto::Row(&self.bias_of(&units)[at..])
+                    };
                     multiply_group(w, group, rows, (masked, hidden), (&mut tile[at..], stride), onto);
                 }
             }
@@ -197,14 +201,20 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     fn add_input(&self, (w_x, x): Source<'_, R>, group: usize, rows: Range<usize>, tile: &mut [R]) {
         let units = self.w_x.units_of(group);
         let stride = Self::PLANES * units.len();
-        let bias = self.bias_of(&units, 0);
+        let bias = self.bias_of(&units);
         match x {
             Input::Dense(x) => {
                 let x = &x[rows.start * self.input..rows.end * self.input];
-                multiply_group(&self.w_x, group, rows.len(), (x, self.input), (tile, stride), bias);
+                multiply_group(
+                    &self.w_x,
+                    group,
+                    rows.len(),
+                    (x, self.input),
+                    (tile, stride),
+                    Onto::Row(bias),
+                );
             }
             Input::OneHot { ids, scale } => {
-                let Onto::Row(bias) = bias else { return };
                 let columns = C::GATES * self.hidden;
                 for (row, tile) in rows.zip(tile.chunks_exact_mut(stride)) {
                     let w = &w_x[ids[row] as usize * columns..][..columns];
@@ -220,9 +230,8 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         }
     }
 
-    /// The bias of some units' planes, from the place `at` of the tile's rows on.
-    fn bias_of(&self, units: &Range<usize>, at: usize) -> Onto<'_, R> {
-        let first = Self::PLANES * units.start;
-        Onto::Row(&self.bias[first + at..first + Self::PLANES * units.len()])
+    /// The bias of some units, plane after plane, as in a row of their tile.
+    fn bias_of(&self, units: &Range<usize>) -> &[R] {
+        &self.bias[Self::PLANES * units.start..Self::PLANES * units.end]
     }
 }
