@@ -4,7 +4,7 @@
     .ci/instructions.py             # 1 if a count is above its bound
     .ci/instructions.py --record    # the counts of now become the recorded ones
 
-Callgrind counts on a processor of its own, which has AVX2 and no AVX-512 (gemm finds that out by itself), on one
+Callgrind counts on a processor of its own, which has AVX2 and no AVX-512, on one
 thread: other load on the machine changes nothing. Needs valgrind.
 """
 
@@ -20,7 +20,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RECORD = ROOT / ".ci" / "instructions.json"
 KERNELS = ["lstm-forward", "lstm-backward", "gru-forward", "weight-gradient", "lstm-stream", "softmax-crossentropy"]
-# Runs of one build give the same counts; other cache sizes, which `gemm` looks at, move them by up to 0.6 %.
+# Runs of one build give the same counts.
 TOLERANCE = 0.02
 
 

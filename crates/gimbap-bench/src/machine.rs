@@ -3,7 +3,8 @@
 use std::fs;
 
 use gimbap_kernels::packed::{Matrix, Onto, Packed, multiply};
-use gimbap_kernels::{Arithmetic, Kernel, Token, View, product};
+use gimbap_kernels::peer::square_product;
+use gimbap_kernels::{Arithmetic, Kernel, Token};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -43,7 +44,7 @@ fn gemm(budget: Budget) -> f64 {
     const N: usize = 2048;
     let (a, b) = (values(N * N), values(N * N));
     let mut c = vec![0.0f32; N * N];
-    let mut work = || product((&mut c, N), false, View::new(&a, N, N, N), View::new(&b, N, N, N));
+    let mut work = || square_product(N, &a, &b, &mut c);
     work();
     2.0 * (N * N * N) as f64 / median(&repeat(budget, work)) / 1e9
 }

@@ -1,8 +1,8 @@
 //! The instruction sets, found at run time.
 //!
 //! The best one is used unless the environment variable `GIMBAP_ISA` (`scalar`, `avx2`, `avx512`, `neon`) or
-//! [`Isa::select`] names another. It governs our kernels; the `gemm` crate keeps a choice of its own. A value of
-//! `GIMBAP_ISA` that cannot be followed is as if it were not there: who wants it refused asks [`Isa::requested`].
+//! [`Isa::select`] names another. A value of `GIMBAP_ISA` that cannot be followed is as if it were not there: who
+//! wants it refused asks [`Isa::requested`].
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};

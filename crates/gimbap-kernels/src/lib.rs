@@ -6,7 +6,6 @@
 //! - [`packed`]: the small product that a recurrence repeats at every step.
 //! - [`linear`]: one row times packed weights, `f32`, bf16 or int8: the steps of a stream.
 //! - [`outer`]: weight gradients, sums of outer products over all rows.
-//! - [`product`](product()): large products, by the `gemm` crate.
 //! - [`rows`]: softmax and the like over rows.
 //! - [`slabs`]: a buffer shared out to threads by rows; [`team`]: threads that take over within a step.
 
@@ -15,7 +14,8 @@ mod lanes;
 pub mod linear;
 pub mod outer;
 pub mod packed;
-mod product;
+#[cfg(feature = "peer")]
+pub mod peer;
 mod real;
 pub mod rows;
 pub mod slabs;
@@ -23,7 +23,6 @@ pub mod team;
 
 pub use isa::{Isa, Kernel};
 pub use lanes::{F32s, Lanes, ScalarF64, Token, VectorF32};
-pub use product::{View, product};
 pub use real::Real;
 
 /// A number type that kernels run on. The kernels themselves are methods, so that they are compiled once, here.

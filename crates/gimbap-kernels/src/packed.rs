@@ -9,6 +9,7 @@
 //! of multiply-adds in the order of `k`, so its bits depend neither on how many rows share the tile nor on how rows
 //! are shared out to threads.
 
+use std::array;
 use std::ops::Range;
 
 use crate::isa::Kernel;
@@ -151,15 +152,22 @@ fn transpose<R: Real>(
         let wide = SQUARE.min(count - first);
         for start in (0..k).step_by(SQUARE) {
             let high = SQUARE.min(k - start);
-            let mut square = [[R::ZERO; SQUARE]; SQUARE];
-            for j in 0..wide {
-                let column = &columns[(first + j) * column_stride + start..][..high];
-                for (row, &value) in square.iter_mut().zip(column) {
-                    row[j] = value;
+            let column = |j: usize| &columns[(first + j) * column_stride + start..][..high];
+            let target = (start * width + at + first, width);
+            if wide == SQUARE && high == SQUARE {
+                // Copies: where columns are 4096 bytes apart, few of their lines fit the first cache together.
+                let whole: [[R; SQUARE]; SQUARE] =
+                    array::from_fn(|j| column(j).try_into().expect("a square"));
+                for i in 0..SQUARE {
+                    let row: [R; SQUARE] = array::from_fn(|j| whole[j][i]);
+                    rows[(start + i) * width + at + first..][..SQUARE].copy_from_slice(&row);
                 }
+                continue;
             }
-            for (i, row) in square[..high].iter().enumerate() {
-                rows[(start + i) * width + at + first..][..wide].copy_from_slice(&row[..wide]);
+            for j in 0..wide {
+                for (i, &value) in column(j).iter().enumerate() {
+                    rows[target.0 + i * target.1 + j] = value;
+                }
             }
         }
     }

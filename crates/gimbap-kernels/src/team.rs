@@ -187,14 +187,18 @@ pub fn run<P: Send, W: Fn(&mut P) + Sync>(parts: &mut [P], work: W) {
     }
 }
 
-/// Does `work` for every task, on so many threads: each takes the next that nobody has taken.
-pub fn each<P: Send>(threads: usize, tasks: &mut [P], work: impl Fn(&mut P) + Sync) {
+/// Does `work` for every task, on so many threads: each takes the next that nobody has taken. Allocates nothing.
+pub fn each<I>(threads: usize, tasks: I, work: impl Fn(I::Item) + Sync)
+where
+    I: IntoIterator<IntoIter: ExactSizeIterator + Send>,
+{
+    let tasks = tasks.into_iter();
     let threads = threads.min(tasks.len());
     if threads <= 1 {
-        return tasks.iter_mut().for_each(work);
+        return tasks.for_each(work);
     }
     prepare(threads);
-    let queue = Mutex::new(tasks.iter_mut());
+    let queue = Mutex::new(tasks);
     let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     run(&mut vec![(); threads], |()| {
         while let Some(task) = take() {

@@ -1,7 +1,7 @@
-//! The packed product and the large product against a loop, on every instruction set of this machine.
+//! The packed product against a loop, on every instruction set of this machine.
 
 use gimbap_kernels::packed::{Matrix, Onto, Packed, multiply};
-use gimbap_kernels::{Isa, View, product, slabs};
+use gimbap_kernels::{Isa, slabs};
 
 fn values(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
@@ -63,29 +63,6 @@ fn packed_product_is_the_product_and_each_row_keeps_its_bits() {
                 assert!((f64::from(*y) - exact).abs() < 1e-5 * (k as f64), "{isa} {m}x{k}x{n} from zero");
             }
         }
-    }
-}
-
-#[test]
-fn large_product_takes_views_and_adds() {
-    let (m, k, n) = (9, 14, 11);
-    let (a, b, c) = (values(m * k, 4), values(k * n, 5), values(m * n, 6));
-    let exact = by_loop(m, k, n, &a, &b, &c);
-    let mut out = c.clone();
-    product((&mut out, n), true, View::new(&a, m, k, k), View::new(&b, k, n, n));
-    for (y, exact) in out.iter().zip(&exact) {
-        assert!((f64::from(*y) - exact).abs() < 1e-5);
-    }
-    let mut a_transposed = vec![0.0; m * k];
-    for i in 0..m {
-        for j in 0..k {
-            a_transposed[j * m + i] = a[i * k + j];
-        }
-    }
-    let mut out = c;
-    product((&mut out, n), true, View::new(&a_transposed, k, m, m).transposed(), View::new(&b, k, n, n));
-    for (y, exact) in out.iter().zip(&exact) {
-        assert!((f64::from(*y) - exact).abs() < 1e-5);
     }
 }
 

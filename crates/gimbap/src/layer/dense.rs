@@ -5,8 +5,7 @@ use std::ops::Range;
 use gimbap_kernels::outer::{CHUNK, Left, Output, Sum, Term, add_outer_products};
 use gimbap_kernels::packed::{Matrix, Onto, Packed, multiply};
 use gimbap_kernels::rows::{self, Function};
-use gimbap_kernels::{Arithmetic, View, product};
-use rayon::prelude::*;
+use gimbap_kernels::{Arithmetic, team};
 
 use super::{Activation, Builder, Dense, Layer, Pass, Shape, Signal, blocks, take};
 use crate::{Error, Result};
@@ -43,17 +42,11 @@ impl Activation {
     }
 }
 
-/// Blocks of up to this many rows use the packed product forward, others the large one.
-const FEW_ROWS: usize = 8;
-/// Blocks of at least this many rows use the packed product for `d_input`, others the large one: over thousands of
-/// units the packed one is faster, once the work of packing is spread over this many rows.
-const MANY_ROWS: usize = 32;
-/// Units in a part of the packed transpose: it stays in the cache while all rows go by.
+/// Units in a part of a packed matrix: parts are packed by several threads, and each stays in the cache while all rows
+/// go by.
 const UNITS_AT_ONCE: usize = 1024;
-/// Passes over more values than this are shared out to threads...
+/// Work on more values than this is shared out to threads.
 const PARALLEL_FROM: usize = 1 << 16;
-/// ... in chunks of about as many values.
-const VALUES_AT_ONCE: usize = 1 << 14;
 
 #[derive(Debug)]
 struct DenseLayer<R> {
@@ -61,51 +54,72 @@ struct DenseLayer<R> {
     units: usize,
     activation: Activation,
     parameters: Range<usize>,
-    packed: Packed<R>,
-    stale: bool,
-    transposed: Transposed<R>,
+    forward: Parts<R>,
+    backward: Parts<R>,
 }
 
-/// `W^T` `[units, I]`, packed in parts of [`UNITS_AT_ONCE`] rows. A product with it goes part by part, and is the same
-/// chain of multiply-adds in the order of the units as with one whole.
+/// `W` `[I, units]`, or its transpose, packed in parts of [`UNITS_AT_ONCE`] units once after each change.
 #[derive(Debug)]
-struct Transposed<R> {
+struct Parts<R> {
     parts: Vec<Packed<R>>,
     stale: bool,
 }
 
-impl<R: Arithmetic> Transposed<R> {
-    fn pack(&mut self, w: &[R], i: usize, units: usize) {
+impl<R: Arithmetic> Parts<R> {
+    fn new() -> Self {
+        Parts { parts: Vec::new(), stale: true }
+    }
+
+    /// Packs the matrix that `part` makes of some units, unless nothing has changed.
+    fn pack<'a>(&mut self, units: usize, part: impl Fn(Range<usize>) -> Matrix<'a, R> + Sync) {
         if !std::mem::take(&mut self.stale) {
             return;
         }
         self.parts.resize_with(units.div_ceil(UNITS_AT_ONCE), Packed::default);
-        let pack = |(part, packed): (usize, &mut Packed<R>)| {
-            let first = part * UNITS_AT_ONCE;
-            let k = UNITS_AT_ONCE.min(units - first);
-            let values = &w[first..];
-            packed.pack(Matrix { values, k, gates: 1, units: i, row_stride: 1, column_stride: units }, 1);
-        };
-        if w.len() > PARALLEL_FROM {
-            self.parts.par_iter_mut().enumerate().for_each(pack);
-        } else {
-            self.parts.iter_mut().enumerate().for_each(pack);
-        }
+        let starts = (0..units).step_by(UNITS_AT_ONCE);
+        let matrices = starts.map(|first| part(first..(first + UNITS_AT_ONCE).min(units)));
+        let tasks = self.parts.iter_mut().zip(matrices);
+        team::each(rayon::current_num_threads(), tasks, |(packed, matrix)| packed.pack(matrix, 1));
     }
 
-    /// `d_x = d W^T`, the rows shared out to threads.
-    fn multiply(&self, d: &[R], units: usize, d_x: &mut [R], i: usize) {
-        let rows = d_x.len() / i;
-        let threads = if rows * units * i > PARALLEL_FROM { rayon::current_num_threads() } else { 1 };
-        let at_once = rows.div_ceil(threads).max(1);
-        d_x.par_chunks_mut(at_once * i).zip(d.par_chunks(at_once * units)).for_each(|(d_x, d)| {
-            for (part, packed) in self.parts.iter().enumerate() {
-                let onto = if part == 0 { Onto::Zero } else { Onto::Output };
-                let d = &d[part * UNITS_AT_ONCE..];
-                multiply(packed, d_x.len() / i, (d, units), (&mut *d_x, i), onto);
+    /// `y = x W + b`: every output is one chain of multiply-adds in the order of the inputs.
+    fn forward(&self, x: &[R], i: usize, b: &[R], y: &mut [R]) {
+        let units = b.len();
+        let threads = threads(y.len() * i);
+        if y.len() == units {
+            // One row: its units are shared out.
+            let tasks = self.parts.iter().zip(b.chunks(UNITS_AT_ONCE)).zip(y.chunks_mut(UNITS_AT_ONCE));
+            return team::each(threads, tasks, |((packed, b), y)| {
+                multiply(packed, 1, (x, i), (y, b.len()), Onto::Row(b));
+            });
+        }
+        let at_once = (y.len() / units).div_ceil(threads).max(1);
+        let tasks = y.chunks_mut(at_once * units).zip(x.chunks(at_once * i));
+        team::each(threads, tasks, |(y, x)| {
+            for (part, (packed, b)) in self.parts.iter().zip(b.chunks(UNITS_AT_ONCE)).enumerate() {
+                let y = &mut y[part * UNITS_AT_ONCE..];
+                multiply(packed, x.len() / i, (x, i), (y, units), Onto::Row(b));
             }
         });
     }
+
+    /// `d_x = d W^T`, part by part: every output is one chain of multiply-adds in the order of the units.
+    fn backward(&self, d: &[R], units: usize, d_x: &mut [R], i: usize) {
+        let threads = threads(d.len() * i);
+        let at_once = (d_x.len() / i).div_ceil(threads).max(1);
+        let tasks = d_x.chunks_mut(at_once * i).zip(d.chunks(at_once * units));
+        team::each(threads, tasks, |(d_x, d)| {
+            for (part, packed) in self.parts.iter().enumerate() {
+                let onto = if part == 0 { Onto::Zero } else { Onto::Output };
+                multiply(packed, d_x.len() / i, (&d[part * UNITS_AT_ONCE..], units), (&mut *d_x, i), onto);
+            }
+        });
+    }
+}
+
+/// Threads for so many multiply-adds.
+fn threads(work: usize) -> usize {
+    if work > PARALLEL_FROM { rayon::current_num_threads() } else { 1 }
 }
 
 pub(super) fn build<R: Arithmetic>(
@@ -119,23 +133,15 @@ pub(super) fn build<R: Arithmetic>(
     let w = builder.add_kernel("w", (input, units), spec.l2, spec.kernel_init, (i, units));
     let b = builder.add("b", &[units], 0.0, spec.bias_init, (i, units));
     let (activation, parameters) = (spec.activation, w.start..b.end);
-    let transposed = Transposed { parts: Vec::new(), stale: true };
-    let layer = DenseLayer {
-        input,
-        units,
-        activation,
-        parameters,
-        packed: Packed::default(),
-        stale: true,
-        transposed,
-    };
+    let layer =
+        DenseLayer { input, units, activation, parameters, forward: Parts::new(), backward: Parts::new() };
     Ok((Box::new(layer), if input.has_steps() { Shape::Steps(units) } else { Shape::Flat(units) }))
 }
 
 impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
     fn prepare(&mut self, _parameters: &[R]) {
-        self.stale = true;
-        self.transposed.stale = true;
+        self.forward.stale = true;
+        self.backward.stale = true;
     }
 
     fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
@@ -152,28 +158,15 @@ impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
             }
             Signal::Values(x) => {
                 output.resize(x.len() / i * units, R::ZERO);
-                fill_rows(output, b);
-                for rows in blocks(pass.layout, self.input.has_steps()) {
-                    let n = rows.len();
-                    let (x, output) =
-                        (&x[rows.start * i..rows.end * i], &mut output[rows.start * units..rows.end * units]);
-                    if n <= FEW_ROWS {
-                        if std::mem::take(&mut self.stale) {
-                            let matrix = Matrix {
-                                values: w,
-                                k: i,
-                                gates: 1,
-                                units,
-                                row_stride: units,
-                                column_stride: 1,
-                            };
-                            self.packed.pack(matrix, 1);
-                        }
-                        multiply(&self.packed, n, (x, i), (output, units), Onto::Output);
-                    } else {
-                        product((output, units), true, View::new(x, n, i, i), View::new(w, i, units, units));
-                    }
-                }
+                self.forward.pack(units, |part| Matrix {
+                    values: &w[part.start..],
+                    k: i,
+                    gates: 1,
+                    units: part.len(),
+                    row_stride: units,
+                    column_stride: 1,
+                });
+                self.forward.forward(x, i, b, output);
             }
         }
         self.activation.apply(output, units);
@@ -208,29 +201,16 @@ impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
         if let Some(d_input) = d_input {
             d_input.resize(d_output.len() / units * i, R::ZERO);
             let w = &pass.parameters[self.parameters.start..][..i * units];
-            for rows in blocks(pass.layout, self.input.has_steps()) {
-                let n = rows.len();
-                let d = &d_output[rows.start * units..rows.end * units];
-                let d_x = &mut d_input[rows.start * i..rows.end * i];
-                if n < MANY_ROWS {
-                    let w = View::new(w, i, units, units).transposed();
-                    product((d_x, i), false, View::new(d, n, units, units), w);
-                } else {
-                    self.transposed.pack(w, i, units);
-                    self.transposed.multiply(d, units, d_x, i);
-                }
-            }
+            self.backward.pack(units, |part| Matrix {
+                values: &w[part.start..],
+                k: part.len(),
+                gates: 1,
+                units: i,
+                row_stride: 1,
+                column_stride: units,
+            });
+            self.backward.backward(d_output, units, d_input, i);
         }
-    }
-}
-
-/// Every row of `output` becomes `b`.
-fn fill_rows<R: Arithmetic>(output: &mut [R], b: &[R]) {
-    let fill = |rows: &mut [R]| rows.chunks_exact_mut(b.len()).for_each(|row| row.copy_from_slice(b));
-    if output.len() > PARALLEL_FROM {
-        output.par_chunks_mut((VALUES_AT_ONCE / b.len()).max(1) * b.len()).for_each(fill);
-    } else {
-        fill(output);
     }
 }
 
@@ -283,10 +263,10 @@ mod tests {
     use crate::network::Network;
     use crate::rng::keyed;
 
-    /// As many rows and units as take every path: the packed transpose in several parts, passes on all threads.
+    /// As many rows and units as take every path: several parts, rows on all threads.
     #[test]
     fn a_wide_layer_over_many_rows_is_two_plain_products() {
-        let (n, i, units) = (MANY_ROWS + 7, 5, 2 * UNITS_AT_ONCE + 100);
+        let (n, i, units) = (39, 5, 2 * UNITS_AT_ONCE + 100);
         assert!(n * units > PARALLEL_FROM);
         let mut rng = keyed(1, 2, 3, 4);
         let mut draw = |n: usize| (0..n).map(|_| rng.normal() as f32).collect::<Vec<f32>>();

@@ -87,9 +87,8 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         let rows = d_x.len() / self.input;
         let threads = if rows > ROWS { rayon::current_num_threads() } else { 1 };
         let share = rows.div_ceil(threads * rows.div_ceil(threads * ROWS));
-        let mut tasks: Vec<_> = d_x.chunks_mut(share * self.input).enumerate().collect();
-        team::each(threads, &mut tasks, |(index, d_x)| {
-            let planes = &planes[*index * share * stride..];
+        team::each(threads, d_x.chunks_mut(share * self.input).enumerate(), |(index, d_x)| {
+            let planes = &planes[index * share * stride..];
             multiply(w_x, d_x.len() / self.input, (planes, stride), (d_x, self.input), Onto::Zero);
         });
     }
