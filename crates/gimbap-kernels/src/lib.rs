@@ -36,7 +36,7 @@ pub trait Arithmetic: Real {
     #[doc(hidden)]
     fn multiply(multiply: packed::Multiply<'_, Self>);
     #[doc(hidden)]
-    fn outer(task: &outer::Task<'_, Self>);
+    fn outer(work: outer::Outer<'_, Self>);
     /// The columns of a panel on the active instruction set.
     #[doc(hidden)]
     fn panel() -> usize;
@@ -63,8 +63,8 @@ macro_rules! arithmetic {
             fn multiply(multiply: packed::Multiply<'_, $type>) {
                 $run(multiply)
             }
-            fn outer(task: &outer::Task<'_, $type>) {
-                $run(task)
+            fn outer(work: outer::Outer<'_, $type>) {
+                $run(work)
             }
             fn panel() -> usize {
                 $run(isa::Panel)

@@ -95,10 +95,12 @@ pub struct Sum<'a, R> {
 }
 
 /// Adds every sum to its outputs, over the rows of `right` (rows begin `right_stride` apart) in the order of `chunks`.
+/// `buffers` are for the threads; whoever keeps them saves making them again.
 ///
 /// # Panics
 /// If a chunk has more than [`CHUNK`] rows, two terms share columns of an output, or anything lies outside its slice.
 pub fn add_outer_products<R: Arithmetic>(
+    buffers: &mut Buffers<R>,
     (right, right_stride): (&[R], usize),
     chunks: &[Range<usize>],
     sums: &[Sum<'_, R>],
@@ -132,7 +134,9 @@ pub fn add_outer_products<R: Arithmetic>(
             }
         }
     }
-    team::each(threads, &mut tasks, |task| R::outer(task));
+    let buffers = &mut buffers.0;
+    buffers.resize_with(threads.max(buffers.len()), Buffer::default);
+    team::each_with(&mut buffers[..threads], tasks, |buffer, task| R::outer(Outer { task: &task, buffer }));
 }
 
 impl<R: Real> Sum<'_, R> {
@@ -161,8 +165,14 @@ pub struct Task<'a, R> {
 // their one borrow, gave to it alone.
 unsafe impl<R: Send + Sync> Send for Task<'_, R> {}
 
+/// The memory of [`add_outer_products`].
+#[derive(Clone, Debug, Default)]
+pub struct Buffers<R>(Vec<Buffer<R>>);
+
 /// Copies that lie well in the cache, and what has been summed.
-struct Work<R> {
+#[doc(hidden)]
+#[derive(Clone, Debug, Default)]
+pub struct Buffer<R> {
     /// `[CHUNK, stride]`.
     left: Vec<R>,
     /// Rows that lie apart by a power of two would share few lines of the cache.
@@ -173,34 +183,50 @@ struct Work<R> {
     sums: Vec<R>,
 }
 
-impl<R: Arithmetic> Kernel<R> for &Task<'_, R> {
+/// At least so many values, of an earlier use.
+fn at_least<R: Real>(values: &mut Vec<R>, count: usize) {
+    values.resize(count.max(values.len()), R::ZERO);
+}
+
+#[doc(hidden)]
+pub struct Outer<'a, R> {
+    task: &'a Task<'a, R>,
+    buffer: &'a mut Buffer<R>,
+}
+
+impl<R: Arithmetic> Kernel<R> for Outer<'_, R> {
     type Output = ();
     #[inline(always)]
     fn call<T: Token<Elem = R>>(self, token: T) {
+        self.task.run(token, self.buffer);
+    }
+}
+
+impl<R: Arithmetic> Task<'_, R> {
+    #[inline(always)]
+    fn run<T: Token<Elem = R>>(&self, token: T, buffer: &mut Buffer<R>) {
         let width = T::PANEL * T::WIDTH;
         let total = self.sum.rows();
         let (share, shares) = self.share;
         let rows = total * share / shares..total * (share + 1) / shares;
         let panels = self.columns.len().div_ceil(width);
         let stride = rows.len().min(BLOCK).next_multiple_of(16) + 16;
-        let mut work = Work {
-            left: vec![R::ZERO; CHUNK * stride],
-            stride,
-            right: vec![R::ZERO; panels * CHUNK * width],
-            sums: vec![R::ZERO; panels * rows.len() * width],
-        };
-        self.exchange(&rows, width, &mut work.sums, |output, sums| sums.copy_from_slice(output));
+        buffer.stride = stride;
+        at_least(&mut buffer.left, CHUNK * stride);
+        at_least(&mut buffer.right, panels * CHUNK * width);
+        at_least(&mut buffer.sums, panels * rows.len() * width);
+        self.exchange(&rows, width, &mut buffer.sums, |output, sums| sums.copy_from_slice(output));
         for chunk in self.chunks {
-            self.copy_right(token, chunk, &mut work.right);
+            self.copy_right(token, chunk, &mut buffer.right);
             let mut done = 0;
             for first in rows.clone().step_by(BLOCK) {
                 let block = first..(first + BLOCK).min(rows.end);
-                self.copy_left(chunk, &block, &mut work);
+                self.copy_left(chunk, &block, buffer);
                 for panel in 0..panels {
                     let vectors = (self.columns.len() - panel * width).min(width).div_ceil(T::WIDTH);
-                    let right = &work.right[panel * CHUNK * width..];
-                    let sums = &mut work.sums[(panel * rows.len() + done) * width..];
-                    let left = (&work.left[..chunk.len() * stride], stride);
+                    let right = &buffer.right[panel * CHUNK * width..];
+                    let sums = &mut buffer.sums[(panel * rows.len() + done) * width..];
+                    let left = (&buffer.left[..chunk.len() * stride], stride);
                     multiply(token, left, block.len(), (right, vectors), sums);
                 }
                 done += block.len();
@@ -209,7 +235,7 @@ impl<R: Arithmetic> Kernel<R> for &Task<'_, R> {
                 self.one_hot(token, chunk);
             }
         }
-        self.exchange(&rows, width, &mut work.sums, |output, sums| output.copy_from_slice(sums));
+        self.exchange(&rows, width, &mut buffer.sums, |output, sums| output.copy_from_slice(sums));
     }
 }
 
@@ -248,10 +274,10 @@ impl<R: Real> Task<'_, R> {
     }
 
     /// Copies the left operands of some of the outputs' rows side by side.
-    fn copy_left(&self, chunk: &Range<usize>, rows: &Range<usize>, work: &mut Work<R>) {
+    fn copy_left(&self, chunk: &Range<usize>, rows: &Range<usize>, buffer: &mut Buffer<R>) {
         for (term, part, at) in self.parts(rows) {
             let m = term.output.m;
-            let to = work.left.chunks_exact_mut(work.stride).map(|row| &mut row[at..at + part.len()]);
+            let to = buffer.left.chunks_exact_mut(buffer.stride).map(|row| &mut row[at..at + part.len()]);
             match term.left {
                 Left::Matrix(left) => {
                     for (to, from) in to.zip(left[chunk.start * m..chunk.end * m].chunks_exact(m)) {

@@ -192,17 +192,29 @@ pub fn each<I>(threads: usize, tasks: I, work: impl Fn(I::Item) + Sync)
 where
     I: IntoIterator<IntoIter: ExactSizeIterator + Send>,
 {
+    // Units take no memory.
+    each_with(&mut vec![(); threads.max(1)], tasks, |(), task| work(task));
+}
+
+/// As [`each`], on as many threads as there are buffers, one for each.
+///
+/// # Panics
+/// If there is no buffer.
+pub fn each_with<B: Send, I>(buffers: &mut [B], tasks: I, work: impl Fn(&mut B, I::Item) + Sync)
+where
+    I: IntoIterator<IntoIter: ExactSizeIterator + Send>,
+{
     let tasks = tasks.into_iter();
-    let threads = threads.min(tasks.len());
-    if threads <= 1 {
-        return tasks.for_each(work);
+    let threads = buffers.len().min(tasks.len()).max(1);
+    if let [buffer] = &mut buffers[..threads] {
+        return tasks.for_each(|task| work(buffer, task));
     }
     prepare(threads);
     let queue = Mutex::new(tasks);
     let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    run(&mut vec![(); threads], |()| {
+    run(&mut buffers[..threads], |buffer| {
         while let Some(task) = take() {
-            work(task);
+            work(buffer, task);
         }
     });
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use gimbap_kernels::Isa;
-use gimbap_kernels::outer::{CHUNK, Left, Output, Sum, Term, add_outer_products};
+use gimbap_kernels::outer::{Buffers, CHUNK, Left, Output, Sum, Term, add_outer_products};
 
 fn values(n: usize, seed: usize) -> Vec<f32> {
     (0..n).map(|i| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.0 - 1.0).collect()
@@ -59,7 +59,12 @@ fn every_kind_of_left_operand_gives_its_sum_at_any_number_of_threads() {
                             ],
                         },
                     ];
-                    add_outer_products((&b, stride), &chunks(rows, CHUNK.min(100)), &sums);
+                    add_outer_products(
+                        &mut Buffers::default(),
+                        (&b, stride),
+                        &chunks(rows, CHUNK.min(100)),
+                        &sums,
+                    );
                     outputs
                 };
                 // So small a work does not ask for threads, and Miri cannot run a pool.
@@ -117,5 +122,5 @@ fn two_terms_for_one_place_are_refused() {
         columns,
         terms: vec![Term { left: Left::Matrix(&x[..1]), output: &output, column }],
     };
-    add_outer_products((&b, 4), &chunks(1, 1), &[sum(0..2, 0), sum(2..4, 1)]);
+    add_outer_products(&mut Buffers::default(), (&b, 4), &chunks(1, 1), &[sum(0..2, 0), sum(2..4, 1)]);
 }

@@ -7,7 +7,7 @@ use gimbap::data::layout::Layout;
 use gimbap::loss::{Loss, RowTargets};
 use gimbap::prelude::{Dense, Input as ModelInput, Lstm as LstmLayer, Sequential};
 use gimbap::sequence::{CellKind, Gradients, Input, Kept, Segment, State, Weights, recurrence};
-use gimbap_kernels::outer::{CHUNK, Left, Output, Sum, Term, add_outer_products};
+use gimbap_kernels::outer::{Buffers, CHUNK, Left, Output, Sum, Term, add_outer_products};
 
 /// `T, B, I, H` of the sequences.
 const SHAPE: (usize, usize, usize, usize) = (32, 16, 32, 64);
@@ -102,10 +102,16 @@ fn weight_gradient() {
     let (h, d_planes, mut d_w_h) =
         (values(rows * hidden), values(rows * columns), vec![0.0; hidden * columns]);
     let chunks: Vec<_> = (0..rows).step_by(CHUNK).map(|first| first..first + CHUNK).collect();
+    let mut buffers = Buffers::default();
     twice(|| {
         let output = Output::new(&mut d_w_h, columns);
         let terms = vec![Term { left: Left::Matrix(&h), output: &output, column: 0 }];
-        add_outer_products((&d_planes, columns), &chunks, &[Sum { columns: 0..columns, terms }]);
+        add_outer_products(
+            &mut buffers,
+            (&d_planes, columns),
+            &chunks,
+            &[Sum { columns: 0..columns, terms }],
+        );
         black_box(&d_w_h);
     });
 }

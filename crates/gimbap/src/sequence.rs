@@ -27,6 +27,7 @@ use std::any::{Any, TypeId};
 use std::ops::Range;
 
 use gimbap_kernels::linear::{Bf16, Exact, Int8};
+use gimbap_kernels::outer::Buffers;
 use gimbap_kernels::packed::{Matrix, Packed};
 use gimbap_kernels::slabs::{self, Part};
 use gimbap_kernels::{Arithmetic, team};
@@ -132,6 +133,7 @@ struct Recurrence<R, C> {
     c: Vec<R>,
     /// One for each part.
     work: Vec<forward::Work<R>>,
+    buffers: Buffers<R>,
     /// Runs one sequence whose steps are not kept, and whether its weights are those of before the last change.
     alone: Stepper<R, C, Exact>,
     alone_stale: bool,
@@ -259,6 +261,7 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Recurrence<R, C> {
             planes: Vec::new(),
             c: Vec::new(),
             work: Vec::new(),
+            buffers: Buffers::default(),
             alone: Stepper::new(cell, input, hidden),
             alone_stale: true,
         }
@@ -408,8 +411,9 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R
             d_x.resize(layout.rows() * self.input, R::ZERO);
             self.input_gradient(&planes, d_x);
         }
-        self.add_gradients(segment, kept, &planes, gradients);
-        (self.planes, self.work) = (planes, work);
+        let mut buffers = std::mem::take(&mut self.buffers);
+        self.add_gradients(segment, kept, &planes, &mut buffers, gradients);
+        (self.planes, self.work, self.buffers) = (planes, work, buffers);
     }
 }
 

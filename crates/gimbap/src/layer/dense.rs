@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gimbap_kernels::outer::{CHUNK, Left, Output, Sum, Term, add_outer_products};
+use gimbap_kernels::outer::{Buffers, CHUNK, Left, Output, Sum, Term, add_outer_products};
 use gimbap_kernels::packed::{Matrix, Onto, Packed, multiply};
 use gimbap_kernels::rows::{self, Function};
 use gimbap_kernels::{Arithmetic, team};
@@ -56,6 +56,7 @@ struct DenseLayer<R> {
     parameters: Range<usize>,
     forward: Parts<R>,
     backward: Parts<R>,
+    buffers: Buffers<R>,
 }
 
 /// `W` `[I, units]`, or its transpose, packed in parts of [`UNITS_AT_ONCE`] units once after each change.
@@ -133,8 +134,15 @@ pub(super) fn build<R: Arithmetic>(
     let w = builder.add_kernel("w", (input, units), spec.l2, spec.kernel_init, (i, units));
     let b = builder.add("b", &[units], 0.0, spec.bias_init, (i, units));
     let (activation, parameters) = (spec.activation, w.start..b.end);
-    let layer =
-        DenseLayer { input, units, activation, parameters, forward: Parts::new(), backward: Parts::new() };
+    let layer = DenseLayer {
+        input,
+        units,
+        activation,
+        parameters,
+        forward: Parts::new(),
+        backward: Parts::new(),
+        buffers: Buffers::default(),
+    };
     Ok((Box::new(layer), if input.has_steps() { Shape::Steps(units) } else { Shape::Flat(units) }))
 }
 
@@ -197,7 +205,12 @@ impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
             Term { left: x, output: &d_w, column: 0 },
             Term { left: Left::One, output: &d_b, column: 0 },
         ];
-        add_outer_products((d_output, units), &chunks, &[Sum { columns: 0..units, terms }]);
+        add_outer_products(
+            &mut self.buffers,
+            (d_output, units),
+            &chunks,
+            &[Sum { columns: 0..units, terms }],
+        );
         if let Some(d_input) = d_input {
             d_input.resize(d_output.len() / units * i, R::ZERO);
             let w = &pass.parameters[self.parameters.start..][..i * units];

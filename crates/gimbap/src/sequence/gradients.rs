@@ -3,7 +3,7 @@
 //! Rows are added block by block of [`BLOCK`](crate::data::layout::BLOCK) steps, the last first, so that a sequence
 //! that was run in segments of whole blocks gives the same bits.
 
-use gimbap_kernels::outer::{CHUNK, Left, Output, Sum, Term, add_outer_products};
+use gimbap_kernels::outer::{Buffers, CHUNK, Left, Output, Sum, Term, add_outer_products};
 use gimbap_kernels::packed::{Onto, multiply};
 use gimbap_kernels::{Arithmetic, team};
 
@@ -21,6 +21,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         segment: &Segment<'_, R>,
         kept: Kept<'_, R>,
         planes: &[R],
+        buffers: &mut Buffers<R>,
         gradients: Gradients<'_, R>,
     ) {
         let Segment { layout, x, h_mask, .. } = *segment;
@@ -74,7 +75,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                 _ => sums.push(Sum { columns, terms }),
             }
         }
-        add_outer_products((planes, stride), &chunks, &sums);
+        add_outer_products(buffers, (planes, stride), &chunks, &sums);
     }
 
     /// `d_x = d_planes W_x^T`, `[N, I]`.
