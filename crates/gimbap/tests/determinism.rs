@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use gimbap::data::batch::{BatchSource, Shuffled, TokenStream};
 use gimbap::data::layout::Layout;
 use gimbap::loss::{self, RowTargets};
+use gimbap::ndarray::{Array3, Axis, s};
 use gimbap::optim;
 use gimbap::prelude::*;
 use gimbap::rng::keyed;
@@ -176,5 +177,27 @@ fn truncated_and_checkpointed_trainings_are_the_same_at_any_thread_count() {
             let history = model.fit_data(&data, None, &fit).unwrap();
             Outcome::new(&model, &history)
         });
+    }
+}
+
+/// Sequences alone, whose dense rows go one by one, and in a batch, whose rows share tiles and threads.
+#[test]
+fn a_sequence_has_the_same_outputs_in_any_batch() {
+    let (sequences, steps, features, units) = (30, 9, 5, 1100);
+    let model = Sequential::new(Input::features(features))
+        .add(Gru::new(17).return_sequences(true))
+        .add(Dense::new(units).activation(Activation::Tanh))
+        .add(Dense::new(3))
+        .compile(Sgd::new(0.1), Loss::Mse, [])
+        .unwrap();
+    let mut rng = keyed(1, 2, 3, 4);
+    let x = Array3::from_shape_simple_fn((sequences, steps, features), || rng.normal() as f32);
+    let together = at_threads(4, || model.predict(&x).unwrap());
+    for b in 0..sequences {
+        let alone = model.predict(&x.slice(s![b..=b, .., ..]).to_owned()).unwrap();
+        let of_batch = together.index_axis(Axis(0), b);
+        assert_same_bits("outputs", alone.as_slice().unwrap(), of_batch.as_slice().unwrap());
+        let first = model.predict(&x.slice(s![b..=b, ..1, ..]).to_owned()).unwrap();
+        assert_same_bits("first output", first.as_slice().unwrap(), &of_batch.as_slice().unwrap()[..3]);
     }
 }
