@@ -35,15 +35,18 @@ def python(given: pathlib.Path | None) -> pathlib.Path:
     """The Python with the peers: of the environment that was given, else of `bench/.venv`, made if it is missing."""
     folder = given or HERE / ".venv"
     interpreter = folder / "bin" / "python"
-    if given is None and not (folder / "installed").exists():
+    requirements = (HERE / "requirements.txt").read_text()
+    done = folder / "installed"
+    if given is None and not (done.exists() and done.read_text() == requirements):
         say(f"installing {HERE / 'requirements.txt'} into {folder}")
         venv.create(folder, with_pip=True, clear=True)
         pip = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        for requirement in (HERE / "requirements.txt").read_text().split():
-            # One by one: a package that cannot be had is one peer less, which the run then says.
-            if subprocess.run([*pip, requirement]).returncode != 0:
-                say(f"{requirement} could not be installed")
-        (folder / "installed").touch()
+        # One by one: a package that cannot be had is one peer less, which the run then says; the next run tries again.
+        failed = [r for r in requirements.split() if subprocess.run([*pip, r]).returncode != 0]
+        for requirement in failed:
+            say(f"{requirement} could not be installed")
+        if not failed:
+            done.write_text(requirements)
     return interpreter
 
 

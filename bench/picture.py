@@ -92,7 +92,7 @@ def bar_panel(results: list[Result], machine: Machine, x: float, y: float) -> st
 def stream_panel(results: list[Result], x: float, y: float) -> str:
     """Microseconds a step over the hidden size, both logarithmic."""
     first = results[0]
-    drawn = text(x, y - 10, f"{CELLS[first.cell]}, streaming: microseconds a step, lower is better", size=13)
+    drawn = text(x, y - 10, f"{CELLS[first.cell]}, streaming: µs a step, lower is better", size=13)
     times = [r.median(label) * 1e6 for r in results for label in r.seconds]
     low, high = math.floor(math.log10(min(times))), math.ceil(math.log10(max(times)))
     sizes = [r.work["h"] for r in results]

@@ -121,6 +121,8 @@ def tell(
     for target in report.targets(results, machine.gflops) + streams.targets(results) + processes:
         print(target.line())
     print(report.absent(results, missing))
+    if options.quick:
+        print("left out by --quick: TensorFlow, candle, burn, tract, rust-lstm")
     if not options.no_record:
         date = datetime.date.today().isoformat()
         path = options.record / machine.folder / f"{date}{'-quick' if options.quick else ''}.csv"

@@ -25,7 +25,7 @@ pub struct Measurement {
     /// 1e9 floating-point operations of the products in a second.
     pub gflops: f64,
     /// `gflops` as a share of [`Machine::gflops`].
-    pub gemm_share: f64,
+    pub product_share: f64,
     /// [`Machine::gflops`].
     pub machine_gflops: f64,
     /// Repetitions.
@@ -68,7 +68,7 @@ impl Measurement {
             isa: Isa::active().to_string(),
             seconds_median,
             gflops,
-            gemm_share: gflops / machine.gflops(),
+            product_share: gflops / machine.gflops(),
             machine_gflops: machine.gflops(),
             repetitions: seconds.len(),
             weights,

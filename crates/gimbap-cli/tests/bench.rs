@@ -18,7 +18,7 @@ fn a_record_for_each_measurement() {
         assert_eq!(record["threads"], 2);
         assert!(["scalar", "avx2", "avx512", "neon"].contains(&record["isa"].as_str().unwrap()));
         let [seconds, gflops, share] =
-            ["seconds_median", "gflops", "gemm_share"].map(|key| record[key].as_f64().unwrap());
+            ["seconds_median", "gflops", "product_share"].map(|key| record[key].as_f64().unwrap());
         assert!(seconds > 0.0 && gflops > 0.0 && share > 0.0);
         assert_eq!(record["weights"]["bytes"].is_u64(), record["workload"] == stream);
     }

@@ -6,6 +6,7 @@
 //! - [`packed`]: the small product that a recurrence repeats at every step.
 //! - [`linear`]: one row times packed weights, `f32`, bf16 or int8: the steps of a stream.
 //! - [`outer`]: weight gradients, sums of outer products over all rows.
+//! - `peer`, a feature: the product of the `gemm` crate, for the bench.
 //! - [`rows`]: softmax and the like over rows.
 //! - [`slabs`]: a buffer shared out to threads by rows; [`team`]: threads that take over within a step.
 

@@ -1,4 +1,4 @@
-//! The recurrent product: a small matrix, packed once, times a few rows, many times.
+//! The recurrent product: a small matrix, packed once, times a few rows, many times. Dense layers use it too.
 //!
 //! The columns of `W [k, gates * units]` stand gate by gate. They are packed in *groups*: a few vectors of units,
 //! with the columns of all gates for them side by side, `[units / group][k][gates * group]`. So the inner loop reads

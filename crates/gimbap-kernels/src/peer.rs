@@ -5,7 +5,8 @@
 /// # Panics
 /// If a slice does not hold `n * n` values.
 pub fn square_product(n: usize, a: &[f32], b: &[f32], c: &mut [f32]) {
-    assert!([a.len(), b.len(), c.len()] == [n * n; 3], "{n} by {n} matrices");
+    let size = n.checked_mul(n).expect("a matrix that fits the memory");
+    assert!([a.len(), b.len(), c.len()] == [size; 3], "{n} by {n} matrices");
     let stride = n as isize;
     let threads = gemm::Parallelism::Rayon(rayon::current_num_threads());
     // SAFETY: the three slices hold n rows of n values, and `c` is borrowed exclusively.

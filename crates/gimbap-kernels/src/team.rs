@@ -1,4 +1,4 @@
-//! A few threads that take over work within a fraction of a microsecond: for steps too short for a thread pool.
+//! A few threads that take over work within a fraction of a microsecond: for work too short for a thread pool.
 //!
 //! There is one team in a process. Its members spin for a while after each work, so that the next is seen
 //! at once, and then sleep. The caller does the first part itself, and then every other part that no member has begun:
@@ -187,7 +187,8 @@ pub fn run<P: Send, W: Fn(&mut P) + Sync>(parts: &mut [P], work: W) {
     }
 }
 
-/// Does `work` for every task, on so many threads: each takes the next that nobody has taken. Allocates nothing.
+/// Does `work` for every task, on so many threads: each takes the next that nobody has taken. Allocates nothing
+/// once the team has as many threads.
 pub fn each<I>(threads: usize, tasks: I, work: impl Fn(I::Item) + Sync)
 where
     I: IntoIterator<IntoIter: ExactSizeIterator + Send>,

@@ -89,13 +89,15 @@ pub use error::{Error, Result};
 pub use gimbap_kernels::{Arithmetic, Isa, Real};
 pub use ndarray;
 
-/// Computes with this many threads in the whole process, instead of one for each core. The results do not depend on
+/// Computes with this many threads in the whole process, instead of one for each core, and with no more than there are
+/// cores: work is cut into equal parts, so one core with two of them would be waited for. The results do not depend on
 /// it. To be called before anything else: the threads start with the first work that needs them.
 ///
 /// # Errors
 /// If they have already started.
 pub fn set_threads(threads: usize) -> Result<()> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    let cores = std::thread::available_parallelism().map_or(threads, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.min(cores));
     pool.build_global().map_err(|error| Error::config("threads", error.to_string()))
 }
 

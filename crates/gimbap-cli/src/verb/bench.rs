@@ -71,7 +71,7 @@ fn row(measurement: &Measurement) -> [String; 6] {
         measurement.cell.clone(),
         time(measurement.seconds_median),
         format!("{:.1}", measurement.gflops),
-        format!("{:.0} %", 100.0 * measurement.gemm_share),
+        format!("{:.0} %", 100.0 * measurement.product_share),
         measurement.weights.map_or(String::new(), |w| format!("{:.0}", w.gbytes_per_second)),
     ]
 }

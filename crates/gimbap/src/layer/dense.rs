@@ -45,7 +45,7 @@ impl Activation {
 /// Units in a part of a packed matrix: parts are packed by several threads, and each stays in the cache while all rows
 /// go by.
 const UNITS_AT_ONCE: usize = 1024;
-/// Work on more values than this is shared out to threads.
+/// More multiply-adds than this are shared out to threads.
 const PARALLEL_FROM: usize = 1 << 16;
 
 #[derive(Debug)]
@@ -276,7 +276,7 @@ mod tests {
     use crate::network::Network;
     use crate::rng::keyed;
 
-    /// As many rows and units as take every path: several parts, rows on all threads.
+    /// As many rows and units as make several parts and go to all threads.
     #[test]
     fn a_wide_layer_over_many_rows_is_two_plain_products() {
         let (n, i, units) = (39, 5, 2 * UNITS_AT_ONCE + 100);
