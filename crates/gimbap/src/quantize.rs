@@ -13,6 +13,10 @@
 //! are of integers, exact, hence the same on every processor. Sums, gates and states are in the model's own numbers.
 //! Dense layers and embeddings compute with the rounded weights in the model's own numbers.
 //!
+//! The state forgets old errors, so they do not add up: over 10,000 steps of noise through 128 units, `h_t` of an LSTM is
+//! never further than 0.0009 (bf16) or 0.0032 (int8) from the full model's, of a GRU 0.0013 and 0.006, of a SimpleRNN
+//! 0.0066 and 0.031 (`tests/quantized.rs`).
+//!
 //! A quantised model does not train: its gradients are those of another model.
 
 use gimbap_kernels::Arithmetic;
