@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use gimbap::bptt::Bptt;
 use gimbap::data::series::Scaling;
-use gimbap::data::text::Unit;
+use gimbap::data::text::{NormalForm, Options, Unit};
 use gimbap::init::Initializer;
 use gimbap::layer::LayerConfig;
 use gimbap::loss::Reduction;
@@ -82,6 +82,8 @@ pub struct Data {
     pub min_count: Option<usize>,
     /// Texts are put in lower case, in training and ever after.
     pub lowercase: Option<bool>,
+    /// The Unicode normal form of texts.
+    pub normal_form: Option<NormalForm>,
     /// The column of the text.
     pub text: Option<String>,
     /// The column of the label.
@@ -193,6 +195,23 @@ impl Config {
         let mut keys = Vec::new();
         differing(&tree(self)?, &tree(other)?, "", &mut keys);
         Ok(keys)
+    }
+
+    /// How the vocabulary of a text is made.
+    pub fn vocabulary(&self) -> Options {
+        let usual = match self.task.kind {
+            TaskKind::Classify => Unit::Word,
+            TaskKind::Lm | TaskKind::Forecast => Unit::Char,
+        };
+        let data = &self.data;
+        let unit = data.unit.unwrap_or(usual);
+        Options {
+            unit,
+            lowercase: data.lowercase.unwrap_or(false),
+            form: data.normal_form.unwrap_or(unit.normal_form()),
+            limit: data.vocab,
+            min_count: data.min_count.unwrap_or(1),
+        }
     }
 
     /// Whether the data is the built-in corpus.

@@ -6,7 +6,7 @@ use gimbap::data::batch::{BatchSource, Shuffled};
 use gimbap::data::dataset::{Dataset, Sequences, Targets};
 use gimbap::data::series::{Scaler, Scaling};
 use gimbap::data::table::{LabelledSeries, LabelledText, SequenceColumns, TextColumns, hold_out};
-use gimbap::data::text::{Unit, Vocabulary};
+use gimbap::data::text::Vocabulary;
 use gimbap::layer::{Activation, Dense};
 use gimbap::loss::{Loss, RowTargets};
 use gimbap::metric::Metric;
@@ -221,13 +221,7 @@ fn kind(config: &Config, raw: &Raw) -> Outcome<Kind> {
     let data = &config.data;
     Ok(match raw {
         Raw::Text(text) => Kind::Text {
-            vocabulary: Vocabulary::build(
-                &text.texts.join("\n"),
-                data.unit.unwrap_or(Unit::Word),
-                data.lowercase.unwrap_or(false),
-                data.vocab,
-                data.min_count.unwrap_or(1),
-            )?,
+            vocabulary: Vocabulary::build_with(&text.texts.join("\n"), &config.vocabulary())?,
             text: data.text.clone(),
         },
         Raw::Series(series) => {

@@ -55,7 +55,7 @@ impl Lm {
     /// Reads the texts.
     pub fn open(config: &Config) -> Outcome<Self> {
         let path = data_path(config)?;
-        let unit = config.data.unit.unwrap_or(Unit::Char);
+        let unit = config.vocabulary().unit;
         let mut text = read_text_or_folder(path)?;
         let mut held = |held: &Option<Held>| -> Outcome<Option<String>> {
             Ok(match held {
@@ -66,14 +66,7 @@ impl Lm {
         };
         // Off the end first what is tested last.
         let (test, valid) = (held(&config.data.test)?, held(&config.data.valid)?);
-        let vocabulary = Vocabulary::build(
-            &text,
-            unit,
-            config.data.lowercase.unwrap_or(false),
-            config.data.vocab,
-            config.data.min_count.unwrap_or(1),
-        )
-        .map_err(|e| in_file(e, path))?;
+        let vocabulary = Vocabulary::build_with(&text, &config.vocabulary()).map_err(|e| in_file(e, path))?;
         let part = |text: String| Part::new(&vocabulary, &text);
         let lm = Lm {
             train: part(text),
@@ -135,7 +128,7 @@ fn cut(text: &str, fraction: f64, unit: Unit) -> usize {
     let n = text.chars().count();
     let keep = ((n as f64) * (1.0 - fraction)).round() as usize;
     let at = text.char_indices().nth(keep).map_or(text.len(), |(at, _)| at);
-    if unit == Unit::Char {
+    if unit != Unit::Word {
         return at;
     }
     let after =
@@ -239,6 +232,7 @@ impl Work for Lm {
 
     fn unit(&self) -> &'static str {
         match self.vocabulary.unit() {
+            Unit::Byte => "bytes",
             Unit::Char => "characters",
             _ => "tokens",
         }
@@ -292,7 +286,9 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_at_a_character_or_at_a_line() {
-        assert_eq!(cut("한글로 쓴 글", 0.5, Unit::Char), "한글로".len() + 1);
+        for unit in [Unit::Byte, Unit::Char, Unit::Jamo] {
+            assert_eq!(cut("한글로 쓴 글", 0.5, unit), "한글로".len() + 1);
+        }
         assert_eq!(cut("a b c\nd e f\ng h\n", 0.4, Unit::Word), "a b c\nd e f\n".len());
         assert_eq!(cut("a b c d", 0.5, Unit::Word), 6);
         assert_eq!(cut("abcdefgh", 0.5, Unit::Word), 4);
