@@ -185,3 +185,45 @@ fn classifiers_read_every_unit() {
         assert_eq!(labels, ["pos", "neg"], "{unit}");
     }
 }
+
+#[test]
+fn a_vocabulary_may_be_a_list() {
+    let bench = Bench::new();
+    bench.write("korean.txt", korean(120));
+    bench.write("words.txt", "\u{feff}나는\r\n밥을\r\n먹고\r\n");
+    train(&bench, "korean.txt", "word", &["data.vocab=words.txt"]);
+    let config = std::fs::read_to_string(bench.path("runs/word/config.toml")).unwrap();
+    assert!(config.contains(&format!("vocab = \"{}\"", bench.arg("words.txt"))), "{config}");
+    let scored = score(&bench, "runs/word", "나는 밥을 먹고 학교에 간다");
+    assert_eq!((scored["tokens"].as_u64(), scored["unknown"].as_u64()), (Some(6), Some(2)));
+    let text = bench.ok(&["generate", "runs/word", "-n", "30"]).stdout;
+    assert!(text.split_whitespace().all(|word| ["나는", "밥을", "먹고"].contains(&word)), "{text}");
+
+    bench.write("double.txt", "나는\n밥을\n나는\n");
+    for (sets, code, words) in [
+        (
+            &["data.unit=word", "data.vocab=double.txt"][..],
+            1,
+            "double.txt, line 3: `나는` is on line 1 already",
+        ),
+        (&["data.unit=word", "data.vocab=absent.txt"], 1, "absent.txt: No such file"),
+        (
+            &["data.unit=word", "data.vocab=words.txt", "data.min_count=2"],
+            2,
+            "data.min_count: is 2, but a file",
+        ),
+        (&["data.unit=byte", "data.vocab=words.txt"], 2, "data.vocab: is a file, but bytes"),
+        (&["data.vocab=words.txt"], 1, "words.txt, line 1: `나는` is 2 characters"),
+        (&["data.vocab=-1"], 2, "expected a number of tokens or the path"),
+        (&["data.vocab=true"], 2, "expected a number of tokens or the path"),
+    ] {
+        let mut args = vec!["train", "--task", "lm", "--data", "korean.txt", "-o", "runs/x"];
+        sets.iter().for_each(|set| args.extend(["--set", set]));
+        let run = bench.run(&args);
+        assert_eq!(run.code, Some(code), "{}", run.stderr);
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+    let run = bench.run(&["train", "--set", "data.vocab=words.txt", "-o", "runs/x"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("has its own words"), "{}", run.stderr);
+}

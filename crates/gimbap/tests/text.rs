@@ -306,3 +306,61 @@ fn any_bytes_are_decoded_as_the_standard_library_does() {
         assert_eq!(pieces(&vocabulary, &ids), (expected.clone(), expected));
     });
 }
+
+/// What becomes of a list of tokens.
+fn list(content: &str, options: &Options) -> Result<Vec<String>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.txt");
+    std::fs::write(&path, content).unwrap();
+    match Vocabulary::read(&path, options) {
+        Ok(vocabulary) => Ok(vocabulary.tokens().to_vec()),
+        Err(error) => Err(error.to_string().replace(&folder.path().display().to_string(), "")),
+    }
+}
+
+#[test]
+fn a_list_of_tokens_is_a_vocabulary_in_its_order() {
+    let words = Options::new(Unit::Word);
+    let expected = ["<unk>", "<eos>", "the", "a", "한글"];
+    for content in [
+        "the\na\n한글\n",
+        "the\na\n한글",
+        "<unk>\nthe\na\n한글\n",
+        "<unk>\n<eos>\nthe\na\n한글\n",
+        "<eos>\nthe\na\n한글\n",
+        "\u{feff}the\r\na\r\n\u{1112}\u{1161}\u{11ab}글\r\n",
+    ] {
+        assert_eq!(list(content, &words).unwrap(), expected, "{content:?}");
+    }
+    let short = Options { limit: Some(3), lowercase: true, ..words.clone() };
+    assert_eq!(list("THE\na\n", &short).unwrap(), ["<unk>", "<eos>", "the"]);
+    assert_eq!(list("b\n \na\n", &Options::new(Unit::Char)).unwrap(), ["<unk>", "\n", "b", " ", "a"]);
+    assert_eq!(list("\u{1112}\nㅋ\n", &Options::new(Unit::Jamo)).unwrap(), ["<unk>", "\n", "\u{1112}", "ㅋ"]);
+}
+
+#[test]
+fn a_wrong_list_names_its_line() {
+    let (words, chars, jamo) = (Options::new(Unit::Word), Options::new(Unit::Char), Options::new(Unit::Jamo));
+    let lower = Options { lowercase: true, ..words.clone() };
+    for (content, options, message) in [
+        ("a\n\nb\n", &words, "line 2: the line is empty"),
+        ("a\nb\na\n", &words, "line 3: `a` is on line 1 already"),
+        ("NO\nno\n", &lower, "line 2: `no` is on line 1 already"),
+        ("a\nb c\n", &words, "line 2: `b c` is not one word"),
+        ("a \n", &words, "line 1: `a ` has a blank"),
+        ("a\n<unk>\n", &words, "line 2: `<unk>` stands in front"),
+        ("<unk>\na\n<eos>\n", &words, "line 3: `<eos>` stands in front"),
+        ("<eos>\n<unk>\n", &words, "line 2: `<unk>` stands in front"),
+        ("<unk>\n<unk>\n", &words, "line 2: `<unk>` is on line 1 already"),
+        ("<unk>\n<eos>\n", &words, "it lists no token"),
+        ("\n\n", &words, "white space alone"),
+        ("", &words, "the file is empty"),
+        ("ab\n", &chars, "line 1: `ab` is 2 characters"),
+        ("a\n한\n", &jamo, "line 2: `한` is 3 jamo"),
+        ("a\n", &Options::new(Unit::Byte), "data.vocab: is a file, but bytes"),
+        ("a\n", &Options { min_count: 2, ..words.clone() }, "data.min_count: is 2, but a file"),
+    ] {
+        let found = list(content, options).unwrap_err();
+        assert!(found.contains(message), "{found}");
+    }
+}

@@ -13,7 +13,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
 
     foreign(config)?;
     for (key, value) in [
-        ("data.vocab", data.vocab),
+        ("data.vocab", config.limit()),
         ("data.min_count", data.min_count),
         ("data.window", data.window),
         ("data.horizon", data.horizon),

@@ -14,7 +14,9 @@ use gimbap::model::{Evaluation, Input, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Report, TaskDoc, Work, card_of, data_path, line_of, number, plain_figures, sequential};
+use super::{
+    Report, TaskDoc, Work, card_of, data_path, line_of, number, plain_figures, sequential, vocabulary,
+};
 use crate::config::{Config, Held, Names};
 use crate::output::{Failure, Out, Outcome, thousands};
 
@@ -221,7 +223,7 @@ fn kind(config: &Config, raw: &Raw) -> Outcome<Kind> {
     let data = &config.data;
     Ok(match raw {
         Raw::Text(text) => Kind::Text {
-            vocabulary: Vocabulary::build_with(&text.texts.join("\n"), &config.vocabulary())?,
+            vocabulary: vocabulary(config, &text.texts.join("\n"), data_path(config)?)?,
             text: data.text.clone(),
         },
         Raw::Series(series) => {

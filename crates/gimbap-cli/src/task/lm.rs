@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::speak::shifted;
-use super::{Report, TaskDoc, Work, card_of, data_path, figures, line_of, plain_figures, sequential};
+use super::{
+    Report, TaskDoc, Work, card_of, data_path, figures, line_of, plain_figures, sequential, vocabulary,
+};
 use crate::config::{Config, Held};
 use crate::output::{Failure, Out, Outcome, thousands};
 
@@ -66,7 +68,7 @@ impl Lm {
         };
         // Off the end first what is tested last.
         let (test, valid) = (held(&config.data.test)?, held(&config.data.valid)?);
-        let vocabulary = Vocabulary::build_with(&text, &config.vocabulary()).map_err(|e| in_file(e, path))?;
+        let vocabulary = vocabulary(config, &text, path)?;
         let part = |text: String| Part::new(&vocabulary, &text);
         let lm = Lm {
             train: part(text),
@@ -137,16 +139,6 @@ fn cut(text: &str, fraction: f64, unit: Unit) -> usize {
         .or_else(|| text[..at].rfind('\n').map(|i| i + 1))
         .or_else(|| after(char::is_whitespace))
         .unwrap_or(at)
-}
-
-/// An error about "the text" names the file.
-fn in_file(error: gimbap::Error, path: &Path) -> Failure {
-    match error {
-        gimbap::Error::Data { message, .. } => {
-            gimbap::Error::data(path.display().to_string(), message).into()
-        }
-        other => other.into(),
-    }
 }
 
 /// Figures of a mean loss in nats.

@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 mod count;
 mod decode;
 pub mod hangul;
+mod list;
 mod normal;
 mod table;
 mod unit;
