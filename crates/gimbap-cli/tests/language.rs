@@ -227,3 +227,59 @@ fn a_vocabulary_may_be_a_list() {
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("has its own words"), "{}", run.stderr);
 }
+
+#[test]
+fn unknown_words_count_or_are_left_out() {
+    let bench = trained("word", &["data.vocab=10"]);
+    let line = "나는 모르는 밥을 먹고";
+    let both = |run: &common::Run| {
+        let told = json(&run.stdout);
+        let figure = |key: &str| told[key].as_f64().unwrap_or_else(|| panic!("{key}: {told}"));
+        let pair = (figure("perplexity_with_unknown"), figure("perplexity_without_unknown"));
+        (figure("perplexity"), pair, told["tokens"].as_u64().unwrap(), told)
+    };
+    let score = |more: &[&str]| {
+        both(&bench.run_with(&[&["score", "runs/word", "--json", "--per-token"], more].concat(), line))
+    };
+    let (counted, pair, tokens, told) = score(&[]);
+    assert_eq!((counted, tokens, told["unknown"].as_u64()), (pair.0, 5, Some(1)));
+    let logprobs: Vec<(bool, f64)> = told["per_token"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|token| (token["token"] == "<unk>", token["logprob"].as_f64().unwrap()))
+        .collect();
+    let known: Vec<f64> = logprobs.iter().filter(|(unknown, _)| !unknown).map(|(_, x)| *x).collect();
+    assert!((pair.1 - (-known.iter().sum::<f64>() / 4.0).exp()).abs() < 1e-9 * pair.1);
+    let (excluded, same, tokens, _) = score(&["--unknown", "exclude"]);
+    assert_eq!((excluded, same, tokens), (pair.1, pair, 4));
+
+    let eval =
+        |more: &[&str]| both(&bench.ok(&[&["eval", "runs/word", "korean.txt", "--json"], more].concat()));
+    let (counted, pair, tokens, told) = eval(&[]);
+    assert_eq!((counted, &told), (pair.0, &eval(&["--unknown", "count"]).3));
+    let (excluded, same, fewer, told) = eval(&["--unknown", "exclude"]);
+    assert_eq!((excluded, same), (pair.1, pair));
+    assert!(pair.0 != pair.1 && told["bits_per_character"].is_null());
+    let unknown = told["unknown_tokens"].as_u64().unwrap();
+    assert!(
+        unknown > 0 && tokens - fewer <= unknown && tokens - fewer + 1 >= unknown,
+        "{tokens} {fewer} {unknown}"
+    );
+
+    bench.ok(&[
+        "train",
+        "-q",
+        "--task",
+        "classify",
+        "--data",
+        "reviews.csv",
+        "--epochs",
+        "1",
+        "-o",
+        "runs/c",
+    ]);
+    let run = bench.run(&["eval", "runs/c", "reviews.csv", "--unknown", "count"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("--unknown is for"), "{}", run.stderr);
+}
