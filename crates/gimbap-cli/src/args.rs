@@ -150,6 +150,9 @@ pub struct Eval {
     pub model: PathBuf,
     /// The data, with labels, as in training
     pub data: PathBuf,
+    /// Of a language model: whether tokens outside the vocabulary count in the loss [default: count]
+    #[arg(long, value_name = "WHICH")]
+    pub unknown: Option<Unknown>,
 }
 
 /// `gimbap predict MODEL [INPUT or -]`
@@ -202,6 +205,15 @@ pub struct Generate {
     pub candidates: Option<usize>,
 }
 
+/// What becomes of tokens outside the vocabulary, in a mean over tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Unknown {
+    /// They count as `<unk>`, which is easy to guess where it is frequent
+    Count,
+    /// They are read, but not counted
+    Exclude,
+}
+
 /// `gimbap score MODEL [FILE or -]`
 #[derive(Debug, Args)]
 #[command(
@@ -219,6 +231,9 @@ pub struct Score {
     /// Best first, with each line's probability among the lines given
     #[arg(long)]
     pub rank: bool,
+    /// Whether tokens outside the vocabulary count in a line's log-probability
+    #[arg(long, value_name = "WHICH", default_value = "count")]
+    pub unknown: Unknown,
 }
 
 /// What weights can be made of.

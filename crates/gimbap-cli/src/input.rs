@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use gimbap::data::read::read_text;
+use gimbap::data::read::{read_text, to_text};
 
 use crate::output::{Failure, Outcome};
 
@@ -22,15 +22,10 @@ pub fn text(path: &Path) -> Outcome<String> {
         .lock()
         .read_to_end(&mut bytes)
         .map_err(|e| Failure::work("io", format!("standard input: {e}")))?;
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        Failure::work("data", format!("standard input, byte {at}: not UTF-8"))
-    })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n");
-    match text.trim().is_empty() {
-        true => Err(Failure::work("data", "standard input: it is empty")),
-        false => Ok(text),
+    if bytes.is_empty() {
+        return Err(Failure::work("data", "standard input: it is empty"));
     }
+    Ok(to_text(bytes, "standard input")?)
 }
 
 /// Its lines.

@@ -13,7 +13,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
 
     foreign(config)?;
     for (key, value) in [
-        ("data.vocab", data.vocab),
+        ("data.vocab", config.limit()),
         ("data.min_count", data.min_count),
         ("data.window", data.window),
         ("data.horizon", data.horizon),
@@ -72,6 +72,13 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         Err(other) => return bad("train.optimizer", &other.to_string()),
         Ok(()) => {}
     }
+    if !config.is_builtin() {
+        match config.vocabulary().check() {
+            Err(gimbap::Error::Config { place, message }) => return Err((place, message)),
+            Err(other) => return bad("data", &other.to_string()),
+            Ok(()) => {}
+        }
+    }
     if data.value.as_ref().is_some_and(|names| names.0.is_empty()) {
         return bad("data.value", "is an empty list, but must name at least one column");
     }
@@ -85,9 +92,10 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
 fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
     match config.task.kind {
         _ if config.is_builtin() => ("the built-in corpus", &["path", "unit", "vocab"]),
-        TaskKind::Lm => {
-            ("a language model", &["path", "valid", "test", "unit", "vocab", "min_count", "lowercase"])
-        }
+        TaskKind::Lm => (
+            "a language model",
+            &["path", "valid", "test", "unit", "vocab", "min_count", "lowercase", "normal_form"],
+        ),
         TaskKind::Classify => (
             "a classifier",
             &[
@@ -98,6 +106,7 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
                 "vocab",
                 "min_count",
                 "lowercase",
+                "normal_form",
                 "text",
                 "label",
                 "id",

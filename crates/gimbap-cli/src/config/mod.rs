@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use gimbap::bptt::Bptt;
 use gimbap::data::series::Scaling;
-use gimbap::data::text::Unit;
+use gimbap::data::text::{NormalForm, Options, Unit};
 use gimbap::init::Initializer;
 use gimbap::layer::LayerConfig;
 use gimbap::loss::Reduction;
@@ -76,12 +76,14 @@ pub struct Data {
     pub test: Option<Held>,
     /// What a token is.
     pub unit: Option<Unit>,
-    /// At most so many different tokens; the rest becomes `<unk>`.
-    pub vocab: Option<usize>,
+    /// Which tokens there are; the rest becomes `<unk>`.
+    pub vocab: Option<Tokens>,
     /// A token rarer than this becomes `<unk>`.
     pub min_count: Option<usize>,
     /// Texts are put in lower case, in training and ever after.
     pub lowercase: Option<bool>,
+    /// The Unicode normal form of texts.
+    pub normal_form: Option<NormalForm>,
     /// The column of the text.
     pub text: Option<String>,
     /// The column of the label.
@@ -110,6 +112,16 @@ pub enum Held {
     Fraction(f64),
     /// That file.
     Path(PathBuf),
+}
+
+/// The tokens that a vocabulary has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Tokens {
+    /// At most so many, the most frequent of the data.
+    Limit(usize),
+    /// Those that a file lists, one a line.
+    List(PathBuf),
 }
 
 /// One name or several.
@@ -195,6 +207,31 @@ impl Config {
         Ok(keys)
     }
 
+    /// The limit of the vocabulary, if `data.vocab` is one.
+    pub fn limit(&self) -> Option<usize> {
+        match self.data.vocab {
+            Some(Tokens::Limit(limit)) => Some(limit),
+            _ => None,
+        }
+    }
+
+    /// How the vocabulary of a text is made.
+    pub fn vocabulary(&self) -> Options {
+        let usual = match self.task.kind {
+            TaskKind::Classify => Unit::Word,
+            TaskKind::Lm | TaskKind::Forecast => Unit::Char,
+        };
+        let data = &self.data;
+        let unit = data.unit.unwrap_or(usual);
+        Options {
+            unit,
+            lowercase: data.lowercase.unwrap_or(false),
+            form: data.normal_form.unwrap_or(unit.normal_form()),
+            limit: self.limit(),
+            min_count: data.min_count.unwrap_or(1),
+        }
+    }
+
     /// Whether the data is the built-in corpus.
     pub fn is_builtin(&self) -> bool {
         self.data.path.as_ref().is_some_and(|p| p.as_os_str() == BUILTIN)
@@ -235,6 +272,26 @@ impl<'de> Deserialize<'de> for Held {
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<Held, E> {
                 Ok(Held::Path(s.into()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Tokens {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Tokens;
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a number of tokens or the path of a file that lists them")
+            }
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Tokens, E> {
+                let limit = usize::try_from(n);
+                limit.map(Tokens::Limit).map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &self))
+            }
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<Tokens, E> {
+                Ok(Tokens::List(s.into()))
             }
         }
         deserializer.deserialize_any(Visitor)

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::speak::{self, Writer, shifted};
 use super::{Report, TaskDoc, Work, figures, lm, number, plain_figures, sequential};
-use crate::config::Config;
+use crate::config::{Config, Tokens};
 use crate::output::{Failure, Out, Outcome, table, thousands};
 use crate::sample::Choice;
 
@@ -49,10 +49,16 @@ impl Builtin {
         if unit != Unit::Word {
             return Err(Failure::usage("config", "the built-in corpus is one of words: data.unit is `word`"));
         }
+        if matches!(config.data.vocab, Some(Tokens::List(_))) {
+            return Err(Failure::usage(
+                "config",
+                "the built-in corpus has its own words: data.vocab is a number",
+            ));
+        }
         let mut sentences = corpus::generate(config.train.seed, SENTENCES + HELD_OUT);
         let held_out = sentences.split_off(SENTENCES);
         let text = corpus::text(&sentences);
-        let vocabulary = Vocabulary::build(&text, unit, true, config.data.vocab, 1)?;
+        let vocabulary = Vocabulary::build(&text, unit, true, config.limit(), 1)?;
         Ok(Builtin {
             train: dataset(&vocabulary, &sentences)?,
             valid: dataset(&vocabulary, &held_out)?,

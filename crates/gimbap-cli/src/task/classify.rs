@@ -6,7 +6,7 @@ use gimbap::data::batch::{BatchSource, Shuffled};
 use gimbap::data::dataset::{Dataset, Sequences, Targets};
 use gimbap::data::series::{Scaler, Scaling};
 use gimbap::data::table::{LabelledSeries, LabelledText, SequenceColumns, TextColumns, hold_out};
-use gimbap::data::text::{Unit, Vocabulary};
+use gimbap::data::text::Vocabulary;
 use gimbap::layer::{Activation, Dense};
 use gimbap::loss::{Loss, RowTargets};
 use gimbap::metric::Metric;
@@ -14,7 +14,9 @@ use gimbap::model::{Evaluation, Input, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Report, TaskDoc, Work, card_of, data_path, line_of, number, plain_figures, sequential};
+use super::{
+    Report, TaskDoc, Work, card_of, data_path, line_of, number, plain_figures, sequential, vocabulary,
+};
 use crate::config::{Config, Held, Names};
 use crate::output::{Failure, Out, Outcome, thousands};
 
@@ -221,13 +223,7 @@ fn kind(config: &Config, raw: &Raw) -> Outcome<Kind> {
     let data = &config.data;
     Ok(match raw {
         Raw::Text(text) => Kind::Text {
-            vocabulary: Vocabulary::build(
-                &text.texts.join("\n"),
-                data.unit.unwrap_or(Unit::Word),
-                data.lowercase.unwrap_or(false),
-                data.vocab,
-                data.min_count.unwrap_or(1),
-            )?,
+            vocabulary: vocabulary(config, &text.texts.join("\n"), data_path(config)?)?,
             text: data.text.clone(),
         },
         Raw::Series(series) => {

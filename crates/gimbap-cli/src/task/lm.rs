@@ -1,12 +1,13 @@
 //! Language models: a text, its tokens, and the next token after each.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use gimbap::bptt::Bptt;
-use gimbap::data::batch::{BatchSource, TokenStream};
+use gimbap::data::batch::{Batch, BatchSource, TokenStream};
 use gimbap::data::dataset::{Dataset, Sequences, Targets};
 use gimbap::data::read::read_text_or_folder;
-use gimbap::data::text::{Unit, Vocabulary};
+use gimbap::data::text::{UNKNOWN_ID, Unit, Vocabulary};
 use gimbap::layer::Dense;
 use gimbap::loss::{Loss, RowTargets};
 use gimbap::metric::Metric;
@@ -15,7 +16,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::speak::shifted;
-use super::{Report, TaskDoc, Work, card_of, data_path, figures, line_of, plain_figures, sequential};
+use super::{
+    Report, TaskDoc, Work, card_of, data_path, figures, line_of, number, plain_figures, sequential,
+    vocabulary,
+};
+use crate::args::Unknown;
 use crate::config::{Config, Held};
 use crate::output::{Failure, Out, Outcome, thousands};
 
@@ -55,7 +60,7 @@ impl Lm {
     /// Reads the texts.
     pub fn open(config: &Config) -> Outcome<Self> {
         let path = data_path(config)?;
-        let unit = config.data.unit.unwrap_or(Unit::Char);
+        let unit = config.vocabulary().unit;
         let mut text = read_text_or_folder(path)?;
         let mut held = |held: &Option<Held>| -> Outcome<Option<String>> {
             Ok(match held {
@@ -66,14 +71,7 @@ impl Lm {
         };
         // Off the end first what is tested last.
         let (test, valid) = (held(&config.data.test)?, held(&config.data.valid)?);
-        let vocabulary = Vocabulary::build(
-            &text,
-            unit,
-            config.data.lowercase.unwrap_or(false),
-            config.data.vocab,
-            config.data.min_count.unwrap_or(1),
-        )
-        .map_err(|e| in_file(e, path))?;
+        let vocabulary = vocabulary(config, &text, path)?;
         let part = |text: String| Part::new(&vocabulary, &text);
         let lm = Lm {
             train: part(text),
@@ -135,7 +133,7 @@ fn cut(text: &str, fraction: f64, unit: Unit) -> usize {
     let n = text.chars().count();
     let keep = ((n as f64) * (1.0 - fraction)).round() as usize;
     let at = text.char_indices().nth(keep).map_or(text.len(), |(at, _)| at);
-    if unit == Unit::Char {
+    if unit != Unit::Word {
         return at;
     }
     let after =
@@ -144,16 +142,6 @@ fn cut(text: &str, fraction: f64, unit: Unit) -> usize {
         .or_else(|| text[..at].rfind('\n').map(|i| i + 1))
         .or_else(|| after(char::is_whitespace))
         .unwrap_or(at)
-}
-
-/// An error about "the text" names the file.
-fn in_file(error: gimbap::Error, path: &Path) -> Failure {
-    match error {
-        gimbap::Error::Data { message, .. } => {
-            gimbap::Error::data(path.display().to_string(), message).into()
-        }
-        other => other.into(),
-    }
 }
 
 /// Figures of a mean loss in nats.
@@ -187,17 +175,50 @@ pub fn line_dataset(lines: &[Vec<u32>]) -> Outcome<Dataset<f32>> {
     Ok(Dataset::new(Sequences::from(&inputs), targets)?)
 }
 
-/// Measures a model on a text: on one of lines as `gimbap score` judges them.
-pub fn evaluate(doc: &Doc, model: &Model, path: &Path) -> Outcome<Report> {
+/// The batches of a text without the losses of its unknown tokens, which are read all the same.
+struct Known(TokenStream);
+
+/// Which tokens count.
+fn known(ids: &[u32]) -> Vec<bool> {
+    ids.iter().map(|&id| id != UNKNOWN_ID).collect()
+}
+
+impl BatchSource<f32> for Known {
+    fn batches(&self) -> usize {
+        BatchSource::<f32>::batches(&self.0)
+    }
+
+    fn batch(&self, epoch: usize, index: usize) -> Cow<'_, Batch<f32>> {
+        let mut batch = self.0.batch(epoch, index).into_owned();
+        if let RowTargets::Classes(ids) = &batch.targets {
+            batch.mask = Some(known(ids));
+        }
+        Cow::Owned(batch)
+    }
+
+    fn targets(&self) -> usize {
+        BatchSource::<f32>::targets(&self.0)
+    }
+}
+
+/// Measures a model on a text: on one of lines as `gimbap score` judges them. Tells the perplexity with and without
+/// unknown tokens; the other figures are of the tokens that count.
+pub fn evaluate(doc: &Doc, model: &Model, path: &Path, unknown: Unknown) -> Outcome<Report> {
     let text = read_text_or_folder(path)?;
-    let (evaluation, chars, unknown) = if doc.lines {
+    let (all, without, chars, unknowns) = if doc.lines {
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let ids: Vec<Vec<u32>> = lines.iter().map(|line| doc.vocabulary.encode_line(line)).collect();
-        let evaluation = model.evaluate_data(&line_dataset(&ids)?, 32)?;
+        let all = model.evaluate_data(&line_dataset(&ids)?, 32)?;
+        let mask = known(&ids.concat());
+        let unknowns = mask.iter().filter(|known| !*known).count();
+        let without = match unknowns {
+            0 => all.clone(),
+            _ => model.evaluate_data(&line_dataset(&ids)?.mask(mask)?, 32)?,
+        };
         // The closing mark stands for the line's end.
         let chars: usize = lines.iter().map(|line| line.chars().count() + 1).sum();
-        let chars = chars as f64 / evaluation.rows.max(1) as f64;
-        (evaluation, chars, ids.iter().map(|ids| Vocabulary::unknowns(ids)).sum())
+        let chars = chars as f64 / all.rows.max(1) as f64;
+        (all, without, chars, unknowns)
     } else {
         let part = Part::new(&doc.vocabulary, &text);
         let source = measuring(&part.ids).map_err(|_| {
@@ -206,12 +227,33 @@ pub fn evaluate(doc: &Doc, model: &Model, path: &Path) -> Outcome<Report> {
                 format!("{}: has fewer than two tokens, so nothing can be predicted", path.display()),
             )
         })?;
-        (model.evaluate_on(&source)?, part.chars, Vocabulary::unknowns(&part.ids))
+        let all = model.evaluate_on(&source)?;
+        let unknowns = Vocabulary::unknowns(&part.ids);
+        let without = match unknowns {
+            0 => all.clone(),
+            _ => model.evaluate_on(&Known(source))?,
+        };
+        (all, without, part.chars, unknowns)
     };
-    let mut metrics = from_loss(&evaluation, chars);
-    metrics.insert("tokens".into(), evaluation.rows.into());
-    metrics.insert("unknown_tokens".into(), unknown.into());
-    let text = line_of(&metrics);
+    let mut metrics = match unknown {
+        Unknown::Count => from_loss(&all, chars),
+        Unknown::Exclude if without.rows == 0 => {
+            let message = format!("{}: no token to predict is in the vocabulary", path.display());
+            return Err(Failure::work("data", message));
+        }
+        // How many characters the tokens that count have is not known.
+        Unknown::Exclude => figures([("loss", without.loss), ("perplexity", without.loss.exp())]),
+    };
+    let rows = if unknown == Unknown::Count { all.rows } else { without.rows };
+    metrics.insert("tokens".into(), rows.into());
+    metrics.insert("unknown_tokens".into(), unknowns.into());
+    let mut text = line_of(&metrics);
+    let of = |e: &Evaluation| if e.rows == 0 { Value::Null } else { number(e.loss.exp()) };
+    metrics.insert("perplexity_with_unknown".into(), of(&all));
+    metrics.insert("perplexity_without_unknown".into(), of(&without));
+    if unknowns > 0 {
+        text = line_of(&metrics);
+    }
     Ok(Report { metrics, text, ..Report::default() })
 }
 
@@ -239,6 +281,7 @@ impl Work for Lm {
 
     fn unit(&self) -> &'static str {
         match self.vocabulary.unit() {
+            Unit::Byte => "bytes",
             Unit::Char => "characters",
             _ => "tokens",
         }
@@ -292,7 +335,9 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_at_a_character_or_at_a_line() {
-        assert_eq!(cut("한글로 쓴 글", 0.5, Unit::Char), "한글로".len() + 1);
+        for unit in [Unit::Byte, Unit::Char, Unit::Jamo] {
+            assert_eq!(cut("한글로 쓴 글", 0.5, unit), "한글로".len() + 1);
+        }
         assert_eq!(cut("a b c\nd e f\ng h\n", 0.4, Unit::Word), "a b c\nd e f\n".len());
         assert_eq!(cut("a b c d", 0.5, Unit::Word), 6);
         assert_eq!(cut("abcdefgh", 0.5, Unit::Word), 4);

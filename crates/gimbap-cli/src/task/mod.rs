@@ -12,13 +12,14 @@ use std::path::Path;
 
 use gimbap::data::batch::BatchSource;
 use gimbap::data::read;
+use gimbap::data::text::Vocabulary;
 use gimbap::init::Initializer;
 use gimbap::layer::{Dense, LayerConfig, LayerSpec};
 use gimbap::model::{Evaluation, Input, Model, Sequential};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::config::{Config, TaskKind};
+use crate::config::{Config, TaskKind, Tokens};
 use crate::output::{Failure, Out, Outcome};
 
 /// What a model file tells of its task: all that is needed to feed it and to read its outputs.
@@ -115,6 +116,20 @@ pub fn open(config: &Config) -> Outcome<Box<dyn Work>> {
 pub fn data_path(config: &Config) -> Outcome<&Path> {
     config.data.path.as_deref().filter(|p| !p.as_os_str().is_empty()).ok_or_else(|| {
         Failure::usage("config", "no data: give --data PATH, or `path = \"..\"` under [data] in the config")
+    })
+}
+
+/// The vocabulary that a config asks for: of the training text, which stands in `path`, or of a list.
+pub fn vocabulary(config: &Config, text: &str, path: &Path) -> Outcome<Vocabulary> {
+    if let Some(Tokens::List(list)) = &config.data.vocab {
+        return Ok(Vocabulary::read(list, &config.vocabulary())?);
+    }
+    Vocabulary::build_with(text, &config.vocabulary()).map_err(|error| match error {
+        // An error about "the text" names the file.
+        gimbap::Error::Data { message, .. } => {
+            gimbap::Error::data(path.display().to_string(), message).into()
+        }
+        other => other.into(),
     })
 }
 

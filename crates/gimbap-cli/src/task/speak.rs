@@ -2,7 +2,7 @@
 //!
 //! Every line starts from the zero state after the closing mark (`<eos>`, or `\n` among characters).
 
-use gimbap::data::text::{CLOSING_ID, UNKNOWN_ID, Vocabulary};
+use gimbap::data::text::{CLOSING_ID, UNKNOWN, UNKNOWN_ID, Vocabulary};
 use gimbap::model::Model;
 use gimbap::rng::Rng;
 use gimbap::stream::Stream;
@@ -24,9 +24,10 @@ pub struct Scored {
 }
 
 impl Scored {
-    /// `exp(-logprob / tokens)`.
-    pub fn perplexity(&self) -> f64 {
-        (-self.logprob / self.tokens.len() as f64).exp()
+    /// The logarithm of the probability of the tokens that are in the vocabulary, and how many there are.
+    pub fn known(&self) -> (f64, usize) {
+        let known = self.tokens.iter().filter(|(token, _)| token != UNKNOWN);
+        known.fold((0.0, 0), |(sum, n), (_, logprob)| (sum + logprob, n + 1))
     }
 }
 

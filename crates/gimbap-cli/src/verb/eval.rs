@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gimbap::model::Model;
 
-use crate::args::Eval;
+use crate::args::{Eval, Unknown};
 use crate::model_file::{self, Opened};
 use crate::output::{Failure, Out, Outcome};
 use crate::task::{Report, TaskDoc, classify, forecast, lm};
@@ -12,7 +12,14 @@ use crate::task::{Report, TaskDoc, classify, forecast, lm};
 /// Measures.
 pub fn run(args: &Eval, out: &Out) -> Outcome {
     let opened = model_file::open(&args.model)?;
-    let report = measure(&opened, &opened.model, &args.data)?;
+    let report = match (&opened.task, args.unknown) {
+        (Some(TaskDoc::Lm(doc)), Some(unknown)) => lm::evaluate(doc, &opened.model, &args.data, unknown)?,
+        (_, Some(_)) => {
+            let message = "--unknown is for the tokens of a language model: leave it out";
+            return Err(Failure::usage("usage", message));
+        }
+        (_, None) => measure(&opened, &opened.model, &args.data)?,
+    };
     out.line(&report.text)?;
     out.json(&report.metrics)
 }
@@ -20,7 +27,7 @@ pub fn run(args: &Eval, out: &Out) -> Outcome {
 /// The figures of a model with the task of the one that was opened.
 pub fn measure(opened: &Opened, model: &Model, data: &Path) -> Outcome<Report> {
     Ok(match &opened.task {
-        Some(TaskDoc::Lm(doc)) => lm::evaluate(doc, model, data)?,
+        Some(TaskDoc::Lm(doc)) => lm::evaluate(doc, model, data, Unknown::Count)?,
         Some(TaskDoc::Classify(doc)) => classify::evaluate(doc, model, data)?,
         Some(TaskDoc::Forecast(doc)) => forecast::evaluate(doc, model, data)?,
         None => {

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use gimbap::data::text::{CLOSING_ID, Unit, Vocabulary};
+use gimbap::data::text::Vocabulary;
 use gimbap::model::Model;
 use gimbap::rng::keyed;
 use serde_json::json;
 
 use crate::args::Generate;
 use crate::model_file::open_lm;
-use crate::output::{Out, Outcome};
+use crate::output::{Failure, Out, Outcome};
 use crate::sample::Choice;
 use crate::task::lm;
 use crate::task::speak::{Writer, candidates};
@@ -19,6 +19,13 @@ pub fn run(args: &Generate, out: &Out) -> Outcome {
     let (model, doc) = open_lm(&args.model, "generate")?;
     let prompt = doc.vocabulary.encode_units(&args.prompt);
     let unknown = Vocabulary::unknowns(&prompt);
+    if unknown > 0 && unknown == prompt.len() {
+        let message = format!(
+            "--prompt: none of its {unknown} tokens is in the vocabulary, so it says nothing to the model: give a text \
+             like that of the training, or none"
+        );
+        return Err(Failure::work("data", message));
+    }
     if unknown > 0 {
         out.log(format!("{unknown} of the prompt's {} tokens are not in the vocabulary", prompt.len()));
     }
@@ -33,26 +40,19 @@ fn write(args: &Generate, model: &Model, doc: &lm::Doc, prompt: &[u32], out: &Ou
     let choice = Choice { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p };
     let mut rng = keyed(args.seed, 0, 0, 0);
     let mut writer = Writer::new(model, doc.lines, prompt)?;
-    let mut text = args.prompt.clone();
+    let (settled, mut decoder) = doc.vocabulary.decoder_after(&args.prompt);
+    let mut text = settled.to_owned();
     out.piece(&text)?;
     for _ in 0..args.n {
         let id = writer.next(&choice, &mut rng);
-        let piece = piece(&doc.vocabulary, id, &text);
+        let piece = decoder.push(id);
         out.piece(&piece)?;
         text.push_str(&piece);
     }
-    out.line("")?;
+    let rest = decoder.finish();
+    text.push_str(&rest);
+    out.line(rest)?;
     out.json(&json!({"text": text, "tokens": args.n, "seconds": started.elapsed().as_secs_f64()}))
-}
-
-/// A token as it follows a text: words are set apart, and `<eos>` ends the line.
-fn piece(vocabulary: &Vocabulary, id: u32, text: &str) -> String {
-    match vocabulary.unit() {
-        Unit::Word if id == CLOSING_ID => "\n".into(),
-        Unit::Word if text.is_empty() || text.ends_with(char::is_whitespace) => vocabulary.token(id).into(),
-        Unit::Word => format!(" {}", vocabulary.token(id)),
-        _ => vocabulary.token(id).into(),
-    }
 }
 
 /// A probability in hundredths, however small.
@@ -65,11 +65,11 @@ fn percent(probability: f64) -> String {
 
 fn list(args: &Generate, model: &Model, doc: &lm::Doc, prompt: &[u32], n: usize, out: &Out) -> Outcome {
     let started = Instant::now();
+    let (settled, decoder) = doc.vocabulary.decoder_after(&args.prompt);
     for candidate in candidates(model, doc.lines, prompt, args.n, n)? {
-        let mut text = args.prompt.clone();
-        for &id in &candidate.ids {
-            text.push_str(&piece(&doc.vocabulary, id, &text));
-        }
+        let (mut text, mut decoder) = (settled.to_owned(), decoder.clone());
+        candidate.ids.iter().for_each(|&id| text.push_str(&decoder.push(id)));
+        text.push_str(&decoder.finish());
         let probability = candidate.logprob.exp();
         // One line each: a line end is shown.
         out.line(format!("{:>9} %  {}", percent(probability), text.replace('\n', "\\n")))?;

@@ -2,12 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::args::Score;
+use crate::args::{Score, Unknown};
 use crate::input::lines;
 use crate::model_file::open_lm;
 use crate::output::{Failure, Out, Outcome, table};
 use crate::task::short;
 use crate::task::speak::{Scored, score, shown};
+
+/// `exp(-logprob / tokens)`.
+fn perplexity((logprob, tokens): (f64, usize)) -> f64 {
+    (-logprob / tokens as f64).exp()
+}
 
 /// Judges every line that is not blank.
 pub fn run(args: &Score, out: &Out) -> Outcome {
@@ -17,12 +22,17 @@ pub fn run(args: &Score, out: &Out) -> Outcome {
         return Err(Failure::work("data", format!("{}: holds no sentence to score", args.input.display())));
     }
     let mut scored = score(&doc.vocabulary, &model, &lines)?;
+    let all = |s: &Scored| (s.logprob, s.tokens.len());
+    let counted = |s: &Scored| match args.unknown {
+        Unknown::Count => all(s),
+        Unknown::Exclude => s.known(),
+    };
     if args.rank {
-        scored.sort_by(|a, b| b.logprob.total_cmp(&a.logprob));
+        scored.sort_by(|a, b| counted(b).0.total_cmp(&counted(a).0));
     }
-    let best = scored.iter().map(|s| s.logprob).fold(f64::NEG_INFINITY, f64::max);
-    let sum: f64 = scored.iter().map(|s| (s.logprob - best).exp()).sum();
-    let probability = |s: &Scored| (s.logprob - best).exp() / sum;
+    let best = scored.iter().map(|s| counted(s).0).fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = scored.iter().map(|s| (counted(s).0 - best).exp()).sum();
+    let probability = |s: &Scored| (counted(s).0 - best).exp() / sum;
     let strange = scored.iter().any(|s| s.unknown > 0);
     let mut header = vec!["sentence", "log-probability", "tokens", "perplexity"];
     header.extend(strange.then_some("unknown"));
@@ -30,12 +40,15 @@ pub fn run(args: &Score, out: &Out) -> Outcome {
 
     let mut rows = Vec::new();
     for s in &scored {
+        let (logprob, tokens) = counted(s);
         let mut object = json!({
             "text": s.text,
-            "logprob": s.logprob,
-            "tokens": s.tokens.len(),
-            "perplexity": s.perplexity(),
+            "logprob": logprob,
+            "tokens": tokens,
+            "perplexity": perplexity((logprob, tokens)),
             "unknown": s.unknown,
+            "perplexity_with_unknown": perplexity(all(s)),
+            "perplexity_without_unknown": perplexity(s.known()),
         });
         if args.rank {
             object["probability"] = probability(s).into();
@@ -45,8 +58,7 @@ pub fn run(args: &Score, out: &Out) -> Outcome {
             object["per_token"] = Value::Array(s.tokens.iter().map(token).collect());
         }
         out.json(&object)?;
-        let mut row =
-            vec![s.text.clone(), short(s.logprob), s.tokens.len().to_string(), short(s.perplexity())];
+        let mut row = vec![s.text.clone(), short(logprob), tokens.to_string(), short(perplexity(counted(s)))];
         if strange {
             row.push(s.unknown.to_string());
         }

@@ -48,11 +48,19 @@ pub fn read_bytes(path: impl AsRef<Path>) -> Result<Vec<u8>> {
 /// counted from 0 in the unpacked file) or hold white space alone.
 pub fn read_text(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
-    let bytes = read_bytes(path)?;
+    to_text(read_bytes(path)?, &path.display().to_string())
+}
+
+/// The text that bytes are: UTF-8, without its byte-order mark, `\r\n` made `\n`. `place` is where they came from,
+/// for errors.
+///
+/// # Errors
+/// As [`read_text`].
+pub fn to_text(bytes: Vec<u8>, place: &str) -> Result<String> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(Error::data(
-            format!("{}, byte 0", path.display()),
-            "the file begins with a UTF-16 byte-order mark: save it as UTF-8",
+            format!("{place}, byte 0"),
+            "it begins with a UTF-16 byte-order mark: save it as UTF-8",
         ));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
@@ -60,16 +68,13 @@ pub fn read_text(path: impl AsRef<Path>) -> Result<String> {
         let bytes = error.as_bytes();
         let line = 1 + bytes[..offset].iter().filter(|&&byte| byte == b'\n').count();
         Error::data(
-            format!("{}, byte {offset} (line {line})", path.display()),
-            format!("byte 0x{:02x} is not valid UTF-8 here: save the file as UTF-8", bytes[offset]),
+            format!("{place}, byte {offset} (line {line})"),
+            format!("byte 0x{:02x} is not valid UTF-8 here: save it as UTF-8", bytes[offset]),
         )
     })?;
     let body = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if body.trim().is_empty() {
-        return Err(Error::data(
-            path.display().to_string(),
-            "the file holds white space alone: give one that holds text",
-        ));
+        return Err(Error::data(place, "it holds white space alone: give some text"));
     }
     Ok(if body.contains("\r\n") { body.replace("\r\n", "\n") } else { body.to_owned() })
 }

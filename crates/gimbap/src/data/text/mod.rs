@@ -1,0 +1,260 @@
+//! Text to token ids and back.
+//!
+//! Every text passes through one normalisation: lower case if the vocabulary says so, then a normal form of Unicode,
+//! NFC if no other is asked for, so that an accent typed as a mark of its own and a Korean syllable typed as jamo
+//! become what the training text had. Bytes are taken as they stand.
+//!
+//! | unit | a token is | a line ends in |
+//! |---|---|---|
+//! | [`Unit::Byte`] | a byte of UTF-8, whatever the text: nothing is unknown | `\n`, a byte like any other |
+//! | [`Unit::Char`] | a Unicode scalar value | `\n`, a character like any other |
+//! | [`Unit::Jamo`] | the same, Hangul syllables taken apart | `\n` |
+//! | [`Unit::Word`] | what stands between white space | `<eos>`, as in the Penn Treebank's language-model files |
+//!
+//! Id 0 is always `<unk>`, and id 1 the closing mark (`\n` or `<eos>`).
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use self::table::Table;
+use crate::error::{Error, Result};
+
+mod count;
+mod decode;
+pub mod hangul;
+mod list;
+mod normal;
+mod table;
+mod unit;
+
+pub use self::count::Options;
+pub use self::decode::Decoder;
+pub use self::normal::NormalForm;
+pub use self::unit::Unit;
+
+/// The token that stands for everything outside the vocabulary.
+pub const UNKNOWN: &str = "<unk>";
+/// The token that closes a line of words.
+pub const EOS: &str = "<eos>";
+/// The id of [`UNKNOWN`] in every vocabulary.
+pub const UNKNOWN_ID: u32 = 0;
+/// The id of the closing mark in every vocabulary: `<eos>` among words, `\n` among all other units.
+pub const CLOSING_ID: u32 = 1;
+
+/// The tokens a model knows, in the order of their ids. Serialises to JSON; reading it back checks it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
+pub struct Vocabulary {
+    unit: Unit,
+    lowercase: bool,
+    form: NormalForm,
+    tokens: Vec<String>,
+    ids: HashMap<String, u32>,
+    chars: Table,
+}
+
+/// What a vocabulary is in a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    unit: Unit,
+    lowercase: bool,
+    #[serde(default, skip_serializing_if = "NormalForm::is_nfc")]
+    normal_form: NormalForm,
+    tokens: Vec<String>,
+}
+
+impl From<Vocabulary> for Stored {
+    fn from(vocabulary: Vocabulary) -> Self {
+        let Vocabulary { unit, lowercase, form, tokens, .. } = vocabulary;
+        Stored { unit, lowercase, normal_form: form, tokens }
+    }
+}
+
+impl TryFrom<Stored> for Vocabulary {
+    type Error = Error;
+
+    fn try_from(stored: Stored) -> Result<Self> {
+        Vocabulary::of(stored.unit, stored.lowercase, stored.normal_form, stored.tokens)
+    }
+}
+
+impl Vocabulary {
+    /// The vocabulary of `text` in the unit's own normal form: [`Vocabulary::build_with`] in the most usual case.
+    ///
+    /// # Errors
+    /// As [`Vocabulary::build_with`].
+    pub fn build(
+        text: &str,
+        unit: Unit,
+        lowercase: bool,
+        limit: Option<usize>,
+        min_count: usize,
+    ) -> Result<Self> {
+        Vocabulary::build_with(text, &Options { lowercase, limit, min_count, ..Options::new(unit) })
+    }
+
+    /// The vocabulary of `text`: `<unk>`, the closing mark, then the tokens by falling count, those of equal
+    /// count in the order of their first appearance. That of bytes is the same for every text.
+    ///
+    /// A `<unk>` or `<eos>` written out in a text of words is that token.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the text holds no token; [`Error::Config`] as [`Options::check`], or if nothing reaches
+    /// `min_count`.
+    pub fn build_with(text: &str, options: &Options) -> Result<Self> {
+        Vocabulary::of(options.unit, options.lowercase, options.form, count::tokens(text, options)?)
+    }
+
+    /// A vocabulary with these tokens in this order, in the unit's own normal form: a list made elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Data`] unless the first two are `<unk>` and the unit's closing mark and no token comes twice; for
+    /// bytes unless they are the 257 in order.
+    pub fn from_tokens(unit: Unit, lowercase: bool, tokens: Vec<String>) -> Result<Self> {
+        Vocabulary::of(unit, lowercase, unit.normal_form(), tokens)
+    }
+
+    fn of(unit: Unit, lowercase: bool, form: NormalForm, tokens: Vec<String>) -> Result<Self> {
+        count::check_form(unit, form)?;
+        for (id, mark) in [UNKNOWN, unit.closing()].into_iter().enumerate() {
+            if tokens.get(id).map(String::as_str) != Some(mark) {
+                let found = tokens.get(id).map_or("nothing".to_owned(), |token| format!("`{token}`"));
+                return Err(Error::data(
+                    format!("vocabulary, token {id}"),
+                    format!("it must be `{}`, found {found}", mark.escape_debug()),
+                ));
+            }
+        }
+        if unit == Unit::Byte && tokens != unit::byte_tokens() {
+            let message = "it must hold the 256 bytes in their order, after `<unk>` and the line end";
+            return Err(Error::data("vocabulary of bytes", message));
+        }
+        let mut ids = HashMap::with_capacity(tokens.len());
+        for (id, token) in tokens.iter().enumerate() {
+            let id = u32::try_from(id).map_err(|_| Error::data("vocabulary", "more than 2^32 tokens"))?;
+            if let Some(first) = ids.insert(token.clone(), id) {
+                return Err(Error::data(
+                    format!("vocabulary, token {id}"),
+                    format!(
+                        "`{}` is token {first} already: a token may come only once",
+                        token.escape_debug()
+                    ),
+                ));
+            }
+        }
+        let chars = Table::new(&tokens);
+        Ok(Vocabulary { unit, lowercase, form, tokens, ids, chars })
+    }
+
+    /// What one token is.
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// Whether every text is made lower case first.
+    pub fn lowercase(&self) -> bool {
+        self.lowercase
+    }
+
+    /// The normal form of every text.
+    pub fn normal_form(&self) -> NormalForm {
+        self.form
+    }
+
+    /// The tokens in the order of their ids.
+    pub fn tokens(&self) -> &[String] {
+        &self.tokens
+    }
+
+    /// How many tokens there are: V.
+    #[allow(clippy::len_without_is_empty, reason = "a vocabulary always holds its two marks")]
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// The id of one token, after the same normalisation as a text; `None` if it is not in the vocabulary. A byte
+    /// goes by its name, such as `<0x41>`.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        match self.unit {
+            Unit::Byte => self.ids.get(token).copied(),
+            _ => self.ids.get(&*self.normalise(token)).copied(),
+        }
+    }
+
+    /// The token with this id, `<unk>` for an id beyond the vocabulary.
+    pub fn token(&self, id: u32) -> &str {
+        self.tokens.get(id as usize).map_or(UNKNOWN, String::as_str)
+    }
+
+    /// `text` as this vocabulary sees it: lower case if it says so, then its normal form.
+    pub fn normalise<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        normal::normalise(text, self.lowercase, self.form)
+    }
+
+    /// A running text: every line of words ends in `<eos>`, an empty line is an `<eos>` alone, and a last line
+    /// gets its `<eos>` whether or not a line end follows. Other units are taken as they stand.
+    pub fn encode(&self, text: &str) -> Vec<u32> {
+        let text = self.normalise(text);
+        let mut ids = Vec::new();
+        if self.unit != Unit::Word {
+            self.lookup(&text, &mut ids);
+            return ids;
+        }
+        if !text.is_empty() {
+            for line in text.strip_suffix('\n').unwrap_or(&text).split('\n') {
+                self.lookup(line, &mut ids);
+                ids.push(CLOSING_ID);
+            }
+        }
+        ids
+    }
+
+    /// One sentence with its closing mark. A line end at its end is not counted twice.
+    pub fn encode_line(&self, line: &str) -> Vec<u32> {
+        let line = line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
+        let mut ids = self.encode_units(line);
+        ids.push(CLOSING_ID);
+        ids
+    }
+
+    /// The tokens of `text` without any mark: a text to classify, or a prompt that is to go on.
+    pub fn encode_units(&self, text: &str) -> Vec<u32> {
+        let mut ids = Vec::new();
+        self.lookup(&self.normalise(text), &mut ids);
+        ids
+    }
+
+    /// The text of `ids`: words joined by blanks with a line end at each `<eos>`; other units joined as they are,
+    /// jamo to syllables, an unknown one and bytes that are no UTF-8 shown as U+FFFD. [`Decoder`] does the same id
+    /// by id.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        let (mut decoder, mut text) = (self.decoder(), String::new());
+        ids.iter().for_each(|&id| decoder.push_to(id, &mut text));
+        decoder.finish_to(&mut text);
+        text
+    }
+
+    /// How many of `ids` are `<unk>`.
+    pub fn unknowns(ids: &[u32]) -> usize {
+        ids.iter().filter(|&&id| id == UNKNOWN_ID).count()
+    }
+
+    /// Adds the ids of the units of a text already normalised.
+    fn lookup(&self, text: &str, ids: &mut Vec<u32>) {
+        match self.unit {
+            Unit::Byte => ids.extend(text.bytes().map(unit::id_of)),
+            Unit::Char => ids.extend(text.chars().map(|c| self.chars.id(c))),
+            Unit::Jamo => ids.extend(text.chars().flat_map(hangul::jamo).map(|c| self.chars.id(c))),
+            Unit::Word => {
+                let id = |word| self.ids.get(word).copied().unwrap_or(UNKNOWN_ID);
+                ids.extend(text.split_whitespace().map(id));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
