@@ -1,8 +1,11 @@
 //! What can be typed: the verbs, their flags, and an example under every `--help`.
 
+mod vectors;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use vectors::{Analogy, Map, Neighbors};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -55,7 +58,13 @@ pub enum Verb {
     Generate(Generate),
     /// Log-probabilities and perplexity of sentences
     Score(Score),
-    /// Make a model's weights smaller, and say what that costs
+    /// The words nearest to a word
+    Neighbors(Neighbors),
+    /// Sums of word vectors: king - man + woman
+    Analogy(Analogy),
+    /// A picture of word vectors
+    Map(Map),
+    /// Make a model's weights smaller, or write its word vectors
     Convert(Convert),
     /// Layers, shapes, parameters, memory and operations per step
     Inspect(Inspect),
@@ -249,20 +258,22 @@ pub enum Quantize {
 /// `gimbap convert IN OUT`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  gimbap convert runs/lm/best.safetensors small.safetensors --quantize int8 --data test.txt"
+    after_help = "Examples:\n  gimbap convert runs/lm/best.safetensors small.safetensors --quantize int8 --data test.txt\n  \
+                  gimbap convert runs/lm/best.safetensors vectors.txt          the word vectors of its embedding\n  \
+                  gimbap convert glove.txt.gz vectors.bin                      another format"
 )]
 pub struct Convert {
-    /// The model file, or a run's folder
+    /// The model file, or a run's folder; for vectors also a file of vectors
     #[arg(value_name = "IN")]
     pub model: PathBuf,
-    /// Write here
+    /// Write here; without --quantize, word vectors: as text (.txt, .vec) or binary (.bin), as word2vec does
     #[arg(value_name = "OUT")]
     pub out: PathBuf,
     /// What the weights become
     #[arg(long, value_name = "PRECISION")]
-    pub quantize: Quantize,
+    pub quantize: Option<Quantize>,
     /// Measure both models on this data, with labels, as in training
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", requires = "quantize")]
     pub data: Option<PathBuf>,
     /// Replace OUT if it is there
     #[arg(long)]

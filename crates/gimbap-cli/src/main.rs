@@ -10,7 +10,9 @@ mod output;
 mod progress;
 mod run_dir;
 mod sample;
+mod svg;
 mod task;
+mod vectors;
 mod verb;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
@@ -67,6 +69,9 @@ fn run(cli: &Cli, out: &Out) -> Outcome {
         Verb::Predict(args) => verb::predict::run(args, out),
         Verb::Generate(args) => verb::generate::run(args, out),
         Verb::Score(args) => verb::score::run(args, out),
+        Verb::Neighbors(args) => verb::neighbors::run(args, out),
+        Verb::Analogy(args) => verb::analogy::run(args, out),
+        Verb::Map(args) => verb::map::run(args, out),
         Verb::Convert(args) => verb::convert::run(args, out),
         Verb::Inspect(args) => verb::inspect::run(args, out),
         Verb::Bench(args) => verb::bench::run(args, out),

@@ -6,7 +6,20 @@ use common::{command, gimbap, json};
 
 #[test]
 fn every_verb_has_help_with_an_example() {
-    for verb in ["new", "train", "eval", "predict", "generate", "score", "inspect", "bench", "completions"] {
+    for verb in [
+        "new",
+        "train",
+        "eval",
+        "predict",
+        "generate",
+        "score",
+        "neighbors",
+        "analogy",
+        "map",
+        "inspect",
+        "bench",
+        "completions",
+    ] {
         let run = gimbap(&[verb, "--help"]);
         assert_eq!(run.code, Some(0), "{verb}");
         assert!(run.stdout.contains("Example"), "{verb}: {}", run.stdout);

@@ -51,6 +51,7 @@
 //! | [`model`], [`train`] | [`Sequential`](model::Sequential), [`Model`](model::Model), [`Fit`](train::Fit) | a trained model |
 //! | [`checkpoint`], [`tensorboard`] | the model file, the state of a run, event files | files |
 //! | [`stream`] | one sequence, step by step | outputs as they come |
+//! | [`vectors`] | word vectors: files, neighbours, analogies, a map | |
 //! | [`init`], [`rng`], [`error`] | initial weights, keyed random streams, what can go wrong | |
 //!
 //! # Determinism
@@ -76,6 +77,7 @@ pub mod sequence;
 pub mod stream;
 pub mod tensorboard;
 pub mod train;
+pub mod vectors;
 
 // The programs in the READMEs are compiled and run with the doctests.
 #[cfg(doctest)]

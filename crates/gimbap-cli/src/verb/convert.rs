@@ -1,16 +1,20 @@
 //! `gimbap convert IN OUT --quantize PRECISION`: the same model with smaller weights, and what that costs.
+//! `gimbap convert IN OUT.txt`: word vectors as a file that other programs read.
 
 use std::path::Path;
 
 use gimbap::checkpoint::save;
 use gimbap::model::Model;
 use gimbap::quantize::Precision;
+use gimbap::vectors::Format;
 use serde_json::json;
 
 use super::eval::measure;
 use crate::args::{Convert, Quantize};
 use crate::model_file;
-use crate::output::{Failure, Out, Outcome, bytes};
+use crate::output::{Failure, Out, Outcome, bytes, thousands};
+use crate::run_dir::write_atomic;
+use crate::vectors;
 
 /// Converts.
 pub fn run(args: &Convert, out: &Out) -> Outcome {
@@ -18,10 +22,40 @@ pub fn run(args: &Convert, out: &Out) -> Outcome {
         let message = format!("{} is there already: --force replaces it", args.out.display());
         return Err(Failure::usage("exists", message));
     }
-    let (precision, name) = match args.quantize {
-        Quantize::Int8 => (Precision::Int8, "int8"),
-        Quantize::Bf16 => (Precision::Bf16, "bf16"),
+    match (args.quantize, Format::of(&args.out)) {
+        (Some(Quantize::Int8), _) => quantize(args, Precision::Int8, "int8", out),
+        (Some(Quantize::Bf16), _) => quantize(args, Precision::Bf16, "bf16", out),
+        (None, Some(format)) => write_vectors(args, format, out),
+        (None, None) => Err(Failure::usage(
+            "usage",
+            "say what to write: --quantize int8 or bf16 for a smaller model, or an OUT that ends in .txt, .vec or \
+             .bin for word vectors",
+        )),
+    }
+}
+
+/// Writes the vectors of a model's embedding, or of a file, in the format that OUT's name asks for.
+fn write_vectors(args: &Convert, format: Format, out: &Out) -> Outcome {
+    let words = vectors::open(&args.model, out)?;
+    let content = words.vectors.to_bytes(format)?;
+    write_atomic(&args.out, &content)?;
+    let (count, width) = (words.vectors.len(), words.vectors.width());
+    let name = match format {
+        Format::Text => "text",
+        Format::Binary => "binary",
     };
+    out.line(format!("{} words of {width} numbers, {name}, {}", thousands(count), bytes(content.len())))?;
+    out.json(&json!({
+        "vectors": args.out,
+        "format": name,
+        "words": count,
+        "width": width,
+        "bytes": content.len(),
+    }))
+}
+
+/// Writes a model with smaller weights.
+fn quantize(args: &Convert, precision: Precision, name: &str, out: &Out) -> Outcome {
     let opened = model_file::open(&args.model)?;
     let before_bytes = size(&opened.path)?;
     let small = opened.model.quantized(precision)?;

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub mod analogy;
 pub mod bench;
 pub mod completions;
 pub mod convert;
@@ -7,6 +8,8 @@ mod dry_run;
 pub mod eval;
 pub mod generate;
 pub mod inspect;
+pub mod map;
+pub mod neighbors;
 pub mod new;
 pub mod predict;
 pub mod score;

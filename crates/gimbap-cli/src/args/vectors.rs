@@ -1,0 +1,68 @@
+//! The verbs on word vectors.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::at_least_one;
+
+/// `gimbap neighbors VECTORS WORD..`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  gimbap neighbors runs/novel/best.safetensors winter\n  \
+                        gimbap neighbors glove.6B.100d.txt.gz king queen -n 5 --json")]
+pub struct Neighbors {
+    /// A file of vectors (word2vec, GloVe, fastText's .vec), a model with an embedding, or a run's folder
+    pub vectors: PathBuf,
+    /// The words
+    #[arg(value_name = "WORD", required = true)]
+    pub words: Vec<String>,
+    /// How many neighbours
+    #[arg(short, long = "count", value_name = "N", default_value_t = 10, value_parser = at_least_one)]
+    pub n: usize,
+}
+
+/// `gimbap analogy VECTORS TERM..`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  gimbap analogy vectors.bin king - man + woman\n  \
+                        gimbap analogy vectors.bin king man woman          the same\n  \
+                        gimbap analogy vectors.bin --eval questions-words.txt\n\n\
+                        The answer is the word with the largest cosine to the sum of unit vectors, the words \
+                        given left out.")]
+pub struct Analogy {
+    /// A file of vectors (word2vec, GloVe, fastText's .vec), a model with an embedding, or a run's folder
+    pub vectors: PathBuf,
+    /// Words with + and - between them; three bare words A B C mean A - B + C
+    #[arg(value_name = "TERM", required_unless_present = "eval", conflicts_with = "eval")]
+    pub terms: Vec<String>,
+    /// How many answers
+    #[arg(
+        short, long = "count", value_name = "N", default_value_t = 10, value_parser = at_least_one,
+        conflicts_with = "eval"
+    )]
+    pub n: usize,
+    /// Answer a file of questions (`: SECTION`, then lines of four words) and say how many answers are right
+    #[arg(long, value_name = "QUESTIONS")]
+    pub eval: Option<PathBuf>,
+    /// In --eval, words that differ in case alone are different words
+    #[arg(long, requires = "eval")]
+    pub case_sensitive: bool,
+}
+
+/// `gimbap map VECTORS -o MAP.svg`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  gimbap map vectors.bin -o map.svg --first 300\n  \
+                        gimbap map runs/novel/best.safetensors -o map.svg --words king,queen,man,woman\n\n\
+                        The axes are the two principal components of the words shown.")]
+pub struct Map {
+    /// A file of vectors (word2vec, GloVe, fastText's .vec), a model with an embedding, or a run's folder
+    pub vectors: PathBuf,
+    /// Write the picture here
+    #[arg(short, long, value_name = "MAP.svg")]
+    pub out: PathBuf,
+    /// These words, with commas between them
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',', conflicts_with = "first")]
+    pub words: Vec<String>,
+    /// The first N words, in most files the most frequent
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = at_least_one)]
+    pub first: usize,
+}
