@@ -5,7 +5,7 @@ mod vectors;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-pub use vectors::{Analogy, Map, Neighbors};
+pub use vectors::{Analogy, Embed, Map, Neighbors};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -64,6 +64,8 @@ pub enum Verb {
     Analogy(Analogy),
     /// A picture of word vectors
     Map(Map),
+    /// Learn word vectors from a text
+    Embed(Embed),
     /// Make a model's weights smaller, or write its word vectors
     Convert(Convert),
     /// Layers, shapes, parameters, memory and operations per step

@@ -72,6 +72,7 @@ fn run(cli: &Cli, out: &Out) -> Outcome {
         Verb::Neighbors(args) => verb::neighbors::run(args, out),
         Verb::Analogy(args) => verb::analogy::run(args, out),
         Verb::Map(args) => verb::map::run(args, out),
+        Verb::Embed(args) => verb::embed::run(args, out),
         Verb::Convert(args) => verb::convert::run(args, out),
         Verb::Inspect(args) => verb::inspect::run(args, out),
         Verb::Bench(args) => verb::bench::run(args, out),

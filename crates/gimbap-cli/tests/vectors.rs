@@ -175,3 +175,26 @@ fn what_cannot_be_answered_is_refused() {
     refused(&bench, &["convert", "runs/c", "x.safetensors"], 2, "usage", &["--quantize", ".vec"]);
     refused(&bench, &["convert", "runs/c", "x.txt", "--data", "text.txt"], 2, "usage", &["--quantize"]);
 }
+
+#[test]
+fn vectors_are_learned_from_a_text() {
+    let bench = court();
+    let embed = ["embed", "text.txt", "--units", "8", "--epochs", "2", "--lowercase", "--sample", "0"];
+    let lines = jsonl(&bench.ok(&[&embed[..], &["-o", "a.txt", "--json"]].concat()).stdout);
+    assert_eq!(
+        (lines.len(), lines[0]["event"].as_str(), lines[1]["epoch"].as_u64()),
+        (3, Some("epoch"), Some(2))
+    );
+    assert!(lines[1]["loss"].as_f64().unwrap() < lines[0]["loss"].as_f64().unwrap());
+    assert_eq!((lines[2]["event"].as_str(), lines[2]["width"].as_u64()), (Some("done"), Some(8)));
+    let near = jsonl(&bench.ok(&["neighbors", "a.txt", "cat", "--json", "-n", "3"]).stdout);
+    assert_eq!(near.len(), 3);
+    let again = bench.ok(&[&embed[..], &["-o", "b.txt", "--threads", "2"]].concat());
+    assert!(again.stderr.contains("epoch 2/2") && again.stdout.contains("b.txt"), "{}", again.stdout);
+    let read = |name: &str| std::fs::read(bench.path(name)).unwrap();
+    assert_eq!(read("a.txt"), read("b.txt"), "the same bits");
+    refused(&bench, &["embed", "text.txt", "-o", "x.csv"], 2, "usage", &["x.csv", ".bin"]);
+    refused(&bench, &["embed", "no.txt", "-o", "x.txt"], 1, "io", &["no.txt"]);
+    refused(&bench, &["embed", "text.txt", "-o", "x.txt", "--rate", "0"], 2, "config", &["rate"]);
+    refused(&bench, &["embed", "text.txt", "-o", "x.txt", "--min-count", "9999"], 2, "config", &["9999"]);
+}

@@ -66,3 +66,43 @@ pub struct Map {
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = at_least_one)]
     pub first: usize,
 }
+
+/// `gimbap embed TEXT -o FILE`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  gimbap embed novel.txt -o vectors.txt --units 50 --lowercase\n  \
+                        gimbap neighbors vectors.txt winter\n\n\
+                        Skip-gram with negative sampling, on one thread: the same seed gives the same bits.")]
+pub struct Embed {
+    /// A text file, or a folder of them: words between white space, lines apart
+    pub text: PathBuf,
+    /// Write the vectors here: .txt or .vec (text), .bin (binary)
+    #[arg(short, long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// The numbers of a vector
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
+    pub units: usize,
+    /// How far a window reaches to each side at most
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
+    pub window: usize,
+    /// Noise words for each pair
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
+    pub negative: usize,
+    /// Passes over the text
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
+    pub epochs: usize,
+    /// Rarer words get no vector
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub min_count: usize,
+    /// Words more frequent than this are thinned out; 0 keeps all
+    #[arg(long, value_name = "X", default_value_t = 1e-3)]
+    pub sample: f64,
+    /// The first learning rate
+    #[arg(long, value_name = "X", default_value_t = 0.025)]
+    pub rate: f64,
+    /// Make the text lower case first
+    #[arg(long)]
+    pub lowercase: bool,
+    /// The seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod completions;
 pub mod convert;
 mod dry_run;
+pub mod embed;
 pub mod eval;
 pub mod generate;
 pub mod inspect;

@@ -8,6 +8,7 @@
 //! | `file` | [`Vectors::read`], [`Vectors::save`]: word2vec (text and binary), GloVe, fastText's `.vec` |
 //! | `analogy` | [`Vectors::neighbors`], [`Vectors::analogy`], [`Vectors::evaluate`] |
 //! | `pca` | [`Vectors::plane`]: words on the plane of the largest variance |
+//! | `skipgram` | [`SkipGram`]: vectors learned from a text |
 //!
 //! ```
 //! use gimbap::vectors::Vectors;
@@ -27,6 +28,7 @@
 mod analogy;
 mod file;
 mod pca;
+mod skipgram;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -35,6 +37,7 @@ use std::sync::OnceLock;
 pub use analogy::{Case, Questions, Report, Section, Tally};
 pub use file::Format;
 pub use pca::Plane;
+pub use skipgram::{Pass, SkipGram};
 
 use crate::{Error, Result};
 
