@@ -91,10 +91,14 @@ impl SkipGram {
                 return Err(Error::config(name, "is 0: it must be at least 1"));
             }
         }
-        for (name, value, least) in [("rate", self.rate, f64::MIN_POSITIVE), ("sample", self.sample, 0.0)] {
-            if !value.is_finite() || value < least {
-                return Err(Error::config(name, format!("is {value}: it must be a number above 0")));
-            }
+        if !self.rate.is_finite() || self.rate <= 0.0 {
+            return Err(Error::config("rate", format!("is {}: it must be a number above 0", self.rate)));
+        }
+        if !self.sample.is_finite() || self.sample < 0.0 {
+            return Err(Error::config(
+                "sample",
+                format!("is {}: it must be 0 or a number above it", self.sample),
+            ));
         }
         let vocabulary = Vocabulary::build(text, Unit::Word, self.lowercase, None, self.min_count)?;
         let ids = vocabulary.encode(text);
