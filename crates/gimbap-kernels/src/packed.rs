@@ -153,20 +153,20 @@ fn transpose<R: Real>(
         for start in (0..k).step_by(SQUARE) {
             let high = SQUARE.min(k - start);
             let column = |j: usize| &columns[(first + j) * column_stride + start..][..high];
-            let target = (start * width + at + first, width);
+            let corner = start * width + at + first;
             if wide == SQUARE && high == SQUARE {
                 // Copies: where columns are 4096 bytes apart, few of their lines fit the first cache together.
                 let whole: [[R; SQUARE]; SQUARE] =
                     array::from_fn(|j| column(j).try_into().expect("a square"));
                 for i in 0..SQUARE {
                     let row: [R; SQUARE] = array::from_fn(|j| whole[j][i]);
-                    rows[(start + i) * width + at + first..][..SQUARE].copy_from_slice(&row);
+                    rows[corner + i * width..][..SQUARE].copy_from_slice(&row);
                 }
                 continue;
             }
             for j in 0..wide {
                 for (i, &value) in column(j).iter().enumerate() {
-                    rows[target.0 + i * target.1 + j] = value;
+                    rows[corner + i * width + j] = value;
                 }
             }
         }

@@ -41,11 +41,12 @@ pub fn run(args: &Score, out: &Out) -> Outcome {
     let mut rows = Vec::new();
     for s in &scored {
         let (logprob, tokens) = counted(s);
+        let of_counted = perplexity((logprob, tokens));
         let mut object = json!({
             "text": s.text,
             "logprob": logprob,
             "tokens": tokens,
-            "perplexity": perplexity((logprob, tokens)),
+            "perplexity": of_counted,
             "unknown": s.unknown,
             "perplexity_with_unknown": perplexity(all(s)),
             "perplexity_without_unknown": perplexity(s.known()),
@@ -58,7 +59,7 @@ pub fn run(args: &Score, out: &Out) -> Outcome {
             object["per_token"] = Value::Array(s.tokens.iter().map(token).collect());
         }
         out.json(&object)?;
-        let mut row = vec![s.text.clone(), short(logprob), tokens.to_string(), short(perplexity(counted(s)))];
+        let mut row = vec![s.text.clone(), short(logprob), tokens.to_string(), short(of_counted)];
         if strange {
             row.push(s.unknown.to_string());
         }
