@@ -94,7 +94,7 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
         _ if config.is_builtin() => ("the built-in corpus", &["path", "unit", "vocab"]),
         TaskKind::Lm => (
             "a language model",
-            &["path", "valid", "test", "unit", "vocab", "min_count", "lowercase", "normal_form"],
+            &["path", "valid", "test", "unit", "vocab", "min_count", "lowercase", "normal_form", "vectors"],
         ),
         TaskKind::Classify => (
             "a classifier",
@@ -107,6 +107,7 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
                 "min_count",
                 "lowercase",
                 "normal_form",
+                "vectors",
                 "text",
                 "label",
                 "id",

@@ -84,6 +84,8 @@ pub struct Data {
     pub lowercase: Option<bool>,
     /// The Unicode normal form of texts.
     pub normal_form: Option<NormalForm>,
+    /// A file of word vectors with which an embedding begins.
+    pub vectors: Option<PathBuf>,
     /// The column of the text.
     pub text: Option<String>,
     /// The column of the label.

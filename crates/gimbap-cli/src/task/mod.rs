@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{Config, TaskKind, Tokens};
 use crate::output::{Failure, Out, Outcome};
+use crate::{model_file, vectors};
 
 /// What a model file tells of its task: all that is needed to feed it and to read its outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,18 @@ impl TaskDoc {
             TaskDoc::Lm(_) => "a language model",
             TaskDoc::Classify(_) => "a classifier",
             TaskDoc::Forecast(_) => "a forecaster",
+        }
+    }
+
+    /// The tokens, of a task on texts.
+    pub fn vocabulary(&self) -> Option<&Vocabulary> {
+        match self {
+            TaskDoc::Lm(doc) => Some(&doc.vocabulary),
+            TaskDoc::Classify(doc) => match &doc.input {
+                classify::Kind::Text { vocabulary, .. } => Some(vocabulary),
+                classify::Kind::Series { .. } => None,
+            },
+            TaskDoc::Forecast(_) => None,
         }
     }
 
@@ -131,6 +144,19 @@ pub fn vocabulary(config: &Config, text: &str, path: &Path) -> Outcome<Vocabular
         }
         other => other.into(),
     })
+}
+
+/// A task's model with its initial weights, those of `data.vectors` among them, of which the second value tells.
+pub fn initial(config: &Config, work: &dyn Work, out: &Out) -> Outcome<(Model, Option<String>)> {
+    let mut model = work.model()?;
+    let Some(file) = &config.data.vectors else { return Ok((model, None)) };
+    let doc = model_file::task_of(&model, file)?;
+    let Some(vocabulary) = doc.as_ref().and_then(TaskDoc::vocabulary) else {
+        let message = "data.vectors: is for texts, and this task has none";
+        return Err(Failure::usage("config", message));
+    };
+    let found = vectors::initialise(&mut model, vocabulary, file, out)?;
+    Ok((model, Some(found)))
 }
 
 /// The rows of a model card about a file or folder: its name alone, for cards are shown around.

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::inspect::layers;
 use crate::config::Config;
 use crate::output::{Out, Outcome, bytes, thousands};
-use crate::task::{Work, line_of};
+use crate::task::{self, Work, line_of};
 
 /// The first batch alone.
 struct First<'a>(&'a dyn BatchSource<f32>);
@@ -27,7 +27,7 @@ impl BatchSource<f32> for First<'_> {
 
 /// Shows shapes, parameters, an estimate of the memory, and the loss of one batch at the initial weights.
 pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
-    let model = work.model()?;
+    let (model, _) = task::initial(config, work, out)?;
     let source = work.train()?;
     let batch = source.batch(0, 0);
     let layout = &batch.layout;

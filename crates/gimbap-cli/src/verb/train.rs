@@ -33,8 +33,11 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
         same_run(&config, &run)?;
     }
     let work = task::open(&config)?;
-    let mut model = work.model()?;
+    let (mut model, found) = task::initial(&config, &*work, out)?;
     out.log(model.summary().trim_end());
+    if let Some(found) = &found {
+        out.log(format!("word vectors: {found}"));
+    }
     if !args.resume {
         run.create(&config.to_toml()?)?;
     }
@@ -49,7 +52,9 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
     let report = work.report(&model, out)?;
     let shown = path.display().to_string();
     let name = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    run.write(CARD, card(&config, &*work, &model, &report, &name, &shown).as_bytes())?;
+    let mut data = work.card();
+    data.extend(found.map(|found| ("word vectors".into(), found)));
+    run.write(CARD, card(&config, &data, &*work, &model, &report, &name, &shown).as_bytes())?;
 
     out.line("")?;
     match report.text.is_empty() {
@@ -299,7 +304,15 @@ fn train(
     }
 }
 
-fn card(config: &Config, work: &dyn Work, model: &Model, report: &Report, name: &str, path: &str) -> String {
+fn card(
+    config: &Config,
+    data: &[(String, String)],
+    work: &dyn Work,
+    model: &Model,
+    report: &Report,
+    name: &str,
+    path: &str,
+) -> String {
     let task = match config.task.kind {
         TaskKind::Lm => "A language model",
         TaskKind::Classify => "A classifier",
@@ -319,7 +332,7 @@ fn card(config: &Config, work: &dyn Work, model: &Model, report: &Report, name: 
         task,
         layers: &model.summary(),
         parameters: model.values().len(),
-        data: &work.card(),
+        data,
         seed: config.train.seed,
         figures: &figures,
         next: &work.next("gimbap", path),
