@@ -546,8 +546,8 @@ impl<R: Arithmetic> Model<R> {
         let mut network = self.network(true)?;
         let mut tally = Tally::new(training, &network)?;
         let mut carried: Option<States<R>> = None;
-        for index in 0..source.batches() {
-            let batch = source.batch(0, index);
+        for index in 0..source.batches(0) {
+            let batch = source.batch(0, index)?;
             let initial = carried.take().filter(|_| batch.continues).map(|s| permute(&s, &batch.order, true));
             network.start(batch.layout.batch(), initial.as_ref());
             if batch.loss_from > 0 {

@@ -121,7 +121,7 @@ pub struct Epoch {
     pub train: Evaluation,
     /// After the epoch.
     pub valid: Option<Evaluation>,
-    /// The learning rate of its last step.
+    /// The schedule's learning rate at its last step.
     pub rate: f64,
     /// The mean norm of its gradients before clipping.
     pub gradient_norm: f64,
@@ -399,7 +399,7 @@ impl<R: Arithmetic> Model<R> {
         if fit.bptt != Bptt::Full {
             network.runs_in_segments()?;
         }
-        let same = (train.batches(), fit.seed);
+        let same = (train.batches(0), fit.seed);
         if let Some((batches, seed)) = run.progress.same.filter(|before| *before != same) {
             let message = format!(
                 "the run had {batches} batches an epoch and seed {seed}, here are {} and {}: resume it with its own data \
@@ -409,8 +409,9 @@ impl<R: Arithmetic> Model<R> {
             return Err(Error::config("resume", message));
         }
         run.progress.same = Some(same);
-        if let Some(states) = run.carried.as_ref().filter(|_| run.progress.batch < train.batches()) {
-            let rows = train.batch(run.progress.epoch, run.progress.batch).layout.batch();
+        let (epoch, batch) = (run.progress.epoch, run.progress.batch);
+        if let Some(states) = run.carried.as_ref().filter(|_| batch < train.batches(epoch)) {
+            let rows = train.batch(epoch, batch)?.layout.batch();
             let sizes = network.state_sizes().into_iter().map(|(.., units)| rows * units);
             if !states.iter().zip(sizes).all(|(layer, n)| layer.iter().all(|state| state.0[0].len() == n)) {
                 let message = format!("the states that the run carries are not those of {rows} sequences");
@@ -423,6 +424,7 @@ impl<R: Arithmetic> Model<R> {
         let mut history = History { epochs: Vec::new(), best_epoch: None, ended: Ended::Finished };
         while run.progress.epoch < fit.epochs && !run.progress.stopped {
             let started = Instant::now();
+            let batches = train.batches(run.progress.epoch);
             let training = self.trained_for()?.clone();
             let mut tally = Tally::new(&training, &network)?;
             (tally.sum, tally.rows) = (run.progress.sum, run.progress.rows);
@@ -432,8 +434,8 @@ impl<R: Arithmetic> Model<R> {
             }
             let mut rate = training.optimizer.rate();
             let mut stop = false;
-            while run.progress.batch < train.batches() {
-                let batch = train.batch(run.progress.epoch, run.progress.batch);
+            while run.progress.batch < batches {
+                let batch = train.batch(run.progress.epoch, run.progress.batch)?;
                 if fit.bptt != Bptt::Full && batch.carry_at.is_some_and(|steps| steps < batch.layout.steps())
                 {
                     let message =
@@ -481,6 +483,7 @@ impl<R: Arithmetic> Model<R> {
                     &progress.schedule,
                 );
                 let gradients = Gradients { values: &mut gradients, scale, live: &live };
+                let rate = rate * batch.rate_scale;
                 training.optimizer.update_at(&mut run.optimizer, rate, &mut self.values, gradients);
                 network.prepare(&self.values);
                 tally.add(&losses);
@@ -491,12 +494,12 @@ impl<R: Arithmetic> Model<R> {
                 let event = Event::Step {
                     epoch: progress.epoch,
                     batch: progress.batch,
-                    batches: train.batches(),
+                    batches,
                     rows: losses.rows,
                     loss: tally.sum / tally.rows.max(1) as f64,
                 };
                 stop = observe(event) == Flow::Stop;
-                if stop && progress.batch < train.batches() {
+                if stop && progress.batch < batches {
                     progress.seconds += started.elapsed().as_secs_f64();
                     progress.metrics.clone_from(&tally.metrics);
                     if let Some(directory) = &fit.directory {
@@ -515,7 +518,7 @@ impl<R: Arithmetic> Model<R> {
                 valid,
                 rate,
                 started.elapsed().as_secs_f64(),
-                train.batches(),
+                batches,
             );
             if let Some(directory) = &fit.directory {
                 if run.progress.best_epoch == Some(epoch.epoch) {
@@ -525,7 +528,7 @@ impl<R: Arithmetic> Model<R> {
             }
             logs.write(&epoch, &run.progress)?;
             if fit.verbose > 0 {
-                println!("{}", keras_line(&epoch, fit.epochs, train.batches()));
+                println!("{}", keras_line(&epoch, fit.epochs, batches));
             }
             let flow = observe(Event::Epoch(&epoch));
             history.epochs.push(epoch);

@@ -184,16 +184,16 @@ fn known(ids: &[u32]) -> Vec<bool> {
 }
 
 impl BatchSource<f32> for Known {
-    fn batches(&self) -> usize {
-        BatchSource::<f32>::batches(&self.0)
+    fn batches(&self, epoch: usize) -> usize {
+        BatchSource::<f32>::batches(&self.0, epoch)
     }
 
-    fn batch(&self, epoch: usize, index: usize) -> Cow<'_, Batch<f32>> {
-        let mut batch = self.0.batch(epoch, index).into_owned();
+    fn batch(&self, epoch: usize, index: usize) -> gimbap::Result<Cow<'_, Batch<f32>>> {
+        let mut batch = self.0.batch(epoch, index)?.into_owned();
         if let RowTargets::Classes(ids) = &batch.targets {
             batch.mask = Some(known(ids));
         }
-        Cow::Owned(batch)
+        Ok(Cow::Owned(batch))
     }
 
     fn targets(&self) -> usize {

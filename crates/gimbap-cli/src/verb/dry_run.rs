@@ -14,10 +14,10 @@ use crate::task::{self, Work, line_of};
 struct First<'a>(&'a dyn BatchSource<f32>);
 
 impl BatchSource<f32> for First<'_> {
-    fn batches(&self) -> usize {
+    fn batches(&self, _epoch: usize) -> usize {
         1
     }
-    fn batch(&self, epoch: usize, index: usize) -> Cow<'_, Batch<f32>> {
+    fn batch(&self, epoch: usize, index: usize) -> gimbap::Result<Cow<'_, Batch<f32>>> {
         self.0.batch(epoch, index)
     }
     fn targets(&self) -> usize {
@@ -29,7 +29,7 @@ impl BatchSource<f32> for First<'_> {
 pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
     let (model, _) = task::initial(config, work, out)?;
     let source = work.train()?;
-    let batch = source.batch(0, 0);
+    let batch = source.batch(0, 0)?;
     let layout = &batch.layout;
     let (sequences, steps, rows) = (layout.batch(), layout.steps(), layout.rows());
     let slots = config.train.optimizer.slot_names().len();
@@ -64,7 +64,7 @@ pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
          first batch    {} (at the initial weights)\n\
          nothing was trained or written",
         thousands(rows),
-        thousands(source.batches()),
+        thousands(source.batches(0)),
         work.unit(),
         thousands(source.targets()),
         bytes(weights + kept),
@@ -78,7 +78,7 @@ pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
         "layers": layers(&model)?,
         "memory_bytes": {"weights": weights, "activations": kept, "total": weights + kept},
         "batch": {"sequences": sequences, "steps": steps, "rows": rows},
-        "batches": source.batches(),
+        "batches": source.batches(0),
         work.unit(): source.targets(),
         "first_batch": figures,
     }))

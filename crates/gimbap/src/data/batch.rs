@@ -30,6 +30,8 @@ pub struct Batch<R> {
     pub carry_at: Option<usize>,
     /// Begins with the state that the batch before left for it, instead of zeros.
     pub continues: bool,
+    /// What a training multiplies the schedule's rate by for this batch; 1 unless its segments vary in length.
+    pub rate_scale: f64,
 }
 
 impl<R: Arithmetic> Batch<R> {
@@ -62,6 +64,7 @@ impl<R: Arithmetic> Batch<R> {
             loss_from: 0,
             carry_at: None,
             continues: false,
+            rate_scale: 1.0,
         };
         let steps = step_order(data, sequences, &batch);
         batch.input = match data.steps() {
@@ -116,10 +119,13 @@ fn step_order<R: Arithmetic>(data: &Sequences<R>, sequences: &[usize], batch: &B
 
 /// Where the batches of an epoch come from.
 pub trait BatchSource<R: Arithmetic> {
-    /// The number of batches in an epoch.
-    fn batches(&self) -> usize;
+    /// The number of batches in an epoch, which may differ from epoch to epoch.
+    fn batches(&self, epoch: usize) -> usize;
     /// One of them.
-    fn batch(&self, epoch: usize, index: usize) -> Cow<'_, Batch<R>>;
+    ///
+    /// # Errors
+    /// If the data cannot be read where it lies.
+    fn batch(&self, epoch: usize, index: usize) -> Result<Cow<'_, Batch<R>>>;
     /// Steps (or sequences, of a model with one output each) in an epoch: for rates.
     fn targets(&self) -> usize;
 }
@@ -171,11 +177,11 @@ fn order(sequences: usize, seed: Option<u64>, epoch: usize) -> Vec<usize> {
 }
 
 impl<R: Arithmetic> BatchSource<R> for Shuffled<'_, R> {
-    fn batches(&self) -> usize {
+    fn batches(&self, _epoch: usize) -> usize {
         self.data.len().div_ceil(self.batch)
     }
 
-    fn batch(&self, epoch: usize, index: usize) -> Cow<'_, Batch<R>> {
+    fn batch(&self, epoch: usize, index: usize) -> Result<Cow<'_, Batch<R>>> {
         let mut drawn = self.drawn.borrow_mut();
         if drawn.0 != epoch {
             *drawn = (epoch, order(self.data.len(), self.seed, epoch));
@@ -187,7 +193,7 @@ impl<R: Arithmetic> BatchSource<R> for Shuffled<'_, R> {
             batch.continues = index > 0;
             batch.carry_at = Some(batch.layout.steps());
         }
-        Cow::Owned(batch)
+        Ok(Cow::Owned(batch))
     }
 
     fn targets(&self) -> usize {
@@ -204,8 +210,8 @@ impl<R: Arithmetic> BatchSource<R> for Shuffled<'_, R> {
 /// # fn main() -> gimbap::Result<()> {
 /// // 21 tokens in two streams of 10, in segments of 4: inputs 0..10 and 10..20, targets one further on.
 /// let stream = TokenStream::new((0..21).collect(), 2, 4, 4)?;
-/// assert_eq!(BatchSource::<f32>::batches(&stream), 3);
-/// let second = BatchSource::<f32>::batch(&stream, 0, 1);
+/// assert_eq!(BatchSource::<f32>::batches(&stream, 0), 3);
+/// let second = BatchSource::<f32>::batch(&stream, 0, 1)?;
 /// assert_eq!(second.input.ids(), [4, 14, 5, 15, 6, 16, 7, 17]); // step by step, stream by stream
 /// assert!(second.continues && second.carry_at == Some(4));
 /// # Ok(())
@@ -251,11 +257,11 @@ impl TokenStream {
 }
 
 impl<R: Arithmetic> BatchSource<R> for TokenStream {
-    fn batches(&self) -> usize {
+    fn batches(&self, _epoch: usize) -> usize {
         self.length.div_ceil(self.k1)
     }
 
-    fn batch(&self, _epoch: usize, index: usize) -> Cow<'_, Batch<R>> {
+    fn batch(&self, _epoch: usize, index: usize) -> Result<Cow<'_, Batch<R>>> {
         let window = |index: usize| {
             let end = ((index + 1) * self.k1).min(self.length);
             (((index + 1) * self.k1).saturating_sub(self.k2).min(index * self.k1), end)
@@ -268,7 +274,7 @@ impl<R: Arithmetic> BatchSource<R> for TokenStream {
             places.map(|place| self.tokens[place]).collect()
         };
         let more = (index + 1) * self.k1 < self.length;
-        Cow::Owned(Batch {
+        Ok(Cow::Owned(Batch {
             layout,
             order,
             input: Signal::Ids(at(0)),
@@ -278,7 +284,8 @@ impl<R: Arithmetic> BatchSource<R> for TokenStream {
             loss_from: index * self.k1 - start,
             carry_at: more.then(|| window(index + 1).0 - start),
             continues: index > 0,
-        })
+            rate_scale: 1.0,
+        }))
     }
 
     fn targets(&self) -> usize {
