@@ -31,6 +31,8 @@ pub struct LayerConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recurrent_dropout: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_drop: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unit_forget_bias: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset_after: Option<bool>,
@@ -54,6 +56,8 @@ pub struct LayerConfig {
     pub padding_id: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tied: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trainable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variational: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +84,7 @@ pub const KINDS: [&str; 12] = [
     "pool",
 ];
 
-const RECURRENT: [&str; 12] = [
+const RECURRENT: [&str; 13] = [
     "units",
     "return_sequences",
     "return_state",
@@ -88,6 +92,7 @@ const RECURRENT: [&str; 12] = [
     "stateful",
     "dropout",
     "recurrent_dropout",
+    "weight_drop",
     "kernel_init",
     "recurrent_init",
     "bias_init",
@@ -106,6 +111,7 @@ impl LayerConfig {
             ("stateful", self.stateful.is_some()),
             ("dropout", self.dropout.is_some()),
             ("recurrent_dropout", self.recurrent_dropout.is_some()),
+            ("weight_drop", self.weight_drop.is_some()),
             ("unit_forget_bias", self.unit_forget_bias.is_some()),
             ("reset_after", self.reset_after.is_some()),
             ("merge", self.merge.is_some()),
@@ -118,6 +124,7 @@ impl LayerConfig {
             ("l2", self.l2.is_some()),
             ("padding_id", self.padding_id.is_some()),
             ("tied", self.tied.is_some()),
+            ("trainable", self.trainable.is_some()),
             ("variational", self.variational.is_some()),
             ("epsilon", self.epsilon.is_some()),
             ("steps", self.steps.is_some()),
@@ -154,6 +161,7 @@ impl LayerConfig {
             stateful: self.stateful.unwrap_or(false),
             dropout: self.dropout.unwrap_or(0.0),
             recurrent_dropout: self.recurrent_dropout.unwrap_or(0.0),
+            weight_drop: self.weight_drop.unwrap_or(0.0),
             kernel_init: self.kernel_init.unwrap_or(layer.kernel_init),
             recurrent_init: self.recurrent_init.unwrap_or(layer.recurrent_init),
             bias_init: self.bias_init.unwrap_or(layer.bias_init),
@@ -174,6 +182,7 @@ impl LayerConfig {
             stateful: some(stateful),
             dropout: rate(layer.dropout),
             recurrent_dropout: rate(layer.recurrent_dropout),
+            weight_drop: rate(layer.weight_drop),
             kernel_init: Some(layer.kernel_init),
             recurrent_init: Some(layer.recurrent_init),
             bias_init: Some(layer.bias_init),
@@ -194,7 +203,7 @@ impl TryFrom<LayerConfig> for LayerSpec {
                 OneHot.into()
             }
             "embedding" => {
-                config.allow(&["units", "padding_id", "init", "l2", "tied", "dropout"])?;
+                config.allow(&["units", "padding_id", "init", "l2", "tied", "dropout", "trainable"])?;
                 let layer = Embedding::new(config.needed("units", config.units)?);
                 Embedding {
                     units: layer.units,
@@ -203,6 +212,7 @@ impl TryFrom<LayerConfig> for LayerSpec {
                     l2: config.l2.unwrap_or(0.0),
                     tied: config.tied.unwrap_or(false),
                     dropout: config.dropout.unwrap_or(0.0),
+                    trainable: config.trainable.unwrap_or(true),
                 }
                 .into()
             }
@@ -284,13 +294,14 @@ impl From<LayerSpec> for LayerConfig {
         let rate = |rate: f64| (rate != 0.0).then_some(rate);
         match spec {
             LayerSpec::OneHot(OneHot) => none,
-            LayerSpec::Embedding(Embedding { units, padding_id, init, l2, tied, dropout }) => LayerConfig {
-                units: Some(units),
-                padding_id,
-                init: Some(init),
-                l2: rate(l2),
-                tied: some(tied),
-                dropout: rate(dropout),
+            LayerSpec::Embedding(layer) => LayerConfig {
+                units: Some(layer.units),
+                padding_id: layer.padding_id,
+                init: Some(layer.init),
+                l2: rate(layer.l2),
+                tied: some(layer.tied),
+                dropout: rate(layer.dropout),
+                trainable: (!layer.trainable).then_some(false),
                 ..none
             },
             LayerSpec::SimpleRnn(layer) => LayerConfig {

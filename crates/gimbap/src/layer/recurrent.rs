@@ -5,6 +5,7 @@ use std::ops::Range;
 use gimbap_kernels::Arithmetic;
 
 use super::dropout::mask_by_sequence;
+use super::weight_drop::WeightDrop;
 use super::{Activation, Builder, Carry, Layer, LayerSpec, Pass, Recurrent, Shape, Signal, take};
 use crate::data::layout::Layout;
 use crate::quantize::Precision;
@@ -22,6 +23,7 @@ pub(super) struct Direction<R> {
     backwards: bool,
     dropout: f64,
     recurrent_dropout: f64,
+    weight_drop: Option<WeightDrop<R>>,
     stream: u64,
     parameters: Range<usize>,
     arranged: Arranged<R>,
@@ -77,7 +79,7 @@ impl<R: Arithmetic> Direction<R> {
             LayerSpec::Lstm(layer) => {
                 let direction = Self::of(CellKind::Lstm, layer, input, backwards, prefix, builder)?;
                 if let (true, Some(bias)) = (layer.cell.unit_forget_bias, builder.last()) {
-                    bias.forget_bias = Some(layer.units);
+                    bias.init.forget_bias = Some(layer.units);
                 }
                 Ok(direction)
             }
@@ -108,6 +110,7 @@ impl<R: Arithmetic> Direction<R> {
         let columns = run.gates() * h;
         builder.rate("dropout", layer.dropout)?;
         builder.rate("recurrent_dropout", layer.recurrent_dropout)?;
+        builder.rate("weight_drop", layer.weight_drop)?;
         builder.penalty(layer.l2)?;
         // PyTorch's initialiser goes by H for every array of the layer; Keras's by each array's own fans.
         let fans =
@@ -121,6 +124,7 @@ impl<R: Arithmetic> Direction<R> {
         }
         let last = if run.recurrent_bias() { "b_h" } else { "b" };
         let last = builder.add(&name(last), &[columns], 0.0, bias, fans(bias, columns));
+        let of_mask = builder.stream(if backwards { 5 } else { 4 });
         Ok(Direction {
             run,
             stepper: None,
@@ -129,6 +133,7 @@ impl<R: Arithmetic> Direction<R> {
             backwards,
             dropout: layer.dropout,
             recurrent_dropout: layer.recurrent_dropout,
+            weight_drop: (layer.weight_drop > 0.0).then(|| WeightDrop::new(layer.weight_drop, of_mask)),
             stream: builder.stream(if backwards { 2 } else { 0 }),
             parameters: first.start..last.end,
             arranged: Arranged::default(),
@@ -163,7 +168,10 @@ impl<R: Arithmetic> Direction<R> {
 
     pub(super) fn prepare(&mut self, parameters: &[R]) {
         let weights = self.weights(parameters);
-        self.run.pack(&weights);
+        match &mut self.weight_drop {
+            Some(drop) => drop.prepare(),
+            None => self.run.pack(&weights),
+        }
     }
 
     pub(super) fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
@@ -232,12 +240,15 @@ impl<R: Arithmetic> Direction<R> {
     ) {
         self.arrange(pass, input);
         let weights = self.weights(pass.parameters);
-        let Direction { run, stepper, arranged, .. } = self;
-        let segment = arranged.segment(weights, pass, input);
-        match stepper {
-            Some(stepper) => stepper.forward(&segment, state, h),
-            None => run.forward(&segment, state, h, pass.keep),
+        let Direction { run, stepper, arranged, weight_drop, .. } = self;
+        if let Some(stepper) = stepper {
+            return stepper.forward(&arranged.segment(weights, pass, input), state, h);
         }
+        let weights = match weight_drop {
+            Some(drop) => drop.pack(&mut **run, weights, pass.draw),
+            None => weights,
+        };
+        run.forward(&arranged.segment(weights, pass, input), state, h, pass.keep);
     }
 
     /// `d_h` is in the order of `h`; `d_x` in that of the layer's input.
@@ -255,15 +266,21 @@ impl<R: Arithmetic> Direction<R> {
         let weights = self.weights(pass.parameters);
         let [w_x, w_h, b, b_h] = self.sizes();
         let mut part = &mut gradients[self.parameters.clone()];
-        let gradients = Gradients {
-            d_w_x: take(&mut part, w_x),
-            d_w_h: take(&mut part, w_h),
-            d_b: take(&mut part, b),
-            d_b_h: take(&mut part, b_h),
-        };
-        let Direction { run, arranged, d_x: d_seen, .. } = self;
+        let d_w_x = take(&mut part, w_x);
+        let d_w_h = take(&mut part, w_h);
+        let (d_b, d_b_h) = (take(&mut part, b), take(&mut part, b_h));
+        let Direction { run, arranged, weight_drop, d_x: d_seen, .. } = self;
         let d_wanted = d_x.is_some().then_some(&mut *d_seen);
+        let mut drop = weight_drop.as_mut().filter(|_| pass.draw.is_some());
+        let (weights, d_seen_w_h) = match &mut drop {
+            Some(drop) => drop.begin_backward(weights),
+            None => (weights, &mut *d_w_h),
+        };
+        let gradients = Gradients { d_w_x, d_w_h: d_seen_w_h, d_b, d_b_h };
         run.backward(&arranged.segment(weights, pass, input), kept, d_h, d_state, gradients, d_wanted);
+        if let Some(drop) = drop {
+            drop.end_backward(d_w_h);
+        }
         let Some(d_x) = d_x else { return };
         multiply_rows(pass.layout, &self.x_mask(pass), self.input.width(), &mut self.d_x);
         if self.backwards {

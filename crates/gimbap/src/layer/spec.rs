@@ -71,13 +71,16 @@ pub struct Embedding {
     /// The part of the tokens dropped in training: for a batch all vectors of a dropped token are zero, the others are
     /// scaled by `1 / (1 - dropout)` (Gal and Ghahramani, arXiv:1512.05287v5). Not where the vectors are lent.
     pub dropout: f64,
+    /// Whether training moves the vectors; those of a file may be meant to stay as they are. Vectors that stay have no
+    /// gradient, and no penalty, weight decay or tied layer that would move them.
+    pub trainable: bool,
 }
 
 impl Embedding {
     /// Vectors of this many features.
     pub fn new(units: usize) -> Self {
         let init = Initializer::Uniform { scale: 0.05 };
-        Embedding { units, padding_id: None, init, l2: 0.0, tied: false, dropout: 0.0 }
+        Embedding { units, padding_id: None, init, l2: 0.0, tied: false, dropout: 0.0, trainable: true }
     }
 
     /// The id whose vector is zero and stays so.
@@ -101,6 +104,12 @@ impl Embedding {
     /// Drops this part of the tokens in training.
     pub fn dropout(mut self, rate: f64) -> Self {
         self.dropout = rate;
+        self
+    }
+
+    /// Whether training moves the vectors.
+    pub fn trainable(mut self, on: bool) -> Self {
+        self.trainable = on;
         self
     }
 }
@@ -128,6 +137,10 @@ pub struct Recurrent<K> {
     pub dropout: f64,
     /// The part of `h_{t-1}` dropped in training where it enters `W_h`: one mask per sequence.
     pub recurrent_dropout: f64,
+    /// DropConnect (Wan et al. 2013; on `W_h` Merity et al., arXiv:1708.02182v1): the part of `W_h`'s weights that are
+    /// zero in a step of training, in which the others are scaled by `1 / (1 - weight_drop)`. One mask for all gates,
+    /// sequences and time steps.
+    pub weight_drop: f64,
     /// How `w_x` begins.
     pub kernel_init: Initializer,
     /// How `w_h` begins.
@@ -196,6 +209,7 @@ impl<K: Default> Recurrent<K> {
             stateful: false,
             dropout: 0.0,
             recurrent_dropout: 0.0,
+            weight_drop: 0.0,
             kernel_init: Initializer::GlorotUniform,
             recurrent_init: Initializer::Orthogonal,
             bias_init: Initializer::Zeros,
@@ -238,6 +252,12 @@ impl<K> Recurrent<K> {
     /// Drops this part of `h_{t-1}` in training.
     pub fn recurrent_dropout(mut self, rate: f64) -> Self {
         self.recurrent_dropout = rate;
+        self
+    }
+
+    /// Drops this part of `W_h`'s weights in training.
+    pub fn weight_drop(mut self, rate: f64) -> Self {
+        self.weight_drop = rate;
         self
     }
 
