@@ -32,7 +32,7 @@ fn figures(epochs: &[Epoch]) -> Vec<(usize, Vec<u64>)> {
     };
     let epoch = |e: &Epoch| {
         let valid = e.valid.as_ref().map(evaluation).unwrap_or_default();
-        let own = vec![e.rate.to_bits(), e.gradient_norm.to_bits()];
+        let own = vec![e.rate.to_bits(), e.gradient_norm.to_bits(), e.averaged];
         (e.epoch, [own, evaluation(&e.train), valid].concat())
     };
     epochs.iter().map(epoch).collect()
@@ -135,6 +135,25 @@ fn a_run_over_a_stream_of_tokens_resumes_bit_for_bit() {
             model.compile(Adam::new(0.01), Loss::SparseCategoricalCrossentropy, metrics).unwrap()
         };
         check_resume(build, &train, &valid, &restless(), &STOPS);
+    }
+}
+
+#[test]
+fn a_run_with_the_mean_of_its_weights_resumes_bit_for_bit() {
+    let mut rng = keyed(1, 1, 1, 3);
+    let mut tokens = |n: usize| (0..n).map(|_| rng.below(VOCABULARY as u64) as u32).collect::<Vec<_>>();
+    let train = TokenStream::new(tokens(3 * 25 + 2), 3, 6, 6).unwrap();
+    let valid = TokenStream::new(tokens(2 * 13 + 1), 2, 4, 4).unwrap();
+    let build = |seed| {
+        let model = model::<f32>(Cell::Lstm, Form::DroppedTokens, 6, seed);
+        model.compile(Sgd::new(2.0), Loss::SparseCategoricalCrossentropy, []).unwrap()
+    };
+    for average in [Average::FromEpoch { epoch: 2 }, Average::NonMonotone { after: 1 }] {
+        let fit = Fit { average: Some(average), ..restless() };
+        let history = build(1).fit_on(&train, Some(&valid), &fit, &mut go_on).unwrap();
+        let averaged: Vec<u64> = history.epochs.iter().map(|epoch| epoch.averaged).collect();
+        assert!(averaged[1] == 0 && averaged[5] > 0, "{average:?}: {averaged:?}");
+        check_resume(build, &train, &valid, &fit, &STOPS);
     }
 }
 

@@ -18,6 +18,7 @@ use gimbap::layer::LayerConfig;
 use gimbap::loss::Reduction;
 use gimbap::metric::Metric;
 use gimbap::optim::{Optimizer, Schedule};
+use gimbap::train::Average;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value as Json;
 
@@ -153,6 +154,8 @@ pub struct Train {
     pub init: Option<Initializer>,
     /// How the rate changes.
     pub schedule: Option<Schedule>,
+    /// From when on the mean of the weights over the steps is kept in place of the last ones.
+    pub average: Option<Average>,
     /// The seed of everything random.
     pub seed: u64,
     /// Sequences come in a new order every epoch.
@@ -177,6 +180,7 @@ impl Default for Train {
             loss_reduction: None,
             init: None,
             schedule: None,
+            average: None,
             seed: 1,
             shuffle: true,
             metrics: Vec::new(),
