@@ -8,9 +8,7 @@ use std::ops::Range;
 use gimbap_kernels::Arithmetic;
 
 use crate::data::layout::Layout;
-use crate::layer::{
-    self, Activation, Builder, Layer, LayerSpec, Parameter, Pass, Shape, Signal, takes_one_hot,
-};
+use crate::layer::{self, Activation, Builder, Layer, LayerSpec, Parameter, Pass, Shape, Signal};
 use crate::quantize::Precision;
 use crate::sequence::State;
 use crate::{Error, Result};
@@ -65,7 +63,7 @@ impl<R: Arithmetic> Network<R> {
             let before = specs[..number].iter().filter(|other| other.kind() == kind).count();
             let name = if before == 0 { kind.to_string() } else { format!("{kind}_{before}") };
             let first = builder.parameters.len();
-            builder.enter(name.clone(), number, specs.get(number + 1).is_some_and(takes_one_hot));
+            builder.enter(name.clone(), number, &specs);
             let (layer, output) = layer::build(spec, shape, &mut builder)?;
             nodes.push(Node { name, kind, output, parameters: first..builder.parameters.len(), layer });
             shape = output;
@@ -77,7 +75,7 @@ impl<R: Arithmetic> Network<R> {
         let signals = nodes.iter().map(|_| Signal::default()).collect();
         Ok(Network {
             nodes,
-            parameters: builder.parameters,
+            parameters: builder.finish()?,
             input_shape: input,
             ends_time,
             link,

@@ -53,6 +53,10 @@ pub struct LayerConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub padding_id: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub tied: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variational: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub epsilon: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
@@ -113,6 +117,8 @@ impl LayerConfig {
             ("init", self.init.is_some()),
             ("l2", self.l2.is_some()),
             ("padding_id", self.padding_id.is_some()),
+            ("tied", self.tied.is_some()),
+            ("variational", self.variational.is_some()),
             ("epsilon", self.epsilon.is_some()),
             ("steps", self.steps.is_some()),
             ("pooling", self.pooling.is_some()),
@@ -188,11 +194,17 @@ impl TryFrom<LayerConfig> for LayerSpec {
                 OneHot.into()
             }
             "embedding" => {
-                config.allow(&["units", "padding_id", "init", "l2"])?;
+                config.allow(&["units", "padding_id", "init", "l2", "tied", "dropout"])?;
                 let layer = Embedding::new(config.needed("units", config.units)?);
-                let init = config.init.unwrap_or(layer.init);
-                Embedding { padding_id: config.padding_id, init, l2: config.l2.unwrap_or(0.0), ..layer }
-                    .into()
+                Embedding {
+                    units: layer.units,
+                    padding_id: config.padding_id,
+                    init: config.init.unwrap_or(layer.init),
+                    l2: config.l2.unwrap_or(0.0),
+                    tied: config.tied.unwrap_or(false),
+                    dropout: config.dropout.unwrap_or(0.0),
+                }
+                .into()
             }
             "simple_rnn" => {
                 config.allow(&with("activation"))?;
@@ -238,8 +250,9 @@ impl TryFrom<LayerConfig> for LayerSpec {
                 config.needed("activation", config.activation)?.into()
             }
             "dropout" => {
-                config.allow(&["rate"])?;
-                Dropout::new(config.needed("rate", config.rate)?).into()
+                config.allow(&["rate", "variational"])?;
+                let layer = Dropout::new(config.needed("rate", config.rate)?);
+                layer.variational(config.variational.unwrap_or(false)).into()
             }
             "layer_norm" => {
                 config.allow(&["epsilon"])?;
@@ -267,12 +280,19 @@ impl From<LayerSpec> for LayerConfig {
     fn from(spec: LayerSpec) -> LayerConfig {
         let kind = spec.kind().to_string();
         let none = LayerConfig { kind, ..LayerConfig::default() };
-        let l2 = |l2: f64| (l2 != 0.0).then_some(l2);
+        let some = |on: bool| on.then_some(true);
+        let rate = |rate: f64| (rate != 0.0).then_some(rate);
         match spec {
             LayerSpec::OneHot(OneHot) => none,
-            LayerSpec::Embedding(Embedding { units, padding_id, init, l2: rate }) => {
-                LayerConfig { units: Some(units), padding_id, init: Some(init), l2: l2(rate), ..none }
-            }
+            LayerSpec::Embedding(Embedding { units, padding_id, init, l2, tied, dropout }) => LayerConfig {
+                units: Some(units),
+                padding_id,
+                init: Some(init),
+                l2: rate(l2),
+                tied: some(tied),
+                dropout: rate(dropout),
+                ..none
+            },
             LayerSpec::SimpleRnn(layer) => LayerConfig {
                 activation: Some(layer.cell.activation),
                 ..LayerConfig::from_recurrent(&none.kind, layer)
@@ -288,16 +308,18 @@ impl From<LayerSpec> for LayerConfig {
             LayerSpec::Bidirectional(Bidirectional { layer, merge }) => {
                 LayerConfig { layer: Some(Box::new((*layer).into())), merge: Some(merge), ..none }
             }
-            LayerSpec::Dense(Dense { units, activation, kernel_init, bias_init, l2: rate }) => LayerConfig {
+            LayerSpec::Dense(Dense { units, activation, kernel_init, bias_init, l2 }) => LayerConfig {
                 units: Some(units),
                 activation: Some(activation),
                 kernel_init: Some(kernel_init),
                 bias_init: Some(bias_init),
-                l2: l2(rate),
+                l2: rate(l2),
                 ..none
             },
             LayerSpec::Activation(activation) => LayerConfig { activation: Some(activation), ..none },
-            LayerSpec::Dropout(Dropout { rate }) => LayerConfig { rate: Some(rate), ..none },
+            LayerSpec::Dropout(Dropout { rate, variational }) => {
+                LayerConfig { rate: Some(rate), variational: some(variational), ..none }
+            }
             LayerSpec::LayerNorm(LayerNorm { epsilon }) => LayerConfig { epsilon: Some(epsilon), ..none },
             LayerSpec::Flatten(Flatten { steps }) => LayerConfig { steps: Some(steps), ..none },
             LayerSpec::Pool(pool) => LayerConfig { pooling: Some(pool), ..none },

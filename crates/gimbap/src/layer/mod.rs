@@ -328,17 +328,57 @@ pub(crate) struct Builder {
     layer: String,
     number: u64,
     one_hot_stays: bool,
+    ends: bool,
+    tied: Option<Tied>,
+}
+
+/// The vectors `[V, units]` of an embedding, on their way to the dense layer at the model's end.
+#[derive(Clone, Debug)]
+struct Tied {
+    /// The embedding.
+    layer: String,
+    vocabulary: usize,
+    units: usize,
+    parameters: Range<usize>,
 }
 
 impl Builder {
     pub(crate) fn new() -> Self {
-        Builder { parameters: Vec::new(), layer: String::new(), number: 0, one_hot_stays: false }
+        Builder {
+            parameters: Vec::new(),
+            layer: String::new(),
+            number: 0,
+            one_hot_stays: false,
+            ends: false,
+            tied: None,
+        }
     }
 
-    /// The layer that follows: its name, its number among the layers (random streams are keyed by it), and
-    /// whether the one behind it takes one-hot vectors as ids.
-    pub(crate) fn enter(&mut self, layer: String, number: usize, one_hot_stays: bool) {
-        (self.layer, self.number, self.one_hot_stays) = (layer, number as u64, one_hot_stays);
+    /// The layer that follows, number `number` of `specs` (random streams are keyed by it), and its name.
+    pub(crate) fn enter(&mut self, layer: String, number: usize, specs: &[LayerSpec]) {
+        let behind = &specs[number + 1..];
+        (self.layer, self.number) = (layer, number as u64);
+        self.one_hot_stays = behind.first().is_some_and(takes_one_hot);
+        self.ends = behind.iter().all(|spec| matches!(spec, LayerSpec::Activation(_)));
+    }
+
+    /// The embedding whose vectors the layer has as its weights: if one is tied, and the model ends here but for
+    /// activations.
+    fn take_tied(&mut self) -> Option<Tied> {
+        self.tied.take_if(|_| self.ends)
+    }
+
+    /// All layers are there.
+    pub(crate) fn finish(self) -> Result<Vec<Parameter>> {
+        match self.tied {
+            None => Ok(self.parameters),
+            Some(Tied { layer, vocabulary, .. }) => Err(Error::config(
+                format!("layer `{layer}`"),
+                format!(
+                    "is `tied` to the dense layer at the model's end, and there is none: add Dense({vocabulary}) there"
+                ),
+            )),
+        }
     }
 
     fn place(&self) -> String {
@@ -441,7 +481,7 @@ impl Builder {
 }
 
 /// Whether a layer takes one-hot vectors as ids.
-pub(crate) fn takes_one_hot(spec: &LayerSpec) -> bool {
+fn takes_one_hot(spec: &LayerSpec) -> bool {
     spec.recurrent().is_some() || matches!(spec, LayerSpec::Dense(_))
 }
 

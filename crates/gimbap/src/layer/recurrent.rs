@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use gimbap_kernels::Arithmetic;
 
+use super::dropout::mask_by_sequence;
 use super::{Activation, Builder, Carry, Layer, LayerSpec, Pass, Recurrent, Shape, Signal, take};
 use crate::data::layout::Layout;
 use crate::quantize::Precision;
@@ -177,7 +178,9 @@ impl<R: Arithmetic> Direction<R> {
         let x_mask = self.x_mask(pass);
         let to = &mut self.arranged;
         to.h_mask = match pass.draw.filter(|_| self.recurrent_dropout > 0.0) {
-            Some(draw) => mask(draw.rng(self.stream + 1), pass, self.units, self.recurrent_dropout),
+            Some(draw) => {
+                mask_by_sequence(draw.rng(self.stream + 1), pass, self.units, self.recurrent_dropout)
+            }
             None => Vec::new(),
         };
         if backwards {
@@ -214,7 +217,7 @@ impl<R: Arithmetic> Direction<R> {
     /// The mask `[B, I]` of the input, as the layout's rows; empty without dropout.
     fn x_mask(&self, pass: &Pass<'_, R>) -> Vec<R> {
         match pass.draw.filter(|_| self.dropout > 0.0) {
-            Some(draw) => mask(draw.rng(self.stream), pass, self.input.width(), self.dropout),
+            Some(draw) => mask_by_sequence(draw.rng(self.stream), pass, self.input.width(), self.dropout),
             None => Vec::new(),
         }
     }
@@ -281,14 +284,6 @@ impl<R: Arithmetic> Direction<R> {
     pub(super) fn reversal(&self) -> &[usize] {
         &self.arranged.reversal
     }
-}
-
-/// A dropout mask `[B, width]`, drawn by sequence and laid out as the layout's rows.
-fn mask<R: Arithmetic>(mut rng: crate::rng::Rng, pass: &Pass<'_, R>, width: usize, rate: f64) -> Vec<R> {
-    let kept = R::from_f64(1.0 / (1.0 - rate));
-    let by_sequence: Vec<R> =
-        (0..pass.order.len() * width).map(|_| if rng.bernoulli(rate) { R::ZERO } else { kept }).collect();
-    pass.order.iter().flat_map(|&b| &by_sequence[b * width..(b + 1) * width]).copied().collect()
 }
 
 fn multiply_rows<R: Arithmetic>(layout: &Layout, mask: &[R], width: usize, rows: &mut [R]) {

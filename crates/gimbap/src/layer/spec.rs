@@ -64,12 +64,20 @@ pub struct Embedding {
     pub init: Initializer,
     /// Adds `l2 * sum(w^2)` to the loss.
     pub l2: f64,
+    /// Lends its vectors `E` to the dense layer at the model's end, which becomes `y = activation(x E^T + b)` and has no
+    /// `w` of its own (Press and Wolf, arXiv:1608.05859v3; Inan et al., arXiv:1611.01462v3). That layer has `V` units,
+    /// the one in front of it as many as the embedding. `E` begins as `init` says.
+    pub tied: bool,
+    /// The part of the tokens dropped in training: for a batch all vectors of a dropped token are zero, the others are
+    /// scaled by `1 / (1 - dropout)` (Gal and Ghahramani, arXiv:1512.05287v5). Not where the vectors are lent.
+    pub dropout: f64,
 }
 
 impl Embedding {
     /// Vectors of this many features.
     pub fn new(units: usize) -> Self {
-        Embedding { units, padding_id: None, init: Initializer::Uniform { scale: 0.05 }, l2: 0.0 }
+        let init = Initializer::Uniform { scale: 0.05 };
+        Embedding { units, padding_id: None, init, l2: 0.0, tied: false, dropout: 0.0 }
     }
 
     /// The id whose vector is zero and stays so.
@@ -81,6 +89,18 @@ impl Embedding {
     /// How the vectors begin.
     pub fn init(mut self, init: Initializer) -> Self {
         self.init = init;
+        self
+    }
+
+    /// Whether the dense layer at the model's end has the same weights.
+    pub fn tied(mut self, on: bool) -> Self {
+        self.tied = on;
+        self
+    }
+
+    /// Drops this part of the tokens in training.
+    pub fn dropout(mut self, rate: f64) -> Self {
+        self.dropout = rate;
         self
     }
 }
@@ -291,14 +311,15 @@ impl Bidirectional {
     }
 }
 
-/// `y = activation(x W + b)`, on every time step if there are any. Parameters: `w [I, units]`, `b [units]`.
+/// `y = activation(x W + b)`, on every time step if there are any. Parameters: `w [I, units]` (unless the model's
+/// [`Embedding`] is [`tied`](Embedding::tied) to it), `b [units]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dense {
     /// Features of the output.
     pub units: usize,
     /// What is applied to it.
     pub activation: Activation,
-    /// How `w` begins.
+    /// How `w` begins; a tied one begins as the embedding does.
     pub kernel_init: Initializer,
     /// How `b` begins.
     pub bias_init: Initializer,
@@ -342,12 +363,20 @@ impl Dense {
 pub struct Dropout {
     /// The part dropped, in `[0, 1)`.
     pub rate: f64,
+    /// Drops the same features at all steps of a sequence in a batch (Gal and Ghahramani, arXiv:1512.05287v5).
+    pub variational: bool,
 }
 
 impl Dropout {
     /// Drops this part.
     pub fn new(rate: f64) -> Self {
-        Dropout { rate }
+        Dropout { rate, variational: false }
+    }
+
+    /// Whether all steps of a sequence share one mask.
+    pub fn variational(mut self, on: bool) -> Self {
+        self.variational = on;
+        self
     }
 }
 
