@@ -95,7 +95,13 @@ fn restless() -> Fit {
         batch_size: 4,
         seed: 5,
         clip_norm: Some(1.0),
-        schedule: Schedule::Plateau { factor: 0.1 + 0.2, patience: 1, min_delta: 0.5, min_rate: 1e-6 },
+        schedule: Schedule::Plateau {
+            factor: 0.1 + 0.2,
+            patience: 1,
+            min_delta: 0.5,
+            min_rate: 1e-6,
+            keep: false,
+        },
         early_stopping: Some(EarlyStopping { patience: 50, min_delta: 1e-3, restore_best: true }),
         ..Fit::default()
     }
@@ -148,6 +154,10 @@ fn a_run_with_the_mean_of_its_weights_resumes_bit_for_bit() {
         let model = model::<f32>(Cell::Lstm, Form::DroppedTokens, 6, seed);
         model.compile(Sgd::new(2.0), Loss::SparseCategoricalCrossentropy, []).unwrap()
     };
+    // Of segments whose number differs from epoch to epoch.
+    let long = TokenStream::new(tokens(3 * 60 + 2), 3, 8, 8).unwrap().jitter(4).unwrap();
+    assert_ne!(BatchSource::<f32>::batches(&long, 0), BatchSource::<f32>::batches(&long, 1));
+    check_resume(build, &long, &valid, &restless(), &STOPS);
     for average in [Average::FromEpoch { epoch: 2 }, Average::NonMonotone { after: 1 }] {
         let fit = Fit { average: Some(average), ..restless() };
         let history = build(1).fit_on(&train, Some(&valid), &fit, &mut go_on).unwrap();

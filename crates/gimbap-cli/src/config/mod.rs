@@ -160,6 +160,8 @@ pub struct Train {
     pub seed: u64,
     /// Sequences come in a new order every epoch.
     pub shuffle: bool,
+    /// The segments of a language model's text vary in length, and the rate with them.
+    pub jitter: bool,
     /// Figures beside the task's own.
     pub metrics: Vec<Metric>,
     /// Stop after so many epochs without a better validation loss.
@@ -183,6 +185,7 @@ impl Default for Train {
             average: None,
             seed: 1,
             shuffle: true,
+            jitter: false,
             metrics: Vec::new(),
             patience: None,
         }
