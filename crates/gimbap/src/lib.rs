@@ -117,6 +117,6 @@ pub mod prelude {
     pub use crate::model::{Input, Model, Sequential};
     pub use crate::optim::{Adam, AdamW, Optimizer, RmsProp, Schedule, Sgd};
     pub use crate::stream::Stream;
-    pub use crate::train::{EarlyStopping, Fit, History};
+    pub use crate::train::{Average, EarlyStopping, Fit, History};
     pub use crate::{Error, Result};
 }

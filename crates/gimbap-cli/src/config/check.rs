@@ -37,6 +37,15 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
                 ),
             ));
         }
+        Some(Bptt::Truncated { k1, k2 }) if k2 > k1 && train.jitter => {
+            return Err((
+                "train.bptt".into(),
+                format!(
+                    "is [{k1}, {k2}], but segments that vary in length (train.jitter) take no steps before them: \
+                     give one number"
+                ),
+            ));
+        }
         Some(Bptt::Full | Bptt::Checkpointed) if config.task.kind == TaskKind::Lm && !config.is_builtin() => {
             return bad(
                 "train.bptt",
@@ -134,6 +143,11 @@ fn foreign(config: &Config) -> Result<(), (String, String)> {
     if let Some((key, _)) = given.into_iter().find(|(key, _)| !known.contains(&key.as_str())) {
         let message = format!("is no key of {task}, which has {}", known.join(", "));
         return Err((format!("data.{key}"), message));
+    }
+    if config.train.jitter && (config.task.kind != TaskKind::Lm || config.is_builtin()) {
+        let message =
+            "is for language models of a text, which is cut into segments; this one's are sequences";
+        return Err(("train.jitter".into(), message.into()));
     }
     if config.train.loss_reduction.is_some() && config.task.kind != TaskKind::Lm {
         return Err(("train.loss_reduction".into(), "is for language models alone".into()));

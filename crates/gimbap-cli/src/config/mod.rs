@@ -18,6 +18,7 @@ use gimbap::layer::LayerConfig;
 use gimbap::loss::Reduction;
 use gimbap::metric::Metric;
 use gimbap::optim::{Optimizer, Schedule};
+use gimbap::train::Average;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value as Json;
 
@@ -155,10 +156,14 @@ pub struct Train {
     pub init: Option<Initializer>,
     /// How the rate changes.
     pub schedule: Option<Schedule>,
+    /// From when on the mean of the weights over the steps is kept in place of the last ones.
+    pub average: Option<Average>,
     /// The seed of everything random.
     pub seed: u64,
     /// Sequences come in a new order every epoch.
     pub shuffle: bool,
+    /// The segments of a language model's text vary in length, and the rate with them.
+    pub jitter: bool,
     /// Figures beside the task's own.
     pub metrics: Vec<Metric>,
     /// Stop after so many epochs without a better validation loss.
@@ -179,8 +184,10 @@ impl Default for Train {
             loss_reduction: None,
             init: None,
             schedule: None,
+            average: None,
             seed: 1,
             shuffle: true,
+            jitter: false,
             metrics: Vec::new(),
             patience: None,
         }

@@ -239,6 +239,7 @@ fn fit(config: &Config) -> Fit {
         clip_norm: config.train.clip_norm,
         clip_value: config.train.clip_value,
         schedule: config.train.schedule.unwrap_or_default(),
+        average: config.train.average,
         ..Fit::default()
     }
 }

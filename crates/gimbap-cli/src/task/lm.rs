@@ -271,7 +271,9 @@ impl Work for Lm {
 
     fn train(&self) -> Outcome<Box<dyn BatchSource<f32> + '_>> {
         let (k1, k2) = segment(&self.config);
-        Ok(Box::new(TokenStream::new(self.train.ids.clone(), self.config.train.batch, k1, k2)?))
+        let train = &self.config.train;
+        let stream = TokenStream::new(self.train.ids.clone(), train.batch, k1, k2)?;
+        Ok(Box::new(if train.jitter { stream.jitter(train.seed)? } else { stream }))
     }
 
     fn valid(&self) -> Outcome<Option<Box<dyn BatchSource<f32> + '_>>> {

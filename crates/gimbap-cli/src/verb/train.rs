@@ -12,7 +12,7 @@ use super::dry_run::dry_run;
 use crate::args::{Task, Train};
 use crate::config::{BUILTIN, Config, Source, TaskKind, load};
 use crate::interrupt;
-use crate::output::{Failure, Out, Outcome, program};
+use crate::output::{Failure, Out, Outcome, program, thousands};
 use crate::progress::{Progress, rate};
 use crate::run_dir::{BEST, CARD, CONFIG, Card, Existing, LAST, METRICS, RunDir, default_dir};
 use crate::task::{self, Report, Work, line_of};
@@ -198,6 +198,7 @@ fn fit(config: &Config, run: &RunDir) -> Fit {
         clip_value: train.clip_value,
         clip_norm: train.clip_norm,
         schedule: train.schedule.unwrap_or_default(),
+        average: train.average,
         early_stopping: train.patience.map(|patience| EarlyStopping { patience, ..EarlyStopping::default() }),
         directory: Some(run.path().to_path_buf()),
         log: Some(run.file(METRICS)),
@@ -238,8 +239,12 @@ fn train(
                 let valid = epoch.valid.as_ref().map(|valid| work.figures(valid));
                 let held =
                     valid.as_ref().map(|v| format!("  |  validation {}", line_of(v))).unwrap_or_default();
+                let mean = match epoch.averaged {
+                    0 => String::new(),
+                    steps => format!(" (mean of {} steps)", thousands(steps as usize)),
+                };
                 out.log(format!(
-                    "epoch {}/{}  {}{held}  |  {:.1} s, {} {}/s",
+                    "epoch {}/{}  {}{held}{mean}  |  {:.1} s, {} {}/s",
                     epoch.epoch + 1,
                     fit.epochs,
                     line_of(&train),
@@ -254,6 +259,7 @@ fn train(
                     "valid": valid,
                     "rate": epoch.rate,
                     "gradient_norm": epoch.gradient_norm,
+                    "averaged": epoch.averaged,
                     "seconds": epoch.seconds,
                 }));
             }

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::ops::Range;
 
 use super::dataset::{Dataset, Sequences, Steps};
+use super::jitter::Jitter;
 use super::layout::Layout;
 use crate::layer::Signal;
 use crate::loss::{Reduction, RowTargets};
@@ -224,6 +226,7 @@ pub struct TokenStream {
     length: usize,
     k1: usize,
     k2: usize,
+    jitter: Option<Jitter>,
 }
 
 impl TokenStream {
@@ -247,7 +250,31 @@ impl TokenStream {
             return Err(Error::data("text", message));
         }
         let length = (tokens.len() - 1) / streams;
-        Ok(TokenStream { tokens, streams, length, k1, k2 })
+        Ok(TokenStream { tokens, streams, length, k1, k2, jitter: None })
+    }
+
+    /// Cuts the streams elsewhere in each epoch: segments of about `k1` steps, now and then of half of that, drawn from
+    /// (seed, epoch), each with a rate in proportion to its length (Merity et al., arXiv:1708.02182v1, section 5.1).
+    ///
+    /// # Errors
+    /// If segments are preceded by steps before them, `k2 > k1`.
+    pub fn jitter(self, seed: u64) -> Result<Self> {
+        if self.k2 > self.k1 {
+            let message = format!(
+                "is [{}, {}], but segments of varying length take no steps before them: give one number",
+                self.k1, self.k2
+            );
+            return Err(Error::config("bptt", message));
+        }
+        Ok(TokenStream { jitter: Some(Jitter::new(seed)), ..self })
+    }
+
+    /// The steps of a segment, without those before it.
+    fn segment(&self, epoch: usize, index: usize) -> Range<usize> {
+        match &self.jitter {
+            None => index * self.k1..((index + 1) * self.k1).min(self.length),
+            Some(jitter) => jitter.segment((self.length, self.k1), epoch, index),
+        }
     }
 
     /// The same segments without the steps before them: for evaluation, which has no backward pass.
@@ -257,23 +284,23 @@ impl TokenStream {
 }
 
 impl<R: Arithmetic> BatchSource<R> for TokenStream {
-    fn batches(&self, _epoch: usize) -> usize {
-        self.length.div_ceil(self.k1)
+    fn batches(&self, epoch: usize) -> usize {
+        match &self.jitter {
+            None => self.length.div_ceil(self.k1),
+            Some(jitter) => jitter.segments((self.length, self.k1), epoch),
+        }
     }
 
-    fn batch(&self, _epoch: usize, index: usize) -> Result<Cow<'_, Batch<R>>> {
-        let window = |index: usize| {
-            let end = ((index + 1) * self.k1).min(self.length);
-            (((index + 1) * self.k1).saturating_sub(self.k2).min(index * self.k1), end)
-        };
-        let (start, end) = window(index);
+    fn batch(&self, epoch: usize, index: usize) -> Result<Cow<'_, Batch<R>>> {
+        let steps = self.segment(epoch, index);
+        let before = self.k2 - self.k1;
+        let (start, end) = (steps.start.saturating_sub(before), steps.end);
         let (layout, order) = Layout::new(&vec![end - start; self.streams]);
         let at = |offset: usize| -> Vec<u32> {
             let places =
                 (start..end).flat_map(|t| (0..self.streams).map(move |b| b * self.length + t + offset));
             places.map(|place| self.tokens[place]).collect()
         };
-        let more = (index + 1) * self.k1 < self.length;
         Ok(Cow::Owned(Batch {
             layout,
             order,
@@ -281,10 +308,10 @@ impl<R: Arithmetic> BatchSource<R> for TokenStream {
             targets: RowTargets::Classes(at(1)),
             weights: None,
             mask: None,
-            loss_from: index * self.k1 - start,
-            carry_at: more.then(|| window(index + 1).0 - start),
+            loss_from: steps.start - start,
+            carry_at: (end < self.length).then(|| end.saturating_sub(before) - start),
             continues: index > 0,
-            rate_scale: 1.0,
+            rate_scale: self.jitter.as_ref().map_or(1.0, |_| steps.len() as f64 / self.k1 as f64),
         }))
     }
 

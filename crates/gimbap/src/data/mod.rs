@@ -17,6 +17,7 @@
 pub mod batch;
 pub mod corpus;
 pub mod dataset;
+mod jitter;
 pub mod layout;
 pub mod read;
 pub mod series;
