@@ -1,4 +1,4 @@
-//! What only training does: masks over time, over tokens, over weights; and what it leaves as it is.
+//! What only training does: masks over time, over tokens, over weights, over states; and what it leaves as it is.
 
 mod differences;
 mod models;
@@ -11,6 +11,7 @@ use gimbap::layer::*;
 use gimbap::loss::RowTargets;
 use gimbap::network::Network;
 use gimbap::prelude::*;
+use gimbap::quantize::Precision;
 use gimbap::rng::{Rng, keyed};
 use models::{assert_same_bits, distance};
 
@@ -322,6 +323,146 @@ fn whole_weights_outside_of_training() {
     }
 }
 
+/// The layers of a language model whose units keep `h` and, of an LSTM, `c`.
+fn zoned(cell: &str, two: bool, [h, c]: [f64; 2]) -> Vec<LayerSpec> {
+    let layer = |units| {
+        with(recurrent(cell, units, true, 0.0), |config| {
+            config.zoneout = Some(h);
+            config.zoneout_cell = (cell == "lstm").then_some(c);
+        })
+    };
+    let mut layers = vec![Embedding::new(3).into()];
+    layers.extend(two.then(|| layer(2)));
+    layers.push(layer(3));
+    layers
+}
+
+#[test]
+fn gradients_with_zoneout() {
+    by_differences("h and c", |cell, two| zoned(cell, two, [0.4, 0.3]));
+    by_differences("c alone", |cell, two| zoned(cell, two, [0.0, 0.3]));
+    by_differences("all", |cell, two| {
+        let mut layers = dropping(cell, two, 0.3);
+        for layer in layers.iter_mut().filter(|layer| layer.recurrent().is_some()) {
+            *layer = with(layer.clone(), |config| {
+                config.zoneout = Some(0.4);
+                config.weight_drop = Some(0.3);
+                config.recurrent_dropout = Some(0.2);
+            });
+        }
+        layers
+    });
+}
+
+#[test]
+fn gradients_with_zoneout_in_both_directions_and_outside_of_training() {
+    for (seed, cell) in (1..).zip(CELLS) {
+        for dropout in [Some(seed), None] {
+            let mut rng = keyed(seed, 0, 0, 0);
+            let both = Bidirectional::new(zoned(cell, false, [0.4, 0.3]).pop().unwrap());
+            let mut model = model::<f64>(vec![Embedding::new(3).into(), both.into()]);
+            randomise(&mut model, &mut rng);
+            let data = data(&[3, 0, 5], true, &mut rng);
+            let initial = Some(states(&model, 3, &mut rng));
+            check(cell, &Case { model, data, initial, dropout });
+        }
+    }
+}
+
+/// In training a unit keeps its state, to the bit, or is the cell's; which, is drawn for each sequence and step.
+#[test]
+fn zoned_units_keep_their_state() {
+    let (units, rate) = (50, 0.3);
+    let layer = || SimpleRnn::new(units).return_sequences(true);
+    let (layout, order) = Layout::new(&LENGTHS);
+    let mut rng = keyed(8, 0, 0, 0);
+    let parameters: Vec<f64> = (0..units * (units + 3)).map(|_| 0.3 * rng.normal()).collect();
+    let x: Vec<f64> = (0..layout.rows() * 2).map(|_| rng.normal()).collect();
+    let run = |layer: SimpleRnn, draw| {
+        let mut network = Network::<f64>::build(Shape::Steps(2), &[layer.into()], false).unwrap();
+        network.prepare(&parameters);
+        network.start(LENGTHS.len(), None);
+        let pass =
+            Pass { parameters: &parameters, layout: &layout, order: &order, draw, keep: true, again: false };
+        network.body(&pass, |to| *to = Signal::Values(x.clone()));
+        network.output().to_vec()
+    };
+    let h = run(layer().zoneout(rate), DRAW);
+    let kept = |t: usize, b: usize| -> Vec<bool> {
+        let at = |t: usize| (layout.offsets()[t] + b) * units;
+        let before = if t == 0 { vec![0.0; units] } else { h[at(t - 1)..][..units].to_vec() };
+        h[at(t)..][..units].iter().zip(before).map(|(h, before)| h.to_bits() == before.to_bits()).collect()
+    };
+    let steps = || (0..layout.steps()).flat_map(|t| (0..layout.active(t)).map(move |b| (t, b)));
+    let all: Vec<bool> = steps().flat_map(|(t, b)| kept(t, b)).collect();
+    let share = all.iter().filter(|kept| **kept).count() as f64 / all.len() as f64;
+    // 750 draws: five standard deviations.
+    assert!((share - rate).abs() < 0.084, "{share}");
+    assert!(kept(0, 0) != kept(0, 1) && kept(0, 0) != kept(1, 0), "each has draws of its own");
+    // Where nothing was kept before, what is not kept is the cell's.
+    let free = run(layer(), DRAW);
+    for (unit, kept) in kept(0, 0).into_iter().enumerate() {
+        assert_eq!(h[unit].to_bits(), if kept { 0 } else { free[unit].to_bits() });
+    }
+    assert_ne!(run(layer().zoneout(rate), Some(Draw { step: 10, ..DRAW.unwrap() })), h);
+    assert_same_bits("off", &run(layer().zoneout(0.0), DRAW), &free);
+}
+
+/// Krueger et al., equations 4 and 5, with the expectation in place of the masks, in plain loops.
+#[test]
+fn outside_of_training_it_is_the_mean() {
+    let (units, steps, of_h, of_c) = (3, 6, 0.3, 0.2);
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let layer = Lstm::new(units).return_sequences(true).zoneout(of_h).zoneout_cell(of_c);
+    let mut model = Sequential::new(Input::features(1)).add(layer).build::<f64>().unwrap();
+    models::randomise(&mut model, 5);
+    let [w_x, w_h, b] = ["lstm.w_x", "lstm.w_h", "lstm.b"]
+        .map(|name| model.parameter(name).unwrap().to_owned().into_raw_vec_and_offset().0);
+    let x: Vec<f64> = (0..steps).map(|t| (t as f64).sin()).collect();
+    let input = gimbap::ndarray::Array3::from_shape_vec((1, steps, 1), x.clone()).unwrap();
+    let y = model.predict(&input).unwrap();
+    let (mut h, mut c) = (vec![0.0; units], vec![0.0; units]);
+    for (t, x) in x.into_iter().enumerate() {
+        let before = h.clone();
+        for unit in 0..units {
+            let gate = |g: usize| {
+                let column = g * units + unit;
+                let recurrent: f64 = (0..units).map(|k| before[k] * w_h[k * 4 * units + column]).sum();
+                x * w_x[column] + recurrent + b[column]
+            };
+            let (i, f, g, o) = (sigmoid(gate(0)), sigmoid(gate(1)), gate(2).tanh(), sigmoid(gate(3)));
+            let made = f * c[unit] + i * g;
+            c[unit] = of_c * c[unit] + (1.0 - of_c) * made;
+            h[unit] = of_h * before[unit] + (1.0 - of_h) * (o * made.tanh());
+            assert!((y[[0, t, unit]] - h[unit]).abs() < 1e-12, "step {t}, unit {unit}");
+        }
+    }
+}
+
+#[test]
+fn zoneout_streams_as_it_predicts() {
+    for cell in CELLS {
+        let mut full = model::<f32>(zoned(cell, true, [0.4, 0.3]));
+        models::randomise(&mut full, 5);
+        let ids = vec![vec![3u32, 1, 4, 1, 5, 2, 0, 5, 3]];
+        for precision in [Precision::Full, Precision::Bf16, Precision::Int8] {
+            let model =
+                if precision == Precision::Full { full.clone() } else { full.quantized(precision).unwrap() };
+            let whole = model.predict(&ids).unwrap();
+            let mut stream = model.stream().unwrap();
+            let streamed: Vec<f32> = ids[0].iter().flat_map(|id| stream.step(*id).to_vec()).collect();
+            let apart = distance(&streamed, &whole, 1e-3);
+            assert!(apart < 1e-5, "{cell}, {precision:?}: {apart:e}");
+        }
+        // In two segments, from the state in between.
+        let data = data::<f32>(&[150, 70, 3], true, &mut keyed(8, 0, 0, 0));
+        let gradients = |bptt, seed| full.gradients(&data, None, bptt, seed).unwrap().parameters;
+        for seed in [Some(3), None] {
+            assert_same_bits(cell, &gradients(Bptt::Checkpointed, seed), &gradients(Bptt::Full, seed));
+        }
+    }
+}
+
 #[test]
 fn frozen_vectors_stay() {
     let layers = |trainable| -> Vec<LayerSpec> {
@@ -390,7 +531,9 @@ fn a_training_is_the_same_at_any_thread_count() {
     let train = |threads: usize| {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
             let between = || Dropout::new(0.2).variational(true);
-            let layer = |units| Lstm::new(units).return_sequences(true).weight_drop(0.3);
+            let layer = |units| {
+                Lstm::new(units).return_sequences(true).weight_drop(0.3).zoneout(0.1).zoneout_cell(0.2)
+            };
             let mut model = model::<f32>(vec![
                 Embedding::new(24).dropout(0.2).into(),
                 between().into(),
@@ -418,26 +561,33 @@ fn options_come_back_from_their_written_form() {
         Dropout::new(0.3).variational(true).into(),
         Dropout::new(0.3).into(),
         Embedding::new(3).trainable(false).into(),
-        Gru::new(3).weight_drop(0.4).into(),
-        Bidirectional::new(Lstm::new(3).weight_drop(0.4)).into(),
+        Gru::new(3).weight_drop(0.4).zoneout(0.1).into(),
+        Bidirectional::new(Lstm::new(3).zoneout_cell(0.4)).into(),
     ];
     let written = serde_json::to_value(&layers).unwrap();
     assert_eq!(written[0]["tied"], true);
     assert_eq!(written[1]["variational"], true);
     assert!(written[2].get("variational").is_none(), "what is off is not written");
     assert_eq!(written[3]["trainable"], false);
-    assert_eq!(written[4]["weight_drop"], 0.4);
+    assert_eq!((&written[4]["weight_drop"], &written[4]["zoneout"]), (&0.4.into(), &0.1.into()));
+    assert_eq!(written[5]["layer"]["zoneout_cell"], 0.4);
     assert_eq!(serde_json::from_value::<Vec<LayerSpec>>(written).unwrap(), layers);
-    let wrong = serde_json::from_str::<LayerSpec>(r#"{"type": "dense", "units": 3, "variational": true}"#);
-    assert!(wrong.unwrap_err().to_string().contains("no option `variational`"));
+    for (kind, option) in [("dense", "variational"), ("gru", "zoneout_cell"), ("lstm", "tied")] {
+        let mut wrong = serde_json::json!({"type": kind, "units": 3});
+        wrong[option] = if option == "zoneout_cell" { 0.1.into() } else { true.into() };
+        let message = serde_json::from_value::<LayerSpec>(wrong).unwrap_err().to_string();
+        assert!(message.contains(&format!("no option `{option}`")), "{message}");
+    }
 }
 
 #[test]
 fn impossible_rates_are_named() {
     for rate in [-0.1, 1.0, f64::NAN] {
-        let layers: [(LayerSpec, &str, &str); 2] = [
+        let layers: [(LayerSpec, &str, &str); 4] = [
             (Embedding::new(3).dropout(rate).into(), "embedding", "dropout"),
             (Lstm::new(3).weight_drop(rate).into(), "lstm", "weight_drop"),
+            (Gru::new(3).zoneout(rate).into(), "gru", "zoneout"),
+            (Lstm::new(3).zoneout_cell(rate).into(), "lstm", "zoneout_cell"),
         ];
         for (layer, kind, option) in layers {
             let front = (kind != "embedding").then(|| LayerSpec::from(OneHot));

@@ -182,6 +182,8 @@ fn check_layer(layer: &LayerConfig, at: &str) -> Result<(), (String, String)> {
         ("dropout", layer.dropout),
         ("recurrent_dropout", layer.recurrent_dropout),
         ("weight_drop", layer.weight_drop),
+        ("zoneout", layer.zoneout),
+        ("zoneout_cell", layer.zoneout_cell),
         ("rate", layer.rate),
     ] {
         if let Some(x) = value

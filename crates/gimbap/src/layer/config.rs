@@ -33,6 +33,10 @@ pub struct LayerConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_drop: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub zoneout: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zoneout_cell: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unit_forget_bias: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset_after: Option<bool>,
@@ -84,7 +88,7 @@ pub const KINDS: [&str; 12] = [
     "pool",
 ];
 
-const RECURRENT: [&str; 13] = [
+const RECURRENT: [&str; 14] = [
     "units",
     "return_sequences",
     "return_state",
@@ -93,6 +97,7 @@ const RECURRENT: [&str; 13] = [
     "dropout",
     "recurrent_dropout",
     "weight_drop",
+    "zoneout",
     "kernel_init",
     "recurrent_init",
     "bias_init",
@@ -112,6 +117,8 @@ impl LayerConfig {
             ("dropout", self.dropout.is_some()),
             ("recurrent_dropout", self.recurrent_dropout.is_some()),
             ("weight_drop", self.weight_drop.is_some()),
+            ("zoneout", self.zoneout.is_some()),
+            ("zoneout_cell", self.zoneout_cell.is_some()),
             ("unit_forget_bias", self.unit_forget_bias.is_some()),
             ("reset_after", self.reset_after.is_some()),
             ("merge", self.merge.is_some()),
@@ -162,6 +169,7 @@ impl LayerConfig {
             dropout: self.dropout.unwrap_or(0.0),
             recurrent_dropout: self.recurrent_dropout.unwrap_or(0.0),
             weight_drop: self.weight_drop.unwrap_or(0.0),
+            zoneout: self.zoneout.unwrap_or(0.0),
             kernel_init: self.kernel_init.unwrap_or(layer.kernel_init),
             recurrent_init: self.recurrent_init.unwrap_or(layer.recurrent_init),
             bias_init: self.bias_init.unwrap_or(layer.bias_init),
@@ -183,6 +191,7 @@ impl LayerConfig {
             dropout: rate(layer.dropout),
             recurrent_dropout: rate(layer.recurrent_dropout),
             weight_drop: rate(layer.weight_drop),
+            zoneout: rate(layer.zoneout),
             kernel_init: Some(layer.kernel_init),
             recurrent_init: Some(layer.recurrent_init),
             bias_init: Some(layer.bias_init),
@@ -196,7 +205,7 @@ impl TryFrom<LayerConfig> for LayerSpec {
     type Error = Error;
 
     fn try_from(config: LayerConfig) -> Result<LayerSpec> {
-        let with = |option: &'static str| [&RECURRENT[..], &[option]].concat();
+        let with = |options: &[&'static str]| [&RECURRENT[..], options].concat();
         Ok(match config.kind.as_str() {
             "one_hot" => {
                 config.allow(&[])?;
@@ -217,18 +226,19 @@ impl TryFrom<LayerConfig> for LayerSpec {
                 .into()
             }
             "simple_rnn" => {
-                config.allow(&with("activation"))?;
+                config.allow(&with(&["activation"]))?;
                 let activation = config.activation.unwrap_or(Activation::Tanh);
                 config.recurrent(SimpleRnnOptions { activation })?.into()
             }
             "lstm" => {
-                config.allow(&with("unit_forget_bias"))?;
+                config.allow(&with(&["unit_forget_bias", "zoneout_cell"]))?;
                 // An initialiser given for all weights is meant for the forget gate's bias too.
                 let unit_forget_bias = config.unit_forget_bias.unwrap_or(config.init.is_none());
-                config.recurrent(LstmOptions { unit_forget_bias })?.into()
+                let zoneout_cell = config.zoneout_cell.unwrap_or(0.0);
+                config.recurrent(LstmOptions { unit_forget_bias, zoneout_cell })?.into()
             }
             "gru" => {
-                config.allow(&with("reset_after"))?;
+                config.allow(&with(&["reset_after"]))?;
                 config.recurrent(GruOptions { reset_after: config.reset_after.unwrap_or(true) })?.into()
             }
             "bidirectional" => {
@@ -310,6 +320,7 @@ impl From<LayerSpec> for LayerConfig {
             },
             LayerSpec::Lstm(layer) => LayerConfig {
                 unit_forget_bias: Some(layer.cell.unit_forget_bias),
+                zoneout_cell: rate(layer.cell.zoneout_cell),
                 ..LayerConfig::from_recurrent(&none.kind, layer)
             },
             LayerSpec::Gru(layer) => LayerConfig {

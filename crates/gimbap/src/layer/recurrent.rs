@@ -7,9 +7,11 @@ use gimbap_kernels::Arithmetic;
 use super::dropout::mask_by_sequence;
 use super::weight_drop::WeightDrop;
 use super::{Activation, Builder, Carry, Layer, LayerSpec, Pass, Recurrent, Shape, Signal, take};
+use crate::cell::MAX_STATES;
 use crate::data::layout::Layout;
 use crate::quantize::Precision;
 use crate::sequence::stepper::{Entry, Moment, STREAM_SHARE, Step};
+use crate::sequence::zone::Zoned;
 use crate::sequence::{CellKind, Gradients, Input, Kept, Run, Segment, State, Weights, recurrence};
 use crate::{Error, Result};
 
@@ -24,7 +26,9 @@ pub(super) struct Direction<R> {
     dropout: f64,
     recurrent_dropout: f64,
     weight_drop: Option<WeightDrop<R>>,
+    zoneout: [f64; MAX_STATES],
     stream: u64,
+    zone_streams: [u64; MAX_STATES],
     parameters: Range<usize>,
     arranged: Arranged<R>,
     d_x: Vec<R>,
@@ -37,6 +41,7 @@ struct Arranged<R> {
     ids: Vec<u32>,
     scale: Vec<R>,
     h_mask: Vec<R>,
+    zone: [Vec<R>; MAX_STATES],
     reversal: Vec<usize>,
     layout: Option<Layout>,
 }
@@ -56,7 +61,9 @@ impl<R: Arithmetic> Arranged<R> {
             Signal::Values(values) => Input::Dense(if self.x.is_empty() { values } else { &self.x }),
         };
         let h_mask = (!self.h_mask.is_empty()).then_some(&self.h_mask[..]);
-        Segment { weights, layout: self.layout.as_ref().unwrap_or(pass.layout), x, h_mask }
+        let zoned = self.zone.iter().any(|m| !m.is_empty());
+        let zone = zoned.then(|| self.zone.each_ref().map(|m| &m[..]));
+        Segment { weights, layout: self.layout.as_ref().unwrap_or(pass.layout), x, h_mask, zone }
     }
 }
 
@@ -77,7 +84,9 @@ impl<R: Arithmetic> Direction<R> {
                 }
             },
             LayerSpec::Lstm(layer) => {
-                let direction = Self::of(CellKind::Lstm, layer, input, backwards, prefix, builder)?;
+                builder.rate("zoneout_cell", layer.cell.zoneout_cell)?;
+                let mut direction = Self::of(CellKind::Lstm, layer, input, backwards, prefix, builder)?;
+                direction.zoneout[1] = layer.cell.zoneout_cell;
                 if let (true, Some(bias)) = (layer.cell.unit_forget_bias, builder.last()) {
                     bias.init.forget_bias = Some(layer.units);
                 }
@@ -111,6 +120,7 @@ impl<R: Arithmetic> Direction<R> {
         builder.rate("dropout", layer.dropout)?;
         builder.rate("recurrent_dropout", layer.recurrent_dropout)?;
         builder.rate("weight_drop", layer.weight_drop)?;
+        builder.rate("zoneout", layer.zoneout)?;
         builder.penalty(layer.l2)?;
         // PyTorch's initialiser goes by H for every array of the layer; Keras's by each array's own fans.
         let fans =
@@ -124,7 +134,7 @@ impl<R: Arithmetic> Direction<R> {
         }
         let last = if run.recurrent_bias() { "b_h" } else { "b" };
         let last = builder.add(&name(last), &[columns], 0.0, bias, fans(bias, columns));
-        let of_mask = builder.stream(if backwards { 5 } else { 4 });
+        let stream = |purpose| builder.stream(purpose + u64::from(backwards));
         Ok(Direction {
             run,
             stepper: None,
@@ -133,8 +143,10 @@ impl<R: Arithmetic> Direction<R> {
             backwards,
             dropout: layer.dropout,
             recurrent_dropout: layer.recurrent_dropout,
-            weight_drop: (layer.weight_drop > 0.0).then(|| WeightDrop::new(layer.weight_drop, of_mask)),
+            weight_drop: (layer.weight_drop > 0.0).then(|| WeightDrop::new(layer.weight_drop, stream(4))),
+            zoneout: [layer.zoneout, 0.0],
             stream: builder.stream(if backwards { 2 } else { 0 }),
+            zone_streams: [stream(6), stream(8)],
             parameters: first.start..last.end,
             arranged: Arranged::default(),
             d_x: Vec::new(),
@@ -176,6 +188,9 @@ impl<R: Arithmetic> Direction<R> {
 
     pub(super) fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
         let mut stepper = self.run.stepper(precision);
+        if self.zoneout.iter().any(|rate| *rate > 0.0) {
+            stepper = Box::new(Zoned::new(stepper, self.zoneout));
+        }
         stepper.pack(&self.weights(parameters), matches!(self.input, Shape::Steps(_)), STREAM_SHARE);
         self.stepper = Some(stepper);
     }
@@ -191,6 +206,9 @@ impl<R: Arithmetic> Direction<R> {
             }
             None => Vec::new(),
         };
+        for ((m, rate), stream) in to.zone.iter_mut().zip(self.zoneout).zip(self.zone_streams) {
+            zone(pass, self.units, rate, stream, m);
+        }
         if backwards {
             to.reversal = pass.layout.reversal();
             to.layout = pass.layout.reversed_resets(&to.reversal);
@@ -300,6 +318,23 @@ impl<R: Arithmetic> Direction<R> {
 
     pub(super) fn reversal(&self) -> &[usize] {
         &self.arranged.reversal
+    }
+}
+
+/// What is kept of a state `[N, units]` from each step to the next: all or nothing in training, else the rate; nothing
+/// at rate 0. Each step has a random stream of its own, so that a segment that is run again draws the same.
+fn zone<R: Arithmetic>(pass: &Pass<'_, R>, units: usize, rate: f64, stream: u64, m: &mut Vec<R>) {
+    m.clear();
+    if rate == 0.0 {
+        return;
+    }
+    let Some(draw) = pass.draw else {
+        return m.resize(pass.layout.rows() * units, R::from_f64(rate));
+    };
+    for t in 0..pass.layout.steps() {
+        let mut rng = draw.rng(stream | ((pass.layout.start() + t) as u64) << 32);
+        let values = pass.layout.active(t) * units;
+        m.extend((0..values).map(|_| if rng.bernoulli(rate) { R::ONE } else { R::ZERO }));
     }
 }
 

@@ -141,6 +141,10 @@ pub struct Recurrent<K> {
     /// zero in a step of training, in which the others are scaled by `1 / (1 - weight_drop)`. One mask for all gates,
     /// sequences and time steps.
     pub weight_drop: f64,
+    /// Zoneout (Krueger et al., arXiv:1606.01305v4, equations 4 and 5): the part of the units that keep `h_{t-1}` at a
+    /// step of training, drawn for each sequence and step. Otherwise `h_t` is the mean of that,
+    /// `zoneout h_{t-1} + (1 - zoneout) h~_t` with the cell's own `h~_t`: in streams too.
+    pub zoneout: f64,
     /// How `w_x` begins.
     pub kernel_init: Initializer,
     /// How `w_h` begins.
@@ -165,15 +169,17 @@ impl Default for SimpleRnnOptions {
 }
 
 /// What [`Lstm`] alone has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LstmOptions {
     /// Adds 1 to the forget gate's bias at the start (Keras's default; PyTorch has no such thing).
     pub unit_forget_bias: bool,
+    /// As [`Recurrent::zoneout`], of `c`. `h~_t` comes of the cell's own `c~_t`.
+    pub zoneout_cell: f64,
 }
 
 impl Default for LstmOptions {
     fn default() -> Self {
-        LstmOptions { unit_forget_bias: true }
+        LstmOptions { unit_forget_bias: true, zoneout_cell: 0.0 }
     }
 }
 
@@ -210,6 +216,7 @@ impl<K: Default> Recurrent<K> {
             dropout: 0.0,
             recurrent_dropout: 0.0,
             weight_drop: 0.0,
+            zoneout: 0.0,
             kernel_init: Initializer::GlorotUniform,
             recurrent_init: Initializer::Orthogonal,
             bias_init: Initializer::Zeros,
@@ -261,6 +268,12 @@ impl<K> Recurrent<K> {
         self
     }
 
+    /// The part of the units that keep `h_{t-1}` at a step.
+    pub fn zoneout(mut self, rate: f64) -> Self {
+        self.zoneout = rate;
+        self
+    }
+
     /// All of `w_x`, `w_h`, `b` begin so.
     pub fn init(mut self, init: Initializer) -> Self {
         (self.kernel_init, self.recurrent_init, self.bias_init) = (init, init, init);
@@ -297,6 +310,12 @@ impl Lstm {
     /// Whether the forget gate's bias starts 1 higher.
     pub fn unit_forget_bias(mut self, on: bool) -> Self {
         self.cell.unit_forget_bias = on;
+        self
+    }
+
+    /// The part of the units that keep `c_{t-1}` at a step.
+    pub fn zoneout_cell(mut self, rate: f64) -> Self {
+        self.cell.zoneout_cell = rate;
         self
     }
 }
