@@ -110,7 +110,7 @@ pub mod prelude {
     pub use crate::data::dataset::{Dataset, Sequences, Targets};
     pub use crate::layer::{
         Activation, Bidirectional, Dense, Dropout, Embedding, Flatten, Gru, LayerNorm, Lstm, Merge, OneHot,
-        Pool, SimpleRnn,
+        Penalty, Pool, SimpleRnn,
     };
     pub use crate::loss::{Loss, Reduction};
     pub use crate::metric::Metric;

@@ -223,6 +223,11 @@ impl<R: Arithmetic> Network<R> {
         }
     }
 
+    /// What the layers add to the reduced loss of the last kept body call; see [`Layer::penalty`].
+    pub fn penalty(&self) -> f64 {
+        self.nodes.iter().map(|node| node.layer.penalty()).sum()
+    }
+
     /// Runs the body over a segment whose input is `fill`ed in.
     pub fn body(&mut self, pass: &Pass<'_, R>, fill: impl FnOnce(&mut Signal<R>)) {
         fill(&mut self.input);

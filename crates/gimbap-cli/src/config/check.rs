@@ -168,10 +168,12 @@ fn check_layer(layer: &LayerConfig, at: &str) -> Result<(), (String, String)> {
             return Err((format!("{at}.{key}"), message.into()));
         }
     }
-    if let Some(x) = layer.l2
-        && !(x >= 0.0 && x.is_finite())
-    {
-        return Err((format!("{at}.l2"), format!("is {x}, but must be at least 0")));
+    for (key, value) in [("l2", layer.l2), ("alpha", layer.alpha), ("beta", layer.beta)] {
+        if let Some(x) = value
+            && !(x >= 0.0 && x.is_finite())
+        {
+            return Err((format!("{at}.{key}"), format!("is {x}, but must be at least 0")));
+        }
     }
     for (key, value) in [("units", layer.units), ("steps", layer.steps)] {
         if value == Some(0) {

@@ -67,13 +67,17 @@ pub struct LayerConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epsilon: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beta: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pooling: Option<Pool>,
 }
 
 /// The kinds, as `type` names them.
-pub const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 13] = [
     "one_hot",
     "embedding",
     "simple_rnn",
@@ -84,6 +88,7 @@ pub const KINDS: [&str; 12] = [
     "activation",
     "dropout",
     "layer_norm",
+    "penalty",
     "flatten",
     "pool",
 ];
@@ -134,6 +139,8 @@ impl LayerConfig {
             ("trainable", self.trainable.is_some()),
             ("variational", self.variational.is_some()),
             ("epsilon", self.epsilon.is_some()),
+            ("alpha", self.alpha.is_some()),
+            ("beta", self.beta.is_some()),
             ("steps", self.steps.is_some()),
             ("pooling", self.pooling.is_some()),
         ];
@@ -278,6 +285,16 @@ impl TryFrom<LayerConfig> for LayerSpec {
                 config.allow(&["epsilon"])?;
                 LayerNorm { epsilon: config.epsilon.unwrap_or(LayerNorm::default().epsilon) }.into()
             }
+            "penalty" => {
+                config.allow(&["alpha", "beta"])?;
+                if config.alpha.or(config.beta).is_none() {
+                    return Err(Error::config(
+                        "layer `penalty`",
+                        "needs the option `alpha` or `beta`, or both",
+                    ));
+                }
+                Penalty { alpha: config.alpha.unwrap_or(0.0), beta: config.beta.unwrap_or(0.0) }.into()
+            }
             "flatten" => {
                 config.allow(&["steps"])?;
                 Flatten::new(config.needed("steps", config.steps)?).into()
@@ -343,6 +360,9 @@ impl From<LayerSpec> for LayerConfig {
                 LayerConfig { rate: Some(rate), variational: some(variational), ..none }
             }
             LayerSpec::LayerNorm(LayerNorm { epsilon }) => LayerConfig { epsilon: Some(epsilon), ..none },
+            LayerSpec::Penalty(Penalty { alpha, beta }) => {
+                LayerConfig { alpha: Some(alpha), beta: Some(beta), ..none }
+            }
             LayerSpec::Flatten(Flatten { steps }) => LayerConfig { steps: Some(steps), ..none },
             LayerSpec::Pool(pool) => LayerConfig { pooling: Some(pool), ..none },
         }

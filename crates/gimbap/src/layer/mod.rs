@@ -13,6 +13,7 @@ mod config;
 mod dense;
 mod dropout;
 mod norm;
+mod penalty;
 mod pool;
 mod recurrent;
 pub mod spec;
@@ -22,7 +23,8 @@ mod weight_drop;
 pub use config::{KINDS, LayerConfig};
 pub use spec::{
     Activation, Bidirectional, Dense, Dropout, Embedding, Flatten, Gru, GruOptions, LayerNorm, LayerSpec,
-    Lstm, LstmOptions, Merge, OneHot, Pool, Recurrent, RecurrentOptions, SimpleRnn, SimpleRnnOptions,
+    Lstm, LstmOptions, Merge, OneHot, Penalty, Pool, Recurrent, RecurrentOptions, SimpleRnn,
+    SimpleRnnOptions,
 };
 
 use std::ops::Range;
@@ -202,6 +204,11 @@ pub trait Layer<R: Arithmetic>: Send + std::fmt::Debug {
         d_input: Option<&mut Vec<R>>,
         gradients: &mut [R],
     );
+
+    /// What it adds to the reduced loss of the last kept forward call.
+    fn penalty(&self) -> f64 {
+        0.0
+    }
 
     /// Whether it makes one row of a sequence of rows.
     fn ends_time(&self) -> bool {
@@ -506,6 +513,7 @@ pub(crate) fn build<R: Arithmetic>(
         LayerSpec::Activation(activation) => dense::activation(*activation, input, builder),
         LayerSpec::Dropout(spec) => dropout::build(spec, input, builder),
         LayerSpec::LayerNorm(spec) => norm::build(spec, input, builder),
+        LayerSpec::Penalty(spec) => penalty::build(spec, input, builder),
         LayerSpec::Flatten(spec) => pool::flatten(spec, input, builder),
         LayerSpec::Pool(pool) => pool::build(*pool, input, builder),
     }

@@ -433,6 +433,37 @@ impl Default for LayerNorm {
     }
 }
 
+/// Activation regularisation (Merity et al., arXiv:1708.01009v1): leaves the values as they are, and in training adds
+///
+/// ```text
+/// alpha mean(x_t²) + beta mean((x_t - x_{t-1})²)
+/// ```
+///
+/// to the reduced loss: means over the features of all steps of the batch, and of all pairs of neighbouring steps of a
+/// sequence (none across a reset). The losses that a training tells are without it. In the AWD-LSTM (arXiv:1708.02182v1)
+/// `alpha` stands behind the output's dropout and `beta` in front of it, so it has two of these layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Penalty {
+    /// What large values cost (AR).
+    pub alpha: f64,
+    /// What changes from step to step cost (temporal AR, TAR).
+    pub beta: f64,
+}
+
+impl Penalty {
+    /// What large values cost.
+    pub fn alpha(mut self, alpha: f64) -> Self {
+        self.alpha = alpha;
+        self
+    }
+
+    /// What changes from step to step cost.
+    pub fn beta(mut self, beta: f64) -> Self {
+        self.beta = beta;
+        self
+    }
+}
+
 /// `[B, T, I]` to `[B, T I]`, for sequences of `steps` steps: the way into a feed-forward network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flatten {
@@ -472,6 +503,8 @@ pub enum LayerSpec {
     Dropout(Dropout),
     /// See [`LayerNorm`].
     LayerNorm(LayerNorm),
+    /// See [`Penalty`].
+    Penalty(Penalty),
     /// See [`Flatten`].
     Flatten(Flatten),
     /// See [`Pool`].
@@ -498,6 +531,7 @@ into_spec!(
     Activation,
     Dropout,
     LayerNorm,
+    Penalty,
     Flatten,
     Pool
 );
@@ -538,6 +572,7 @@ impl LayerSpec {
             | LayerSpec::Activation(_)
             | LayerSpec::Dropout(_)
             | LayerSpec::LayerNorm(_)
+            | LayerSpec::Penalty(_)
             | LayerSpec::Flatten(_)
             | LayerSpec::Pool(_) => None,
         }
@@ -556,6 +591,7 @@ impl LayerSpec {
             LayerSpec::Activation(_) => "activation",
             LayerSpec::Dropout(_) => "dropout",
             LayerSpec::LayerNorm(_) => "layer_norm",
+            LayerSpec::Penalty(_) => "penalty",
             LayerSpec::Flatten(_) => "flatten",
             LayerSpec::Pool(_) => "pool",
         }
