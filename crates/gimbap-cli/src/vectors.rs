@@ -62,6 +62,7 @@ pub fn embedding(opened: &Opened) -> Outcome<(Vectors, Vocabulary)> {
     let refuse = |message: &str| Failure::work("task", format!("{}: {message}", opened.path.display()));
     let vocabulary = match &opened.task {
         Some(TaskDoc::Lm(doc)) => &doc.vocabulary,
+        Some(TaskDoc::Tag(doc)) => &doc.vocabulary,
         Some(TaskDoc::Classify(classify::Doc { input: classify::Kind::Text { vocabulary, .. }, .. })) => {
             vocabulary
         }
