@@ -68,9 +68,15 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
             return Err((key.into(), format!("is {x}, but must be above 0")));
         }
     }
+    if let Some((class, weight)) = train.class_weights.as_ref().and_then(|weights| weights.wrong()) {
+        return Err((format!("train.class_weights.{class}"), format!("is {weight}, but must be above 0")));
+    }
+    if train.calibrate == Some(true) && data.valid.is_none() {
+        return bad("train.calibrate", "is true, but nothing is held out to calibrate on: give data.valid");
+    }
     let schedule = train.schedule.map_or(Ok(()), |s| s.check());
     let losses: &[&str] = match config.task.kind {
-        TaskKind::Lm | TaskKind::Classify => &["sparse_categorical_crossentropy"],
+        TaskKind::Lm | TaskKind::Classify | TaskKind::Tag => &["sparse_categorical_crossentropy"],
         TaskKind::Forecast => &["mse", "mae", "huber"],
     };
     if let Some(loss) = train.loss.as_deref().filter(|loss| !losses.contains(loss)) {
@@ -125,6 +131,9 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
                 "scaler",
             ],
         ),
+        TaskKind::Tag => {
+            ("a tagger", &["path", "valid", "test", "vocab", "min_count", "lowercase", "normal_form"])
+        }
         TaskKind::Forecast => (
             "a forecast",
             &["path", "valid", "test", "time", "value", "window", "horizon", "season", "scaler"],
@@ -151,6 +160,15 @@ fn foreign(config: &Config) -> Result<(), (String, String)> {
     }
     if config.train.loss_reduction.is_some() && config.task.kind != TaskKind::Lm {
         return Err(("train.loss_reduction".into(), "is for language models alone".into()));
+    }
+    if config.task.kind != TaskKind::Classify {
+        let given = [
+            ("train.class_weights", config.train.class_weights.is_some()),
+            ("train.calibrate", config.train.calibrate.is_some()),
+        ];
+        if let Some((key, _)) = given.into_iter().find(|(_, given)| *given) {
+            return Err((key.into(), "is for classifiers alone".into()));
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod check;
 mod read;
 mod set;
 pub mod template;
+mod weights;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value as Json;
 
 pub use self::read::{Source, load};
+pub use self::weights::ClassWeights;
 use crate::output::{Failure, Outcome};
 
 /// What a run is.
@@ -58,6 +60,8 @@ pub enum TaskKind {
     Lm,
     /// One label for a sequence.
     Classify,
+    /// A label for every token.
+    Tag,
     /// The next values of a series.
     Forecast,
 }
@@ -166,6 +170,10 @@ pub struct Train {
     pub jitter: bool,
     /// Figures beside the task's own.
     pub metrics: Vec<Metric>,
+    /// How much a mistake on each class counts.
+    pub class_weights: Option<ClassWeights>,
+    /// Whether a classifier's probabilities are calibrated on the validation data; if there is some, they are.
+    pub calibrate: Option<bool>,
     /// Stop after so many epochs without a better validation loss.
     pub patience: Option<usize>,
 }
@@ -189,6 +197,8 @@ impl Default for Train {
             shuffle: true,
             jitter: false,
             metrics: Vec::new(),
+            class_weights: None,
+            calibrate: None,
             patience: None,
         }
     }
@@ -227,7 +237,7 @@ impl Config {
     /// How the vocabulary of a text is made.
     pub fn vocabulary(&self) -> Options {
         let usual = match self.task.kind {
-            TaskKind::Classify => Unit::Word,
+            TaskKind::Classify | TaskKind::Tag => Unit::Word,
             TaskKind::Lm | TaskKind::Forecast => Unit::Char,
         };
         let data = &self.data;

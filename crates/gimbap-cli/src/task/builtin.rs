@@ -204,7 +204,7 @@ impl Work for Builtin {
             "logprob": {&said.text: said.logprob, &unsaid.text: unsaid.logprob},
         });
         let Value::Object(beside) = beside else { unreachable!("an object was just made") };
-        Ok(Report { metrics, beside, text })
+        Ok(Report { metrics, beside, text, ..Report::default() })
     }
 
     fn card(&self) -> Vec<(String, String)> {

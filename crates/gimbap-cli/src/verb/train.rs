@@ -32,7 +32,7 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
     if args.resume {
         same_run(&config, &run)?;
     }
-    let work = task::open(&config)?;
+    let mut work = task::open(&config)?;
     let (mut model, found) = task::initial(&config, &*work, out)?;
     out.log(model.summary().trim_end());
     if let Some(found) = &found {
@@ -48,7 +48,10 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
         best if best.exists() => best,
         _ => run.file(LAST),
     };
-    let model: Model = gimbap::checkpoint::load(&path)?;
+    let mut model: Model = gimbap::checkpoint::load(&path)?;
+    if work.finish(&mut model)? {
+        gimbap::checkpoint::save(&model, &path)?;
+    }
     let report = work.report(&model, out)?;
     let shown = path.display().to_string();
     let name = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -119,7 +122,10 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
         }
         (None, None, None) => (Source::builtin(), None),
         (None, None, Some(_)) => {
-            return Err(Failure::usage("usage", "--data needs a config, or --task lm, classify or forecast"));
+            return Err(Failure::usage(
+                "usage",
+                "--data needs a config, or --task lm, classify, tag or forecast",
+            ));
         }
     };
     let dir = out.cloned().unwrap_or_else(|| name.map_or_else(travellers, |name| default_dir(&name)));
@@ -322,6 +328,7 @@ fn card(
     let task = match config.task.kind {
         TaskKind::Lm => "A language model",
         TaskKind::Classify => "A classifier",
+        TaskKind::Tag => "A tagger",
         TaskKind::Forecast => "A forecaster",
     };
     let figures: Vec<(String, String)> = report
