@@ -50,7 +50,8 @@ pub struct Generate {
     /// End before this text, as soon as it would come (again for more)
     #[arg(long, value_name = "TEXT", value_parser = some_text)]
     pub stop: Vec<String>,
-    /// Search for the most probable text, with so many continuations side by side
+    /// Search for the most probable text, with so many continuations side by side [default with --candidates: 8, or
+    /// as many]
     #[arg(long, value_name = "WIDTH", value_parser = at_least_one, conflicts_with_all = SAMPLING)]
     pub beam: Option<usize>,
     /// Write N different continuations, the most probable first
@@ -59,7 +60,8 @@ pub struct Generate {
     /// Compare continuations by log-probability / ((5 + tokens) / 6)^A: above 0 longer ones are favoured
     #[arg(long, value_name = "A", value_parser = not_negative, requires = "search")]
     pub length_penalty: Option<f64>,
-    /// What may stand in the place of ___ in a line, the most probable first; --candidates says how many [10]
+    /// What may stand in the place of ___ in a line, the most probable first: --candidates of them [10], out of --beam
+    /// proposals of each length [32; of 1 token all, or of a vocabulary beyond 20,000 the likeliest 1,000]
     #[arg(long, value_name = "LINE", conflicts_with_all = SAMPLING, conflicts_with_all = ["prompt", "length_penalty"])]
     pub fill: Option<String>,
 }

@@ -23,9 +23,10 @@ const TOKENS: usize = 200;
 const TOKENS_IN_A_BLANK: usize = 8;
 /// Continuations side by side, if nothing is said.
 const WIDTH: usize = 8;
-/// The same in a blank, and where a single token fills it: as good as all of them.
+/// Proposals of each length for a blank; of a single token, and of one from a vocabulary that is tried whole.
 const WIDTH_OF_A_BLANK: usize = 32;
-const SINGLE_TOKENS: usize = 20_000;
+const SINGLE_TOKENS: usize = 1_000;
+const TRIED_WHOLE: usize = 20_000;
 /// What fills a blank, the best of all proposals.
 const PROPOSALS: usize = 10;
 /// A blank.
@@ -175,7 +176,11 @@ fn fill_in(args: &Generate, model: &Model, doc: &Doc, line: &str, out: &Out) -> 
     if length == 0 {
         return Err(Failure::usage("usage", "-n: 0 tokens fill no blank: give at least 1"));
     }
-    let width = args.beam.unwrap_or(if length == 1 { SINGLE_TOKENS } else { WIDTH_OF_A_BLANK });
+    let width = args.beam.unwrap_or(match vocabulary.len() {
+        v if length == 1 && v <= TRIED_WHOLE => v,
+        _ if length == 1 => SINGLE_TOKENS,
+        _ => WIDTH_OF_A_BLANK,
+    });
     let search = Search { width, length, wanted: args.candidates.unwrap_or(PROPOSALS), length_penalty: 0.0 };
     search.check(vocabulary.len())?;
     let filled = fill(model, &ids_before, &ids_after, &search)?;
