@@ -1,10 +1,12 @@
 //! What can be typed: the verbs, their flags, and an example under every `--help`.
 
+mod generate;
 mod vectors;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use generate::Generate;
 pub use vectors::{Analogy, Embed, Map, Neighbors};
 
 /// The command line.
@@ -190,38 +192,6 @@ pub struct Predict {
     pub out: Option<PathBuf>,
 }
 
-/// `gimbap generate MODEL`
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  gimbap generate runs/lm/best.safetensors --prompt 'ROMEO:' -n 300 --temperature 0.8"
-)]
-pub struct Generate {
-    /// The model file, or a run's folder
-    pub model: PathBuf,
-    /// The text to continue
-    #[arg(long, default_value = "")]
-    pub prompt: String,
-    /// How many tokens to write
-    #[arg(short, long = "tokens", value_name = "N", default_value_t = 200)]
-    pub n: usize,
-    /// Below 1 bolder towards the likeliest, above 1 more varied; 0 takes the likeliest
-    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = temperature)]
-    pub temperature: f64,
-    /// Choose among the K likeliest tokens only
-    #[arg(long, value_name = "K", value_parser = at_least_one)]
-    pub top_k: Option<usize>,
-    /// Choose among the fewest tokens that have probability P together
-    #[arg(long, value_name = "P", value_parser = fraction)]
-    pub top_p: Option<f64>,
-    /// The seed of the choices
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// Write N different continuations, the most probable first
-    #[arg(long, value_name = "N", value_parser = at_least_one,
-          conflicts_with_all = ["temperature", "top_k", "top_p", "seed"])]
-    pub candidates: Option<usize>,
-}
-
 /// What becomes of tokens outside the vocabulary, in a mean over tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Unknown {
@@ -328,13 +298,6 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) => Err("must be at least 1".into()),
         Ok(n) => Ok(n),
         Err(_) => Err("is not a whole number".into()),
-    }
-}
-
-fn temperature(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(x) if x.is_finite() && x >= 0.0 => Ok(x),
-        _ => Err("must be a number, 0 or more".into()),
     }
 }
 

@@ -7,7 +7,7 @@
 //! - [`linear`]: one row times packed weights, `f32`, bf16 or int8: the steps of a stream.
 //! - [`outer`]: weight gradients, sums of outer products over all rows.
 //! - `peer`, a feature: the product of the `gemm` crate, for the bench.
-//! - [`rows`]: softmax and the like over rows.
+//! - [`rows`]: softmax, its logarithm and the like over rows.
 //! - [`slabs`]: a buffer shared out to threads by rows; [`team`]: threads that take over within a step.
 
 mod isa;
@@ -44,6 +44,8 @@ pub trait Arithmetic: Real {
     #[doc(hidden)]
     fn softmax(softmax: rows::Softmax<'_, Self>) -> Self;
     #[doc(hidden)]
+    fn log_sum_exp(row: &[Self]) -> Self;
+    #[doc(hidden)]
     fn apply(function: rows::Function, values: &mut [Self]);
 }
 
@@ -72,6 +74,9 @@ macro_rules! arithmetic {
             }
             fn softmax(softmax: rows::Softmax<'_, $type>) -> $type {
                 $run(softmax)
+            }
+            fn log_sum_exp(row: &[$type]) -> $type {
+                $run(rows::LogSumExp(row))
             }
             fn apply(function: rows::Function, values: &mut [$type]) {
                 $run(rows::Apply(function, values))

@@ -4,6 +4,9 @@ use crate::isa::Kernel;
 use crate::lanes::{Lanes, Token};
 use crate::{Arithmetic, Real};
 
+/// Lanes of the widest vector there is: AVX-512's of `f32`.
+const WIDEST: usize = 16;
+
 /// Replaces `row` by its softmax `e^(x_j - m) / sum_j e^(x_j - m)`, `m` the largest `x_j`, and returns the
 /// logarithm of the sum of exponentials, `m + ln sum_j e^(x_j - m)`.
 ///
@@ -34,25 +37,7 @@ impl<R: Arithmetic> Kernel<R> for Softmax<'_, R> {
     fn call<T: Token<Elem = R>>(self, token: T) -> R {
         let Softmax { row, scale } = self;
         let whole = row.len() / T::WIDTH * T::WIDTH;
-        let mut largest = row[0];
-        if whole > 0 {
-            // Four at a time, since each comparison waits for the one before it.
-            let mut vectors = [token.load(row); 4];
-            let mut fours = row[..whole].chunks_exact(4 * T::WIDTH);
-            for four in &mut fours {
-                for (vector, chunk) in vectors.iter_mut().zip(four.chunks_exact(T::WIDTH)) {
-                    *vector = token.load(chunk).larger(*vector);
-                }
-            }
-            for chunk in fours.remainder().chunks_exact(T::WIDTH) {
-                vectors[0] = token.load(chunk).larger(vectors[0]);
-            }
-            let [a, b, c, d] = vectors;
-            largest = token.largest(a.larger(b).larger(c.larger(d)));
-        }
-        for &x in &row[whole..] {
-            largest = largest.max(x);
-        }
+        let largest = largest(token, row);
         let shift = token.splat(largest);
         let mut sums = token.splat(R::ZERO);
         for chunk in row[..whole].chunks_exact_mut(T::WIDTH) {
@@ -69,6 +54,69 @@ impl<R: Arithmetic> Kernel<R> for Softmax<'_, R> {
         let scale = token.splat(scale / sum);
         for chunk in row.chunks_mut(T::WIDTH) {
             token.store(chunk, token.load(chunk) * scale);
+        }
+        largest + R::from_f64(sum.to_f64().ln())
+    }
+}
+
+/// The largest value of a row that is not empty.
+#[inline(always)]
+fn largest<R: Arithmetic, T: Token<Elem = R>>(token: T, row: &[R]) -> R {
+    let whole = row.len() / T::WIDTH * T::WIDTH;
+    let mut largest = row[0];
+    if whole > 0 {
+        // Four at a time, since each comparison waits for the one before it.
+        let mut vectors = [token.load(row); 4];
+        let mut fours = row[..whole].chunks_exact(4 * T::WIDTH);
+        for four in &mut fours {
+            for (vector, chunk) in vectors.iter_mut().zip(four.chunks_exact(T::WIDTH)) {
+                *vector = token.load(chunk).larger(*vector);
+            }
+        }
+        for chunk in fours.remainder().chunks_exact(T::WIDTH) {
+            vectors[0] = token.load(chunk).larger(vectors[0]);
+        }
+        let [a, b, c, d] = vectors;
+        largest = token.largest(a.larger(b).larger(c.larger(d)));
+    }
+    for &x in &row[whole..] {
+        largest = largest.max(x);
+    }
+    largest
+}
+
+/// The logarithm of the sum of exponentials, `m + ln sum_j e^(x_j - m)`, `m` the largest `x_j`: the same bits as
+/// [`softmax`] returns, without writing.
+///
+/// # Panics
+/// If `row` is empty.
+pub fn log_sum_exp<R: Arithmetic>(row: &[R]) -> R {
+    assert!(!row.is_empty(), "the sum of nothing");
+    R::log_sum_exp(row)
+}
+
+#[doc(hidden)]
+pub struct LogSumExp<'a, R>(pub(crate) &'a [R]);
+
+impl<R: Arithmetic> Kernel<R> for LogSumExp<'_, R> {
+    type Output = R;
+    #[inline(always)]
+    fn call<T: Token<Elem = R>>(self, token: T) -> R {
+        let row = self.0;
+        let largest = largest(token, row);
+        let shift = token.splat(largest);
+        let chunks = row.chunks_exact(T::WIDTH);
+        let rest = chunks.remainder();
+        let mut sums = token.splat(R::ZERO);
+        for chunk in chunks {
+            sums = sums + (token.load(chunk) - shift).exp();
+        }
+        let mut sum = token.sum(sums);
+        if !rest.is_empty() {
+            // The lanes behind the rest are none of the row's.
+            let mut last = [R::ZERO; WIDEST];
+            token.store(&mut last[..rest.len()], (token.load(rest) - shift).exp());
+            sum += last[..rest.len()].iter().copied().sum();
         }
         largest + R::from_f64(sum.to_f64().ln())
     }

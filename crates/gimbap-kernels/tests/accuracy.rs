@@ -1,6 +1,6 @@
 //! `exp`, `tanh`, `sigmoid` of f32 against f64, on every instruction set of this machine.
 
-use gimbap_kernels::rows::{Function, apply, softmax, softmax_times};
+use gimbap_kernels::rows::{Function, apply, log_sum_exp, softmax, softmax_times};
 use gimbap_kernels::{Arithmetic, Isa};
 
 /// The distance of `y` from `exact` in units of the last place of f32 at `exact`.
@@ -96,6 +96,7 @@ fn softmax_finds_the_largest_anywhere() {
         for place in 0..n {
             let mut row = vec![0.0f32; n];
             row[place] = 500.0;
+            assert_eq!(log_sum_exp(&row), 500.0);
             let scale = 0.25;
             assert_eq!(softmax_times(&mut row, scale), 500.0);
             for (j, &y) in row.iter().enumerate() {
@@ -113,7 +114,9 @@ fn softmax_agrees_with_f64<R: Arithmetic>() {
     for n in [1usize, 2, 7, 16, 17, 33, 65, 1000] {
         let exact: Vec<f64> = (0..n).map(|i| ((i * 7919 % 31) as f64 - 15.0) / 3.0).collect();
         let mut row: Vec<R> = exact.iter().map(|&x| R::from_f64(x)).collect();
+        let without_writing = log_sum_exp(&row);
         let log_sum = softmax(&mut row).to_f64();
+        assert_eq!(without_writing.to_f64(), log_sum, "n = {n}");
         let sum: f64 = exact.iter().map(|x| x.exp()).sum();
         assert!((log_sum - sum.ln()).abs() < 1e-5, "log of the sum, n = {n}");
         for (y, x) in row.iter().zip(&exact) {

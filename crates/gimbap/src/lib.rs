@@ -51,6 +51,7 @@
 //! | [`model`], [`train`] | [`Sequential`](model::Sequential), [`Model`](model::Model), [`Fit`](train::Fit) | a trained model |
 //! | [`checkpoint`], [`tensorboard`] | the model file, the state of a run, event files | files |
 //! | [`stream`] | one sequence, step by step | outputs as they come |
+//! | [`score`] | how probable sequences of tokens are | log-probabilities |
 //! | [`vectors`] | word vectors: files, neighbours, analogies, a map | |
 //! | [`init`], [`rng`], [`error`] | initial weights, keyed random streams, what can go wrong | |
 //!
@@ -73,6 +74,7 @@ pub mod network;
 pub mod optim;
 pub mod quantize;
 pub mod rng;
+pub mod score;
 pub mod sequence;
 pub mod stream;
 pub mod tensorboard;

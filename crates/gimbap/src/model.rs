@@ -356,6 +356,11 @@ impl<R: Arithmetic> Model<R> {
     /// The network that runs it, prepared. With `logits` its final sigmoid or softmax is left out.
     pub(crate) fn network(&self, logits: bool) -> Result<Network<R>> {
         let logits = logits && self.training.as_ref().is_some_and(|training| training.loss.link().is_some());
+        self.prepared(logits)
+    }
+
+    /// The network that runs it, prepared; with `logits` without its final sigmoid or softmax, whatever the loss.
+    pub(crate) fn prepared(&self, logits: bool) -> Result<Network<R>> {
         let mut network = Network::build(self.input.shape()?, &self.layers, logits)?;
         match self.precision {
             Precision::Full => network.prepare(&self.values),
