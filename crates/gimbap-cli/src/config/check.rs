@@ -131,9 +131,10 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
                 "scaler",
             ],
         ),
-        TaskKind::Tag => {
-            ("a tagger", &["path", "valid", "test", "vocab", "min_count", "lowercase", "normal_form"])
-        }
+        TaskKind::Tag => (
+            "a tagger",
+            &["path", "valid", "test", "vocab", "min_count", "lowercase", "normal_form", "vectors"],
+        ),
         TaskKind::Forecast => (
             "a forecast",
             &["path", "valid", "test", "time", "value", "window", "horizon", "season", "scaler"],
