@@ -327,9 +327,10 @@ fn weights_of_classes() {
             &["train.class_weights={ poz = 2.0 }"][..],
             "names `poz`, which is no class (did you mean `pos`?): there are `neg`, `pos`",
         ),
+        (&["train.class_weights={ x = 2.0 }"], "names `x`, which is no class: there are"),
         (&["train.class_weights={ pos = 0 }"], "`train.class_weights.pos` is 0, but must be above 0"),
         (&["train.class_weights=balance"], "expected \"balanced\" or a table of classes"),
-        (&["train.class_weights={ pos = \"two\" }"], "class_weights"),
+        (&["train.class_weights={ pos = \"two\" }"], "`train.class_weights.pos`: expected a number"),
     ] {
         let mut args = vec!["train", "--task", "classify", "--data", "noisy.csv", "-o", "runs/x"];
         sets.iter().for_each(|set| args.extend(["--set", set]));

@@ -141,6 +141,11 @@ fn a_model_without_a_mistake_keeps_its_probabilities() {
     let p = at_temperature(&[1.0, 0.0], 20.0);
     assert!(p[1] > 0.0 && (p[0] + p[1] - 1.0).abs() < 1e-12);
     assert_eq!(Reliability::default().error(), 0.0);
+    // 6/15 ends a bin: what lies above is in the next.
+    let mut reliability = Reliability::default();
+    reliability.add(0.4, true);
+    reliability.add(0.41, false);
+    assert!((reliability.error() - (0.6 + 0.41) / 2.0).abs() < 1e-12);
 }
 
 /// Rows of three probabilities, and the class of each.

@@ -27,7 +27,9 @@ impl ClassWeights {
             ClassWeights::Given(weights) => match weights.keys().find(|name| !classes.contains(name)) {
                 Some(name) => {
                     let known: Vec<&str> = classes.iter().map(String::as_str).collect();
-                    Err((name.clone(), nearest(name, &known).map(str::to_owned)))
+                    // Of names of one letter, such as digits, any is one slip from any other.
+                    let near = nearest(name, &known).filter(|near| near.chars().count() > 1);
+                    Err((name.clone(), near.map(str::to_owned)))
                 }
                 None => Ok(classes.iter().map(|class| weights.get(class).copied().unwrap_or(1.0)).collect()),
             },

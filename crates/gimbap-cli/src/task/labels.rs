@@ -119,9 +119,9 @@ pub fn scores_table(title: &str, rows: &[Vec<String>]) -> String {
     table(&[title, "precision", "recall", "f1", "support"], rows)
 }
 
-/// The part that the most frequent of these labels would get right, or the one most frequent in `of`.
-pub fn majority(counts: &[usize], of: &[usize]) -> f64 {
-    let most = (0..of.len()).rev().max_by_key(|&label| of[label]).unwrap_or(0);
+/// The part of these labels that is the one most frequent in `usual`: the accuracy of always giving that.
+pub fn majority(counts: &[usize], usual: &[usize]) -> f64 {
+    let most = (0..usual.len()).rev().max_by_key(|&label| usual[label]).unwrap_or(0);
     counts.get(most).copied().unwrap_or(0) as f64 / counts.iter().sum::<usize>().max(1) as f64
 }
 
