@@ -281,10 +281,11 @@ impl<R: Arithmetic> Network<R> {
 
     /// Backward through the body's last kept call, from the gradient of its output's rows or, if a layer ends time,
     /// from what [`Network::begin_backward`] took. `d_input`, if given, receives the gradient of the input; otherwise
-    /// it ends at the first layer with parameters.
+    /// it ends at the first layer with parameters to train.
     pub fn backward_body(&mut self, pass: &Pass<'_, R>, d_input: Option<&mut Vec<R>>, gradients: &mut [R]) {
-        let with_parameters = self.nodes.iter().position(|node| !node.parameters.is_empty());
-        let first = if d_input.is_some() { 0 } else { with_parameters.unwrap_or(self.nodes.len()) };
+        let trains = |node: &Node<R>| self.parameters[node.parameters.clone()].iter().any(|p| p.trainable);
+        let first_trained = self.nodes.iter().position(trains).unwrap_or(self.nodes.len());
+        let first = if d_input.is_some() { 0 } else { first_trained };
         for index in (first..self.body_len()).rev() {
             let wanted = index > first || d_input.is_some();
             self.backward_node(index, pass, wanted, gradients);

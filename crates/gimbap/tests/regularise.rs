@@ -1,4 +1,4 @@
-//! What only training does: masks over time, over tokens.
+//! What only training does: masks over time, over tokens, over weights, over states; and what it leaves as it is.
 
 mod differences;
 mod models;
@@ -11,8 +11,9 @@ use gimbap::layer::*;
 use gimbap::loss::RowTargets;
 use gimbap::network::Network;
 use gimbap::prelude::*;
+use gimbap::quantize::Precision;
 use gimbap::rng::{Rng, keyed};
-use models::assert_same_bits;
+use models::{assert_same_bits, distance};
 
 const VOCABULARY: usize = 6;
 const LENGTHS: [usize; 4] = [5, 0, 3, 7];
@@ -191,12 +192,348 @@ fn off_is_as_if_it_were_not_there() {
     }
 }
 
+/// A recurrent layer with an option of its written form.
+fn with(layer: LayerSpec, set: impl Fn(&mut LayerConfig)) -> LayerSpec {
+    let mut config = LayerConfig::from(layer);
+    set(&mut config);
+    LayerSpec::try_from(config).unwrap()
+}
+
+/// The layers of a language model that drops weights.
+fn weights_dropped(cell: &str, two: bool, rate: f64) -> Vec<LayerSpec> {
+    let layer = |units| with(recurrent(cell, units, true, 0.0), |config| config.weight_drop = Some(rate));
+    let mut layers = vec![Embedding::new(3).into()];
+    layers.extend(two.then(|| layer(2)));
+    layers.push(layer(3));
+    layers
+}
+
+#[test]
+fn gradients_with_dropped_weights() {
+    by_differences("weights dropped", |cell, two| weights_dropped(cell, two, 0.4));
+}
+
+#[test]
+fn gradients_with_dropped_weights_in_both_directions() {
+    for (seed, cell) in (1..).zip(CELLS) {
+        let mut rng = keyed(seed, 0, 0, 0);
+        let both = Bidirectional::new(weights_dropped(cell, false, 0.4).pop().unwrap());
+        let mut model = model::<f64>(vec![Embedding::new(3).into(), both.into()]);
+        randomise(&mut model, &mut rng);
+        let data = data(&[3, 0, 5], true, &mut rng);
+        let initial = Some(states(&model, 3, &mut rng));
+        check(cell, &Case { model, data, initial, dropout: Some(seed) });
+    }
+}
+
+/// In a step of training the model is the one whose `W_h` is `W_h * m`, for all sequences and time steps, and nothing
+/// else is dropped.
+#[test]
+fn a_step_with_dropped_weights_is_one_of_other_weights() {
+    let rate = 0.4;
+    for cell in CELLS {
+        let mut dropping = model::<f32>(weights_dropped(cell, false, rate));
+        models::randomise(&mut dropping, 5);
+        if cell == "relu" {
+            // No unit is off for good: all weights have gradients.
+            dropping.values_mut().iter_mut().for_each(|w| *w = w.abs());
+        }
+        let data = data(&LENGTHS, true, &mut keyed(8, 0, 0, 0));
+        let found = dropping.gradients(&data, None, Bptt::Full, Some(1)).unwrap();
+        let w_h = dropping.parameters().iter().find(|p| p.name.ends_with("w_h")).unwrap().range.clone();
+        // Where a weight is dropped there is no gradient.
+        let kept = (1.0 / (1.0 - rate)) as f32;
+        let mask: Vec<f32> =
+            found.parameters[w_h.clone()].iter().map(|d| if *d == 0.0 { 0.0 } else { kept }).collect();
+        let dropped = mask.iter().filter(|m| **m == 0.0).count();
+        assert!((2..mask.len() - 2).contains(&dropped), "{cell}: {dropped} of {} dropped", mask.len());
+
+        let mut other = model::<f32>(weights_dropped(cell, false, 0.0));
+        other.values_mut().copy_from_slice(dropping.values());
+        other.values_mut()[w_h.clone()].iter_mut().zip(&mask).for_each(|(w, m)| *w *= *m);
+        let mut expected = other.gradients(&data, None, Bptt::Full, Some(1)).unwrap();
+        assert_eq!(found.loss.to_bits(), expected.loss.to_bits(), "{cell}");
+        expected.parameters[w_h].iter_mut().zip(&mask).for_each(|(d, m)| *d *= *m);
+        let zero = |x: f32| if x == 0.0 { 0.0 } else { x }; // of either sign
+        let [found_bits, expected] =
+            [&found, &expected].map(|g| g.parameters.iter().map(|d| zero(*d)).collect::<Vec<_>>());
+        assert_same_bits(cell, &found_bits, &expected);
+        let again = dropping.gradients(&data, None, Bptt::Full, Some(2)).unwrap();
+        assert_ne!(again.loss, found.loss, "another draw has another mask");
+    }
+}
+
+/// The mask is that of the step. Where `1 / (1 - rate)` is a power of two, the sums over segments are too.
+#[test]
+fn segments_drop_the_same_weights() {
+    for cell in CELLS {
+        for lengths in [&[150, 70, 3][..], &[150]] {
+            let data = data(lengths, true, &mut keyed(8, 0, 0, 0));
+            let mut single = model::<f32>(weights_dropped(cell, true, 0.5));
+            models::randomise(&mut single, 5);
+            let gradients = |bptt| single.gradients(&data, None, bptt, Some(3)).unwrap().parameters;
+            assert_same_bits(cell, &gradients(Bptt::Checkpointed), &gradients(Bptt::Full));
+        }
+        let data = data(&[150, 70, 3], true, &mut keyed(8, 0, 0, 0));
+        let mut double = model::<f64>(weights_dropped(cell, true, 0.3));
+        models::randomise(&mut double, 5);
+        let gradients = |bptt| double.gradients(&data, None, bptt, Some(3)).unwrap().parameters;
+        let apart = distance(&gradients(Bptt::Checkpointed), &gradients(Bptt::Full), 1e-3);
+        assert!(apart < 1e-14, "{cell}: {apart:e}");
+    }
+}
+
+/// Outside of training a model with `weight_drop` is the model without, also after a step of training in the same
+/// network; at rate 0 it is so in training.
+#[test]
+fn whole_weights_outside_of_training() {
+    for cell in CELLS {
+        let mut without = model::<f32>(weights_dropped(cell, true, 0.0));
+        models::randomise(&mut without, 5);
+        let mut with = model::<f32>(weights_dropped(cell, true, 0.4));
+        with.values_mut().copy_from_slice(without.values());
+        for lengths in [&LENGTHS[..], &[4]] {
+            let data = data::<f32>(lengths, false, &mut keyed(8, 0, 0, 0));
+            let [a, b] = [&with, &without].map(|model| model.predict(data.inputs()).unwrap());
+            assert_same_bits(cell, &a, &b);
+            let [a, b] =
+                [&with, &without].map(|model| model.gradients(&data, None, Bptt::Full, None).unwrap());
+            assert_same_bits(cell, &a.parameters, &b.parameters);
+        }
+        let [mut a, mut b] = [&with, &without].map(|model| model.stream().unwrap());
+        for id in [3, 1, 4, 1, 5] {
+            assert_same_bits(cell, a.step(id), b.step(id));
+        }
+
+        let layers = weights_dropped(cell, true, 0.4);
+        let mut network = Network::<f32>::build(Shape::Ids(VOCABULARY), &layers, false).unwrap();
+        let (layout, order) = Layout::new(&LENGTHS);
+        let ids: Vec<u32> = (0..layout.rows() as u32).map(|row| row % VOCABULARY as u32).collect();
+        let parameters = with.values();
+        network.prepare(parameters);
+        let mut run = |draw| {
+            network.start(LENGTHS.len(), None);
+            let pass = Pass { parameters, layout: &layout, order: &order, draw, keep: false, again: false };
+            network.body(&pass, |to| *to = Signal::Ids(ids.clone()));
+            network.output().to_vec()
+        };
+        let (before, in_training, after) = (run(None), run(DRAW), run(None));
+        assert_ne!(before, in_training);
+        assert_same_bits(cell, &before, &after);
+    }
+}
+
+/// The layers of a language model whose units keep `h` and, of an LSTM, `c`.
+fn zoned(cell: &str, two: bool, [h, c]: [f64; 2]) -> Vec<LayerSpec> {
+    let layer = |units| {
+        with(recurrent(cell, units, true, 0.0), |config| {
+            config.zoneout = Some(h);
+            config.zoneout_cell = (cell == "lstm").then_some(c);
+        })
+    };
+    let mut layers = vec![Embedding::new(3).into()];
+    layers.extend(two.then(|| layer(2)));
+    layers.push(layer(3));
+    layers
+}
+
+#[test]
+fn gradients_with_zoneout() {
+    by_differences("h and c", |cell, two| zoned(cell, two, [0.4, 0.3]));
+    by_differences("c alone", |cell, two| zoned(cell, two, [0.0, 0.3]));
+    by_differences("all", |cell, two| {
+        let mut layers = dropping(cell, two, 0.3);
+        for layer in layers.iter_mut().filter(|layer| layer.recurrent().is_some()) {
+            *layer = with(layer.clone(), |config| {
+                config.zoneout = Some(0.4);
+                config.weight_drop = Some(0.3);
+                config.recurrent_dropout = Some(0.2);
+            });
+        }
+        layers
+    });
+}
+
+#[test]
+fn gradients_with_zoneout_in_both_directions_and_outside_of_training() {
+    for (seed, cell) in (1..).zip(CELLS) {
+        for dropout in [Some(seed), None] {
+            let mut rng = keyed(seed, 0, 0, 0);
+            let both = Bidirectional::new(zoned(cell, false, [0.4, 0.3]).pop().unwrap());
+            let mut model = model::<f64>(vec![Embedding::new(3).into(), both.into()]);
+            randomise(&mut model, &mut rng);
+            let data = data(&[3, 0, 5], true, &mut rng);
+            let initial = Some(states(&model, 3, &mut rng));
+            check(cell, &Case { model, data, initial, dropout });
+        }
+    }
+}
+
+/// In training a unit keeps its state, to the bit, or is the cell's; which, is drawn for each sequence and step.
+#[test]
+fn zoned_units_keep_their_state() {
+    let (units, rate) = (50, 0.3);
+    let layer = || SimpleRnn::new(units).return_sequences(true);
+    let (layout, order) = Layout::new(&LENGTHS);
+    let mut rng = keyed(8, 0, 0, 0);
+    let parameters: Vec<f64> = (0..units * (units + 3)).map(|_| 0.3 * rng.normal()).collect();
+    let x: Vec<f64> = (0..layout.rows() * 2).map(|_| rng.normal()).collect();
+    let run = |layer: SimpleRnn, draw| {
+        let mut network = Network::<f64>::build(Shape::Steps(2), &[layer.into()], false).unwrap();
+        network.prepare(&parameters);
+        network.start(LENGTHS.len(), None);
+        let pass =
+            Pass { parameters: &parameters, layout: &layout, order: &order, draw, keep: true, again: false };
+        network.body(&pass, |to| *to = Signal::Values(x.clone()));
+        network.output().to_vec()
+    };
+    let h = run(layer().zoneout(rate), DRAW);
+    let kept = |t: usize, b: usize| -> Vec<bool> {
+        let at = |t: usize| (layout.offsets()[t] + b) * units;
+        let before = if t == 0 { vec![0.0; units] } else { h[at(t - 1)..][..units].to_vec() };
+        h[at(t)..][..units].iter().zip(before).map(|(h, before)| h.to_bits() == before.to_bits()).collect()
+    };
+    let steps = || (0..layout.steps()).flat_map(|t| (0..layout.active(t)).map(move |b| (t, b)));
+    let all: Vec<bool> = steps().flat_map(|(t, b)| kept(t, b)).collect();
+    let share = all.iter().filter(|kept| **kept).count() as f64 / all.len() as f64;
+    // 750 draws: five standard deviations.
+    assert!((share - rate).abs() < 0.084, "{share}");
+    assert!(kept(0, 0) != kept(0, 1) && kept(0, 0) != kept(1, 0), "each has draws of its own");
+    // Where nothing was kept before, what is not kept is the cell's.
+    let free = run(layer(), DRAW);
+    for (unit, kept) in kept(0, 0).into_iter().enumerate() {
+        assert_eq!(h[unit].to_bits(), if kept { 0 } else { free[unit].to_bits() });
+    }
+    assert_ne!(run(layer().zoneout(rate), Some(Draw { step: 10, ..DRAW.unwrap() })), h);
+    assert_same_bits("off", &run(layer().zoneout(0.0), DRAW), &free);
+}
+
+/// Krueger et al., equations 4 and 5, with the expectation in place of the masks, in plain loops.
+#[test]
+fn outside_of_training_it_is_the_mean() {
+    let (units, steps, of_h, of_c) = (3, 6, 0.3, 0.2);
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let layer = Lstm::new(units).return_sequences(true).zoneout(of_h).zoneout_cell(of_c);
+    let mut model = Sequential::new(Input::features(1)).add(layer).build::<f64>().unwrap();
+    models::randomise(&mut model, 5);
+    let [w_x, w_h, b] = ["lstm.w_x", "lstm.w_h", "lstm.b"]
+        .map(|name| model.parameter(name).unwrap().to_owned().into_raw_vec_and_offset().0);
+    let x: Vec<f64> = (0..steps).map(|t| (t as f64).sin()).collect();
+    let input = gimbap::ndarray::Array3::from_shape_vec((1, steps, 1), x.clone()).unwrap();
+    let y = model.predict(&input).unwrap();
+    let (mut h, mut c) = (vec![0.0; units], vec![0.0; units]);
+    for (t, x) in x.into_iter().enumerate() {
+        let before = h.clone();
+        for unit in 0..units {
+            let gate = |g: usize| {
+                let column = g * units + unit;
+                let recurrent: f64 = (0..units).map(|k| before[k] * w_h[k * 4 * units + column]).sum();
+                x * w_x[column] + recurrent + b[column]
+            };
+            let (i, f, g, o) = (sigmoid(gate(0)), sigmoid(gate(1)), gate(2).tanh(), sigmoid(gate(3)));
+            let made = f * c[unit] + i * g;
+            c[unit] = of_c * c[unit] + (1.0 - of_c) * made;
+            h[unit] = of_h * before[unit] + (1.0 - of_h) * (o * made.tanh());
+            assert!((y[[0, t, unit]] - h[unit]).abs() < 1e-12, "step {t}, unit {unit}");
+        }
+    }
+}
+
+#[test]
+fn zoneout_streams_as_it_predicts() {
+    for cell in CELLS {
+        let mut full = model::<f32>(zoned(cell, true, [0.4, 0.3]));
+        models::randomise(&mut full, 5);
+        let ids = vec![vec![3u32, 1, 4, 1, 5, 2, 0, 5, 3]];
+        for precision in [Precision::Full, Precision::Bf16, Precision::Int8] {
+            let model =
+                if precision == Precision::Full { full.clone() } else { full.quantized(precision).unwrap() };
+            let whole = model.predict(&ids).unwrap();
+            let mut stream = model.stream().unwrap();
+            let streamed: Vec<f32> = ids[0].iter().flat_map(|id| stream.step(*id).to_vec()).collect();
+            let apart = distance(&streamed, &whole, 1e-3);
+            assert!(apart < 1e-5, "{cell}, {precision:?}: {apart:e}");
+        }
+        // In two segments, from the state in between.
+        let data = data::<f32>(&[150, 70, 3], true, &mut keyed(8, 0, 0, 0));
+        let gradients = |bptt, seed| full.gradients(&data, None, bptt, seed).unwrap().parameters;
+        for seed in [Some(3), None] {
+            assert_same_bits(cell, &gradients(Bptt::Checkpointed, seed), &gradients(Bptt::Full, seed));
+        }
+    }
+}
+
+#[test]
+fn frozen_vectors_stay() {
+    let layers = |trainable| -> Vec<LayerSpec> {
+        let embedding = Embedding::new(3).dropout(0.2).trainable(trainable);
+        vec![embedding.into(), Lstm::new(4).return_sequences(true).into()]
+    };
+    let data = data::<f32>(&LENGTHS, false, &mut keyed(8, 0, 0, 0));
+    let [frozen, trained] = [false, true].map(|trainable| {
+        let mut model = model::<f32>(layers(trainable));
+        models::randomise(&mut model, 5);
+        model
+    });
+    let vectors = frozen.parameters()[0].range.clone();
+    let [a, b] = [&frozen, &trained]
+        .map(|model| model.gradients(&data, None, Bptt::Full, Some(1)).unwrap().parameters);
+    assert!(a[vectors.clone()].iter().all(|d| *d == 0.0) && b[vectors.clone()].iter().any(|d| *d != 0.0));
+    assert_same_bits("the others' gradients", &a[vectors.end..], &b[vectors.end..]);
+    assert!(frozen.summary().ends_with("Non-trainable params: 18\n"), "{}", frozen.summary());
+    assert!(!trained.summary().contains("Non-trainable"));
+
+    let optimizers: [Optimizer; 4] = [
+        Sgd::new(0.5).into(),
+        Sgd::new(0.5).momentum(0.9).into(),
+        RmsProp::new(0.01).into(),
+        Adam::new(0.01).into(),
+    ];
+    for optimizer in optimizers {
+        let compiled = |model: &Model<f32>| {
+            model.clone().compile(optimizer.clone(), Loss::SparseCategoricalCrossentropy, []).unwrap()
+        };
+        let fit = Fit { epochs: 2, batch_size: 2, clip_norm: Some(0.1), ..Fit::default() };
+        for (start, moves) in [(&frozen, false), (&trained, true)] {
+            let mut model = compiled(start);
+            model.fit_data(&data, None, &fit).unwrap();
+            let (after, before) = (model.values(), start.values());
+            assert_eq!(after[vectors.clone()] != before[vectors.clone()], moves, "{optimizer:?}");
+            assert_ne!(after[vectors.end..], before[vectors.end..]);
+        }
+    }
+}
+
+#[test]
+fn what_would_move_frozen_vectors_is_refused() {
+    let frozen = || Embedding::new(3).trainable(false);
+    let build = |embedding: Embedding| Sequential::new(Input::ids(5)).add(embedding).add(Dense::new(5));
+    let mut penalised = frozen();
+    penalised.l2 = 0.1;
+    for (embedding, other) in [(frozen().tied(true), "`tied`"), (penalised, "`l2`")] {
+        let message = build(embedding).build::<f32>().unwrap_err().to_string();
+        let named = ["layer `embedding`", "`trainable`", other];
+        assert!(named.iter().all(|word| message.contains(word)), "{message}");
+    }
+    let decayed = build(frozen()).compile(AdamW::new(0.1), Loss::SparseCategoricalCrossentropy, []);
+    let message = decayed.unwrap_err().to_string();
+    let named = ["optimizer.weight_decay", "`embedding.w`", "set it to 0"];
+    assert!(named.iter().all(|word| message.contains(word)), "{message}");
+    assert!(
+        build(frozen())
+            .compile(AdamW::new(0.1).weight_decay(0.0), Loss::SparseCategoricalCrossentropy, [])
+            .is_ok()
+    );
+}
+
 #[test]
 fn a_training_is_the_same_at_any_thread_count() {
     let train = |threads: usize| {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
             let between = || Dropout::new(0.2).variational(true);
-            let layer = |units| Lstm::new(units).return_sequences(true);
+            let layer = |units| {
+                Lstm::new(units).return_sequences(true).weight_drop(0.3).zoneout(0.1).zoneout_cell(0.2)
+            };
             let mut model = model::<f32>(vec![
                 Embedding::new(24).dropout(0.2).into(),
                 between().into(),
@@ -223,26 +560,47 @@ fn options_come_back_from_their_written_form() {
         Embedding::new(3).tied(true).dropout(0.1).into(),
         Dropout::new(0.3).variational(true).into(),
         Dropout::new(0.3).into(),
+        Embedding::new(3).trainable(false).into(),
+        Gru::new(3).weight_drop(0.4).zoneout(0.1).into(),
+        Bidirectional::new(Lstm::new(3).zoneout_cell(0.4)).into(),
     ];
     let written = serde_json::to_value(&layers).unwrap();
     assert_eq!(written[0]["tied"], true);
     assert_eq!(written[1]["variational"], true);
     assert!(written[2].get("variational").is_none(), "what is off is not written");
+    assert_eq!(written[3]["trainable"], false);
+    assert_eq!((&written[4]["weight_drop"], &written[4]["zoneout"]), (&0.4.into(), &0.1.into()));
+    assert_eq!(written[5]["layer"]["zoneout_cell"], 0.4);
     assert_eq!(serde_json::from_value::<Vec<LayerSpec>>(written).unwrap(), layers);
-    let wrong = serde_json::from_str::<LayerSpec>(r#"{"type": "dense", "units": 3, "variational": true}"#);
-    assert!(wrong.unwrap_err().to_string().contains("no option `variational`"));
+    for (kind, option) in [("dense", "variational"), ("gru", "zoneout_cell"), ("lstm", "tied")] {
+        let mut wrong = serde_json::json!({"type": kind, "units": 3});
+        wrong[option] = if option == "zoneout_cell" { 0.1.into() } else { true.into() };
+        let message = serde_json::from_value::<LayerSpec>(wrong).unwrap_err().to_string();
+        assert!(message.contains(&format!("no option `{option}`")), "{message}");
+    }
 }
 
 #[test]
 fn impossible_rates_are_named() {
     for rate in [-0.1, 1.0, f64::NAN] {
-        let model = Sequential::new(Input::ids(5)).add(Embedding::new(3).dropout(rate)).add(Dense::new(2));
-        match model.build::<f32>() {
-            Err(Error::Config { place, message }) => {
-                assert_eq!(place, "layer `embedding`");
-                assert!(message.contains("`dropout` is") && message.contains("[0, 1)"), "{message}");
+        let layers: [(LayerSpec, &str, &str); 4] = [
+            (Embedding::new(3).dropout(rate).into(), "embedding", "dropout"),
+            (Lstm::new(3).weight_drop(rate).into(), "lstm", "weight_drop"),
+            (Gru::new(3).zoneout(rate).into(), "gru", "zoneout"),
+            (Lstm::new(3).zoneout_cell(rate).into(), "lstm", "zoneout_cell"),
+        ];
+        for (layer, kind, option) in layers {
+            let front = (kind != "embedding").then(|| LayerSpec::from(OneHot));
+            let model =
+                front.into_iter().chain([layer]).fold(Sequential::new(Input::ids(5)), Sequential::add);
+            match model.add(Dense::new(2)).build::<f32>() {
+                Err(Error::Config { place, message }) => {
+                    assert_eq!(place, format!("layer `{kind}`"));
+                    let words = [&format!("`{option}` is"), "[0, 1)"];
+                    assert!(words.iter().all(|word| message.contains(*word)), "{message}");
+                }
+                other => panic!("{other:?}"),
             }
-            other => panic!("{other:?}"),
         }
     }
 }

@@ -179,9 +179,14 @@ fn check_layer(layer: &LayerConfig, at: &str) -> Result<(), (String, String)> {
             return Err((format!("{at}.{key}"), "is 0, but must be at least 1".into()));
         }
     }
-    for (key, value) in
-        [("dropout", layer.dropout), ("recurrent_dropout", layer.recurrent_dropout), ("rate", layer.rate)]
-    {
+    for (key, value) in [
+        ("dropout", layer.dropout),
+        ("recurrent_dropout", layer.recurrent_dropout),
+        ("weight_drop", layer.weight_drop),
+        ("zoneout", layer.zoneout),
+        ("zoneout_cell", layer.zoneout_cell),
+        ("rate", layer.rate),
+    ] {
         if let Some(x) = value
             && !(0.0..1.0).contains(&x)
         {

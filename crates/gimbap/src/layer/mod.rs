@@ -18,6 +18,7 @@ mod pool;
 mod recurrent;
 pub mod spec;
 mod token;
+mod weight_drop;
 
 pub use config::{KINDS, LayerConfig};
 pub use spec::{
@@ -294,6 +295,8 @@ pub struct Parameter {
     /// It has a row for each token of the model's input, and the gradients of a batch's loss are zero in the rows of
     /// tokens that the batch does not have.
     pub by_token: bool,
+    /// Training moves it; if not, its gradient is zero.
+    pub trainable: bool,
     init: Init,
 }
 
@@ -415,6 +418,7 @@ impl Builder {
             range: range.clone(),
             l2,
             by_token: false,
+            trainable: true,
             init: Init { initializer, fan_in, fan_out, forget_bias: None, zero_row: None },
         });
         range
@@ -436,8 +440,8 @@ impl Builder {
         range
     }
 
-    fn last(&mut self) -> Option<&mut Init> {
-        self.parameters.last_mut().map(|parameter| &mut parameter.init)
+    fn last(&mut self) -> Option<&mut Parameter> {
+        self.parameters.last_mut()
     }
 
     fn positive(&self, name: &str, value: usize) -> Result<()> {

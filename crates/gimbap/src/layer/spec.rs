@@ -71,13 +71,16 @@ pub struct Embedding {
     /// The part of the tokens dropped in training: for a batch all vectors of a dropped token are zero, the others are
     /// scaled by `1 / (1 - dropout)` (Gal and Ghahramani, arXiv:1512.05287v5). Not where the vectors are lent.
     pub dropout: f64,
+    /// Whether training moves the vectors; those of a file may be meant to stay as they are. Vectors that stay have no
+    /// gradient, and no penalty, weight decay or tied layer that would move them.
+    pub trainable: bool,
 }
 
 impl Embedding {
     /// Vectors of this many features.
     pub fn new(units: usize) -> Self {
         let init = Initializer::Uniform { scale: 0.05 };
-        Embedding { units, padding_id: None, init, l2: 0.0, tied: false, dropout: 0.0 }
+        Embedding { units, padding_id: None, init, l2: 0.0, tied: false, dropout: 0.0, trainable: true }
     }
 
     /// The id whose vector is zero and stays so.
@@ -101,6 +104,12 @@ impl Embedding {
     /// Drops this part of the tokens in training.
     pub fn dropout(mut self, rate: f64) -> Self {
         self.dropout = rate;
+        self
+    }
+
+    /// Whether training moves the vectors.
+    pub fn trainable(mut self, on: bool) -> Self {
+        self.trainable = on;
         self
     }
 }
@@ -128,6 +137,14 @@ pub struct Recurrent<K> {
     pub dropout: f64,
     /// The part of `h_{t-1}` dropped in training where it enters `W_h`: one mask per sequence.
     pub recurrent_dropout: f64,
+    /// DropConnect (Wan et al. 2013; on `W_h` Merity et al., arXiv:1708.02182v1): the part of `W_h`'s weights that are
+    /// zero in a step of training, in which the others are scaled by `1 / (1 - weight_drop)`. One mask for all gates,
+    /// sequences and time steps.
+    pub weight_drop: f64,
+    /// Zoneout (Krueger et al., arXiv:1606.01305v4, equations 4 and 5): the part of the units that keep `h_{t-1}` at a
+    /// step of training, drawn for each sequence and step. Otherwise `h_t` is the mean of that,
+    /// `zoneout h_{t-1} + (1 - zoneout) h~_t` with the cell's own `h~_t`: in streams too.
+    pub zoneout: f64,
     /// How `w_x` begins.
     pub kernel_init: Initializer,
     /// How `w_h` begins.
@@ -152,15 +169,17 @@ impl Default for SimpleRnnOptions {
 }
 
 /// What [`Lstm`] alone has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LstmOptions {
     /// Adds 1 to the forget gate's bias at the start (Keras's default; PyTorch has no such thing).
     pub unit_forget_bias: bool,
+    /// As [`Recurrent::zoneout`], of `c`. `h~_t` comes of the cell's own `c~_t`.
+    pub zoneout_cell: f64,
 }
 
 impl Default for LstmOptions {
     fn default() -> Self {
-        LstmOptions { unit_forget_bias: true }
+        LstmOptions { unit_forget_bias: true, zoneout_cell: 0.0 }
     }
 }
 
@@ -196,6 +215,8 @@ impl<K: Default> Recurrent<K> {
             stateful: false,
             dropout: 0.0,
             recurrent_dropout: 0.0,
+            weight_drop: 0.0,
+            zoneout: 0.0,
             kernel_init: Initializer::GlorotUniform,
             recurrent_init: Initializer::Orthogonal,
             bias_init: Initializer::Zeros,
@@ -241,6 +262,18 @@ impl<K> Recurrent<K> {
         self
     }
 
+    /// Drops this part of `W_h`'s weights in training.
+    pub fn weight_drop(mut self, rate: f64) -> Self {
+        self.weight_drop = rate;
+        self
+    }
+
+    /// The part of the units that keep `h_{t-1}` at a step.
+    pub fn zoneout(mut self, rate: f64) -> Self {
+        self.zoneout = rate;
+        self
+    }
+
     /// All of `w_x`, `w_h`, `b` begin so.
     pub fn init(mut self, init: Initializer) -> Self {
         (self.kernel_init, self.recurrent_init, self.bias_init) = (init, init, init);
@@ -277,6 +310,12 @@ impl Lstm {
     /// Whether the forget gate's bias starts 1 higher.
     pub fn unit_forget_bias(mut self, on: bool) -> Self {
         self.cell.unit_forget_bias = on;
+        self
+    }
+
+    /// The part of the units that keep `c_{t-1}` at a step.
+    pub fn zoneout_cell(mut self, rate: f64) -> Self {
+        self.cell.zoneout_cell = rate;
         self
     }
 }

@@ -68,6 +68,7 @@ struct EmbeddingLayer<R> {
     units: usize,
     padding_id: Option<u32>,
     parameters: Range<usize>,
+    trainable: bool,
     dropout: f64,
     stream: u64,
     /// `[V]`, of a pass that drops tokens: what the vectors of each are multiplied by.
@@ -87,6 +88,12 @@ pub(super) fn embedding<R: Arithmetic>(
         return Err(Error::config(builder.place(), message));
     }
     builder.rate("dropout", spec.dropout)?;
+    if !spec.trainable && (spec.tied || spec.l2 != 0.0) {
+        let other = if spec.tied { "tied" } else { "l2" };
+        let message =
+            format!("is not `trainable`, but its `{other}` would move it: leave out one of the two");
+        return Err(Error::config(builder.place(), message));
+    }
     let fans = (vocabulary, spec.units);
     let parameters = if spec.tied {
         if spec.padding_id.is_some() {
@@ -101,14 +108,16 @@ pub(super) fn embedding<R: Arithmetic>(
     } else {
         builder.add_kernel("w", (input, spec.units), spec.l2, spec.init, fans)
     };
-    if let Some(init) = builder.last() {
-        init.zero_row = spec.padding_id;
+    if let Some(parameter) = builder.last() {
+        parameter.init.zero_row = spec.padding_id;
+        parameter.trainable = spec.trainable;
     }
     let layer = EmbeddingLayer {
         vocabulary,
         units: spec.units,
         padding_id: spec.padding_id,
         parameters,
+        trainable: spec.trainable,
         dropout: spec.dropout,
         stream: builder.stream(0),
         mask: Vec::new(),
@@ -153,6 +162,9 @@ impl<R: Arithmetic> Layer<R> for EmbeddingLayer<R> {
         _d_input: Option<&mut Vec<R>>,
         gradients: &mut [R],
     ) {
+        if !self.trainable {
+            return;
+        }
         self.drop(input.ids(), d_output);
         let d_w = &mut gradients[self.parameters.clone()];
         for rows in blocks(pass.layout, true) {
