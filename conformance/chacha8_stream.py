@@ -47,9 +47,13 @@ def ln(x):
     return k * math.log(2) + 2 * z * total
 
 
+def unit(words):
+    return (next(words) >> 11) / 2**53
+
+
 def normal(words):
     while True:
-        x, y = (-1 + 2 * ((next(words) >> 11) / 2**53) for _ in range(2))
+        x, y = (-1 + 2 * unit(words) for _ in range(2))
         s = x * x + y * y
         if 0 < s < 1:
             return x * math.sqrt(-2 * ln(s) / s)
@@ -62,14 +66,15 @@ def below(words, n):
             return product >> 64
 
 
-words = stream(1, 2, 3, 4)
-print("WORDS", *(f"0x{next(words):016x}" for _ in range(4)))
-words = stream(42, 0, 0, 0)
-print("NORMALS", *(repr(normal(words)) for _ in range(3)))
-words = stream(42, 0, 0, 1)
-print("BELOW", *(below(words, 10) for _ in range(8)))
-words, order = stream(42, 1, 0, 0), list(range(10))
-for last in range(9, 0, -1):
-    j = below(words, last + 1)
-    order[last], order[j] = order[j], order[last]
-print("ORDER", *order)
+if __name__ == "__main__":
+    words = stream(1, 2, 3, 4)
+    print("WORDS", *(f"0x{next(words):016x}" for _ in range(4)))
+    words = stream(42, 0, 0, 0)
+    print("NORMALS", *(repr(normal(words)) for _ in range(3)))
+    words = stream(42, 0, 0, 1)
+    print("BELOW", *(below(words, 10) for _ in range(8)))
+    words, order = stream(42, 1, 0, 0), list(range(10))
+    for last in range(9, 0, -1):
+        j = below(words, last + 1)
+        order[last], order[j] = order[j], order[last]
+    print("ORDER", *order)

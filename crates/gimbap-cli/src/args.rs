@@ -104,14 +104,43 @@ impl Task {
     }
 }
 
+/// Language models of papers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    /// 2 x 200 LSTM on words, Zaremba et al. 2014: 114.5 on the Penn Treebank
+    ZarembaSmall,
+    /// 2 x 650 LSTM with dropout, Zaremba et al. 2014: 82.7
+    ZarembaMedium,
+    /// 2 x 1500 LSTM with dropout, Zaremba et al. 2014: 78.4
+    ZarembaLarge,
+    /// 3 LSTMs with tied embeddings, dropped weights and the mean of them, Merity et al. 2017: 58.8
+    AwdLstm,
+    /// 2 x 128 LSTM on characters, Karpathy 2015
+    CharRnn,
+    /// 200 simple recurrent units on words, Mikolov et al. 2010: 124.7
+    Mikolov,
+}
+
+impl Preset {
+    /// The name, as it is typed.
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
+    }
+}
+
 /// `gimbap new TASK`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gimbap new classify > reviews.toml\n  gimbap train reviews.toml --data reviews.csv\n  gimbap new tag > names.toml"
+    after_help = "Examples:\n  gimbap new classify > reviews.toml\n  gimbap train reviews.toml --data reviews.csv\n  \
+                  gimbap new tag > names.toml\n  \
+                  gimbap new lm --preset zaremba-medium > medium.toml"
 )]
 pub struct New {
     /// The task
     pub task: Task,
+    /// The config of a paper's language model in place of the task's
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<Preset>,
 }
 
 /// `gimbap train [CONFIG.toml]`
@@ -119,6 +148,7 @@ pub struct New {
 #[command(
     after_help = "Examples:\n  gimbap train\n  gimbap train lm.toml --set train.epochs=2 --set layer.0.units=64\n  \
                   gimbap train --task forecast --data flow.csv --set data.value=flow -o runs/flow\n  \
+                  gimbap train --preset zaremba-small --data ptb.train.txt --valid ptb.valid.txt\n  \
                   gimbap train --resume -o runs/flow\n\n\
                   Ctrl-C finishes the step, saves, and says how to resume; a second one stops at once."
 )]
@@ -129,6 +159,9 @@ pub struct Train {
     /// The task, in place of a config
     #[arg(long, conflicts_with = "config")]
     pub task: Option<Task>,
+    /// A paper's language model, in place of a config (`gimbap new lm --preset NAME` shows it)
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    pub preset: Option<Preset>,
     /// The data to train on (data.path)
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,

@@ -39,6 +39,12 @@ impl Source {
         Source { text: template::template(task).into(), place, base: PathBuf::new() }
     }
 
+    /// A paper's language model.
+    pub fn preset(preset: crate::args::Preset) -> Self {
+        let place = format!("the preset {}", preset.name());
+        Source { text: template::preset(preset).into(), place, base: PathBuf::new() }
+    }
+
     /// The built-in corpus's config.
     pub fn builtin() -> Self {
         let place = "the built-in config".into();
@@ -216,6 +222,11 @@ fn explain(message: &str, key: Option<&str>) -> String {
                 }
                 Some((found, "internally tagged enum Optimizer")) => {
                     format!("{at}expected a table such as {{ type = \"adam\", rate = 0.001 }}, found {found}")
+                }
+                Some((found, "internally tagged enum Average")) => {
+                    format!(
+                        "{at}expected a table such as {{ type = \"non_monotone\", after = 5 }}, found {found}"
+                    )
                 }
                 Some((found, "internally tagged enum Schedule")) => {
                     format!(

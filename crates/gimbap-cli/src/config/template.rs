@@ -1,8 +1,8 @@
-//! What `gimbap new` prints: for each task a complete config, commented, which is also what
-//! `gimbap train --task` starts from.
+//! What `gimbap new` prints: for each task, and for each preset, a complete config, commented, which is also what
+//! `gimbap train --task` and `--preset` start from.
 
 use super::TaskKind;
-use crate::args::Task;
+use crate::args::{Preset, Task};
 
 /// The task's config.
 pub fn template(task: Task) -> &'static str {
@@ -11,6 +11,18 @@ pub fn template(task: Task) -> &'static str {
         Task::Classify => CLASSIFY,
         Task::Tag => TAG,
         Task::Forecast => FORECAST,
+    }
+}
+
+/// The config of a paper's language model.
+pub fn preset(preset: Preset) -> &'static str {
+    match preset {
+        Preset::ZarembaSmall => include_str!("template/preset/zaremba-small.toml"),
+        Preset::ZarembaMedium => include_str!("template/preset/zaremba-medium.toml"),
+        Preset::ZarembaLarge => include_str!("template/preset/zaremba-large.toml"),
+        Preset::AwdLstm => include_str!("template/preset/awd-lstm.toml"),
+        Preset::CharRnn => include_str!("template/preset/char-rnn.toml"),
+        Preset::Mikolov => include_str!("template/preset/mikolov.toml"),
     }
 }
 
@@ -34,6 +46,8 @@ pub const BUILTIN_CONFIG: &str = include_str!("template/builtin.toml");
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::super::{Source, load};
     use super::*;
 
@@ -46,22 +60,36 @@ mod tests {
         assert!(load(&Source::builtin(), &[], &[]).unwrap().is_builtin());
     }
 
+    #[test]
+    fn every_preset_is_a_config_that_can_be_written_and_read() {
+        for &preset in Preset::value_variants() {
+            let config = load(&Source::preset(preset), &[], &[]).unwrap();
+            assert!(config.task.kind == TaskKind::Lm && config.data.unit.is_some());
+            let text = config.to_toml().unwrap();
+            let written = Source { text, place: "written".into(), base: "/".into() };
+            assert_eq!(load(&written, &[], &[]).unwrap(), config, "{}", preset.name());
+        }
+    }
+
     /// A key that is commented out is offered: taken in, it must read too.
     #[test]
     fn every_commented_key_of_a_template_is_a_key() {
-        for task in [Task::Lm, Task::Classify, Task::Tag, Task::Forecast] {
+        let presets = Preset::value_variants().iter().filter(|&&p| p != Preset::CharRnn).map(|&p| preset(p));
+        for own in
+            [Task::Lm, Task::Classify, Task::Tag, Task::Forecast].map(template).into_iter().chain(presets)
+        {
             let is_key = |line: &str| {
                 let (key, rest) = line.split_once(" = ")?;
                 (!rest.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')).then_some(())
             };
-            let text: String = template(task)
+            let text: String = own
                 .lines()
                 .map(|line| match line.strip_prefix("# ") {
                     Some(key) if is_key(key).is_some() => format!("{key}\n"),
                     _ => format!("{line}\n"),
                 })
                 .collect();
-            assert_ne!(text.trim(), template(task).trim());
+            assert_ne!(text.trim(), own.trim());
             let source = Source { text, place: "template".into(), base: "/".into() };
             load(&source, &[], &[]).unwrap();
         }

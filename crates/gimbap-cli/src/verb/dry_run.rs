@@ -34,7 +34,8 @@ pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
     let (sequences, steps, rows) = (layout.batch(), layout.steps(), layout.rows());
     let slots = config.train.optimizer.slot_names().len();
     let parameters = model.values().len();
-    let weights = 4 * parameters * (2 + slots);
+    let means = usize::from(config.train.average.is_some());
+    let weights = 4 * parameters * (2 + slots + means);
     // What backward needs of each step: an LSTM keeps its gates, cells and outputs, about seven numbers a unit.
     let kept: usize = model
         .describe()?

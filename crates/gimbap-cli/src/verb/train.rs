@@ -103,17 +103,30 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
     };
     let named = args.data.as_deref().map(name_of);
     let builtin = args.data.as_ref().is_some_and(|data| data.as_os_str() == BUILTIN);
-    let (source, name) = match (file, args.task, &args.data) {
+    let task = match (args.preset, args.task) {
+        (Some(preset), Some(task)) if task != Task::Lm => {
+            let message =
+                format!("--preset {} is a language model, not what --task {} is", preset.name(), task.name());
+            return Err(Failure::usage("usage", message));
+        }
+        (Some(_), _) => Some(Task::Lm),
+        (None, task) => task,
+    };
+    let (source, name) = match (file, task, &args.data) {
         (Some(path), ..) => (Source::file(path)?, named.or_else(|| Some(name_of(path)))),
-        (None, Some(Task::Lm), _) if builtin => (Source::builtin(), None),
+        (None, Some(Task::Lm), _) if builtin && args.preset.is_none() => (Source::builtin(), None),
         (None, Some(task), data) => {
             if data.is_none()
                 && !args.set.iter().any(|s| s.trim_start().starts_with("data.path"))
                 && !args.resume
             {
-                return Err(Failure::usage("usage", format!("--task {} needs --data PATH", task.name())));
+                let given = match args.preset {
+                    Some(preset) => format!("--preset {}", preset.name()),
+                    None => format!("--task {}", task.name()),
+                };
+                return Err(Failure::usage("usage", format!("{given} needs --data PATH")));
             }
-            (Source::template(task), named)
+            (args.preset.map_or_else(|| Source::template(task), Source::preset), named)
         }
         (None, None, _) if args.resume => {
             let dir = out.cloned().unwrap_or_else(travellers);
@@ -124,7 +137,7 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
         (None, None, Some(_)) => {
             return Err(Failure::usage(
                 "usage",
-                "--data needs a config, or --task lm, classify, tag or forecast",
+                "--data needs a config, --preset NAME, or --task lm, classify, tag or forecast",
             ));
         }
     };

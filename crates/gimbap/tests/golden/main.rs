@@ -8,6 +8,7 @@
 //! | [`losses`] | values and gradients, weighted, masked and both |
 //! | [`optimizers`] | the weights after each of five updates |
 //! | [`curves`] | the losses of ten steps, and the weights after them |
+//! | [`awd`] | the training of an AWD-LSTM, with every mask: losses, weights, their mean |
 //! | [`tutorial`] | Keras's tutorial program, epoch by epoch |
 //!
 //! Each is computed in f64, and in f32 on every instruction set of this processor. A value may be off by
@@ -15,6 +16,7 @@
 //! leaves a tensor of its fixture unread, or an option of it.
 //! `cargo test -p gimbap --test golden -- --nocapture` prints the largest errors.
 
+mod awd;
 mod curves;
 mod fixture;
 mod layers;
@@ -36,8 +38,15 @@ const F64: f64 = 1e-9;
 const F32: f64 = 1e-5;
 
 /// The kinds of fixtures, and how many there are of each.
-const KINDS: [(&str, usize); 6] =
-    [("recurrent", 95), ("layer", 8), ("loss", 10), ("optimizer", 15), ("curve", 14), ("tutorial", 2)];
+const KINDS: [(&str, usize); 7] = [
+    ("recurrent", 95),
+    ("layer", 8),
+    ("loss", 10),
+    ("optimizer", 15),
+    ("curve", 14),
+    ("awd", 1),
+    ("tutorial", 2),
+];
 
 type Compare = fn(&Fixture, &mut Golden<'_>);
 
@@ -104,6 +113,11 @@ fn optimizers_step_as_the_peers_do() {
 #[test]
 fn ten_steps_of_training_give_the_peers_losses_and_weights() {
     check("curve", curves::compare::<f64>, curves::compare::<f32>);
+}
+
+#[test]
+fn three_steps_of_an_awd_lstm_give_the_peers_losses_weights_and_mean() {
+    check("awd", awd::compare::<f64>, awd::compare::<f32>);
 }
 
 #[test]
