@@ -86,6 +86,8 @@ pub enum Task {
     Lm,
     /// One label for every sequence
     Classify,
+    /// A label for every token of a sentence
+    Tag,
     /// The next values of a series
     Forecast,
 }
@@ -96,6 +98,7 @@ impl Task {
         match self {
             Task::Lm => "lm",
             Task::Classify => "classify",
+            Task::Tag => "tag",
             Task::Forecast => "forecast",
         }
     }
@@ -104,7 +107,7 @@ impl Task {
 /// `gimbap new TASK`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  gimbap new classify > reviews.toml\n  gimbap train reviews.toml --data reviews.csv"
+    after_help = "Examples:\n  gimbap new classify > reviews.toml\n  gimbap train reviews.toml --data reviews.csv\n  gimbap new tag > names.toml"
 )]
 pub struct New {
     /// The task
@@ -157,7 +160,9 @@ pub struct Train {
 
 /// `gimbap eval MODEL DATA`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  gimbap eval runs/reviews/best.safetensors test.csv")]
+#[command(
+    after_help = "Examples:\n  gimbap eval runs/reviews/best.safetensors test.csv\n  gimbap eval runs/names/best.safetensors test.conll --json"
+)]
 pub struct Eval {
     /// The model file, or a run's folder
     pub model: PathBuf,
@@ -171,11 +176,12 @@ pub struct Eval {
 /// `gimbap predict MODEL [INPUT or -]`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  echo 'a fine film' | gimbap predict runs/reviews/best.safetensors\n  \
+                  gimbap predict runs/names/best.safetensors sentences.txt -o tagged.conll\n  \
                   gimbap predict model.safetensors x.npy --lengths lengths.npy -o y.npy")]
 pub struct Predict {
     /// The model file, or a run's folder
     pub model: PathBuf,
-    /// Lines of text, .csv, .tsv, .jsonl or .npy; `-` is standard input
+    /// Lines of text, .csv, .tsv, .jsonl or .npy; `-` is standard input. A tagger takes lines of tokens, or .jsonl
     #[arg(default_value = "-")]
     pub input: PathBuf,
     /// The length of each sequence of a .npy input (integers, one for each)

@@ -23,16 +23,19 @@ pub struct Opened {
 pub fn open(argument: &Path) -> Outcome<Opened> {
     let path = model_path(argument);
     let model: Model = gimbap::checkpoint::load(&path)?;
-    let task = match model.task.is_null() {
-        true => None,
-        false => Some(serde_json::from_value(model.task.clone()).map_err(|e| {
-            Failure::work(
-                "model_file",
-                format!("{}: its task is not one that this version knows: {e}", path.display()),
-            )
-        })?),
-    };
+    let task = task_of(&model, &path)?;
     Ok(Opened { path, model, task })
+}
+
+/// What a model, of this file, is for.
+pub fn task_of(model: &Model, path: &Path) -> Outcome<Option<TaskDoc>> {
+    if model.task.is_null() {
+        return Ok(None);
+    }
+    serde_json::from_value(model.task.clone()).map(Some).map_err(|e| {
+        let message = format!("{}: its task is not one that this version knows: {e}", path.display());
+        Failure::work("model_file", message)
+    })
 }
 
 /// Opens a language model; `verb` is for the message about any other.

@@ -208,7 +208,7 @@ impl Work for Builtin {
             "logprob": {&said.text: said.logprob, &unsaid.text: unsaid.logprob},
         });
         let Value::Object(beside) = beside else { unreachable!("an object was just made") };
-        Ok(Report { metrics, beside, text })
+        Ok(Report { metrics, beside, text, ..Report::default() })
     }
 
     fn card(&self) -> Vec<(String, String)> {
@@ -243,6 +243,7 @@ fn fit(config: &Config) -> Fit {
         clip_norm: config.train.clip_norm,
         clip_value: config.train.clip_value,
         schedule: config.train.schedule.unwrap_or_default(),
+        average: config.train.average,
         ..Fit::default()
     }
 }

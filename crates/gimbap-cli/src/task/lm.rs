@@ -184,16 +184,16 @@ fn known(ids: &[u32]) -> Vec<bool> {
 }
 
 impl BatchSource<f32> for Known {
-    fn batches(&self) -> usize {
-        BatchSource::<f32>::batches(&self.0)
+    fn batches(&self, epoch: usize) -> usize {
+        BatchSource::<f32>::batches(&self.0, epoch)
     }
 
-    fn batch(&self, epoch: usize, index: usize) -> Cow<'_, Batch<f32>> {
-        let mut batch = self.0.batch(epoch, index).into_owned();
+    fn batch(&self, epoch: usize, index: usize) -> gimbap::Result<Cow<'_, Batch<f32>>> {
+        let mut batch = self.0.batch(epoch, index)?.into_owned();
         if let RowTargets::Classes(ids) = &batch.targets {
             batch.mask = Some(known(ids));
         }
-        Cow::Owned(batch)
+        Ok(Cow::Owned(batch))
     }
 
     fn targets(&self) -> usize {
@@ -271,7 +271,9 @@ impl Work for Lm {
 
     fn train(&self) -> Outcome<Box<dyn BatchSource<f32> + '_>> {
         let (k1, k2) = segment(&self.config);
-        Ok(Box::new(TokenStream::new(self.train.ids.clone(), self.config.train.batch, k1, k2)?))
+        let train = &self.config.train;
+        let stream = TokenStream::new(self.train.ids.clone(), train.batch, k1, k2)?;
+        Ok(Box::new(if train.jitter { stream.jitter(train.seed)? } else { stream }))
     }
 
     fn valid(&self) -> Outcome<Option<Box<dyn BatchSource<f32> + '_>>> {

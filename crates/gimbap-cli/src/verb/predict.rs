@@ -3,10 +3,13 @@
 //! What comes in decides: arrays (`.npy`) are given to the network as they are, anything else is read as the model's
 //! task reads it.
 
+mod tags;
+
 use std::path::Path;
 
 use gimbap::data::dataset::Sequences;
 use gimbap::data::table::{LabelledSeries, SequenceColumns, TextColumns, read_texts};
+use gimbap::metric::calibration::largest;
 use gimbap::model::{Input, Model};
 use ndarray::{Array2, ArrayD, Axis, Ix2, Ix3, IxDyn};
 use serde_json::{Map, Value, json};
@@ -49,6 +52,7 @@ pub fn run(args: &Predict, out: &Out) -> Outcome {
         }
         Some(TaskDoc::Lm(doc)) => next_tokens(doc, &opened.model, &args.input)?,
         Some(TaskDoc::Classify(doc)) => classes(doc, &opened.model, &args.input)?,
+        Some(TaskDoc::Tag(doc)) => return tags::run(doc, &opened.model, args, out),
         Some(TaskDoc::Forecast(doc)) => future(doc, &opened.model, &args.input)?,
         None => {
             let message = format!("{} has no task: give it arrays, X.npy", opened.path.display());
@@ -139,10 +143,9 @@ fn classes(doc: &classify::Doc, model: &Model, path: &Path) -> Outcome<Predictio
             (series.ids, inputs, "id")
         }
     };
-    let numbers = model.predict(&inputs)?;
-    let row = |(name, p): (&String, ndarray::ArrayViewD<'_, f32>)| {
-        let p: Vec<f64> = p.iter().map(|&x| f64::from(x)).collect();
-        let best = order(&p)[0];
+    let probabilities = doc.probabilities(model, &inputs)?;
+    let row = |(name, p): (&String, &Vec<f64>)| {
+        let best = largest(p);
         let each: Map<String, Value> =
             doc.classes.iter().cloned().zip(p.iter().map(|&x| number(x))).collect();
         Row {
@@ -155,7 +158,8 @@ fn classes(doc: &classify::Doc, model: &Model, path: &Path) -> Outcome<Predictio
             }),
         }
     };
-    let rows = names.iter().zip(numbers.axis_iter(Axis(0))).map(row).collect();
+    let rows = names.iter().zip(&probabilities).map(row).collect();
+    let numbers = to_array(&[names.len(), doc.classes.len()], &probabilities.concat())?;
     Ok(Predictions { header: header(&["label", "probability", key]), titled: false, rows, numbers })
 }
 
