@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use gimbap::model::Model;
+use gimbap::model::{Input, Model};
 
 use crate::output::{Failure, Outcome};
 use crate::run_dir::model_path;
-use crate::task::{TaskDoc, lm};
+use crate::task::{TaskDoc, classify, lm};
 
 /// A model and where it came from.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Opened {
 pub fn open(argument: &Path) -> Outcome<Opened> {
     let path = model_path(argument);
     let model: Model = gimbap::checkpoint::load(&path)?;
-    let task = match model.task.is_null() {
+    let task: Option<TaskDoc> = match model.task.is_null() {
         true => None,
         false => Some(serde_json::from_value(model.task.clone()).map_err(|e| {
             Failure::work(
@@ -32,7 +32,31 @@ pub fn open(argument: &Path) -> Outcome<Opened> {
             )
         })?),
     };
+    if let Some(misfit) = task.as_ref().and_then(|task| misfit(task, &model)) {
+        return Err(Failure::work("model_file", format!("{}: {misfit}", path.display())));
+    }
     Ok(Opened { path, model, task })
+}
+
+/// What is wrong between a task's vocabulary and the model it is with.
+fn misfit(task: &TaskDoc, model: &Model) -> Option<String> {
+    let (vocabulary, writes) = match task {
+        TaskDoc::Lm(doc) => (&doc.vocabulary, true),
+        TaskDoc::Classify(classify::Doc { input: classify::Kind::Text { vocabulary, .. }, .. }) => {
+            (vocabulary, false)
+        }
+        _ => return None,
+    };
+    let tokens = vocabulary.len();
+    let outputs = || model.describe().ok()?.last().map(|(_, _, output, _)| output.width());
+    let (does, number) = match model.input() {
+        Input::Features(_) => return Some("it has a vocabulary, but its model takes features".into()),
+        Input::Ids(takes) if takes != tokens => ("takes", takes),
+        Input::Ids(_) => ("gives scores of", outputs().filter(|&gives| writes && gives != tokens)?),
+    };
+    Some(format!(
+        "its vocabulary has {tokens} tokens, the model {does} {number}: take the file of another run"
+    ))
 }
 
 /// Opens a language model; `verb` is for the message about any other.

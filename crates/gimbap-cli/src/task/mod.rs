@@ -5,6 +5,7 @@
 pub mod builtin;
 pub mod classify;
 pub mod forecast;
+pub mod judge;
 pub mod lm;
 pub mod speak;
 

@@ -1,59 +1,14 @@
-//! What a trained language model can do with a line: judge it, go on with it, find its likeliest ends.
+//! What a trained language model can do with a line: go on with it, find its likeliest ends.
 //!
 //! Every line starts from the zero state after the closing mark (`<eos>`, or `\n` among characters).
 
-use gimbap::data::text::{CLOSING_ID, UNKNOWN, UNKNOWN_ID, Vocabulary};
+use gimbap::data::text::{CLOSING_ID, UNKNOWN_ID};
 use gimbap::model::Model;
 use gimbap::rng::Rng;
 use gimbap::stream::Stream;
 
 use crate::output::Outcome;
 use crate::sample::{Choice, log_softmax, order};
-
-/// A line and its probability.
-#[derive(Debug, Clone)]
-pub struct Scored {
-    /// The line.
-    pub text: String,
-    /// The natural logarithm of its probability, the closing mark included.
-    pub logprob: f64,
-    /// Each token and the logarithm of its probability.
-    pub tokens: Vec<(String, f64)>,
-    /// How many tokens are not in the vocabulary.
-    pub unknown: usize,
-}
-
-impl Scored {
-    /// The logarithm of the probability of the tokens that are in the vocabulary, and how many there are.
-    pub fn known(&self) -> (f64, usize) {
-        let known = self.tokens.iter().filter(|(token, _)| token != UNKNOWN);
-        known.fold((0.0, 0), |(sum, n), (_, logprob)| (sum + logprob, n + 1))
-    }
-}
-
-/// Lines run at once: it bounds the memory of their outputs.
-const AT_ONCE: usize = 16;
-
-/// Judges lines.
-pub fn score(vocabulary: &Vocabulary, model: &Model, lines: &[String]) -> Outcome<Vec<Scored>> {
-    let mut scored = Vec::with_capacity(lines.len());
-    for lines in lines.chunks(AT_ONCE) {
-        let targets: Vec<Vec<u32>> = lines.iter().map(|line| vocabulary.encode_line(line)).collect();
-        let inputs: Vec<Vec<u32>> = targets.iter().map(|ids| shifted(ids)).collect();
-        let scores = model.predict(&inputs)?;
-        for (b, (line, ids)) in lines.iter().zip(&targets).enumerate() {
-            let token = |(t, &id): (usize, &u32)| {
-                let row = scores.slice(ndarray::s![b, t, ..]);
-                let logprobs = log_softmax(row.as_slice().unwrap_or(&[]));
-                (vocabulary.token(id).to_string(), logprobs[id as usize])
-            };
-            let tokens: Vec<(String, f64)> = ids.iter().enumerate().map(token).collect();
-            let logprob = tokens.iter().map(|(_, x)| x).sum();
-            scored.push(Scored { text: line.clone(), logprob, tokens, unknown: Vocabulary::unknowns(ids) });
-        }
-    }
-    Ok(scored)
-}
 
 /// What a model sees where it should say `ids`: the closing mark, then all but the last.
 pub fn shifted(ids: &[u32]) -> Vec<u32> {

@@ -3,6 +3,7 @@
 //! | module | from | to |
 //! |---|---|---|
 //! | [`read`] | a file, plain or `.gz`, or a folder | text, bytes, a fingerprint |
+//! | [`lines`] | a file or a pipe | its lines, as they come |
 //! | [`text`] | text | token ids, by a [`Vocabulary`](text::Vocabulary) |
 //! | [`table`] | CSV, TSV, one file per class | labelled texts, labelled ragged sequences |
 //! | [`series`] | CSV with a time column | windows and targets, a scaler, the trivial forecasts |
@@ -18,6 +19,7 @@ pub mod batch;
 pub mod corpus;
 pub mod dataset;
 pub mod layout;
+pub mod lines;
 pub mod read;
 pub mod series;
 pub(crate) mod sheet;
