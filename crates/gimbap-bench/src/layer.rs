@@ -93,7 +93,7 @@ fn weights(data: &LayerData) -> Weights<'_, f32> {
 }
 
 fn segment<'a>(data: &'a LayerData, layout: &'a Layout) -> Segment<'a, f32> {
-    Segment { weights: weights(data), layout, x: Input::Dense(&data.x), h_mask: None }
+    Segment { weights: weights(data), layout, x: Input::Dense(&data.x), h_mask: None, zone: None }
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! What can be typed: the verbs, their flags, and an example under every `--help`.
 
+mod generate;
 mod score;
 mod vectors;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use generate::Generate;
 pub use score::{By, Score};
 pub use vectors::{Analogy, Embed, Map, Neighbors};
 
@@ -86,6 +88,8 @@ pub enum Task {
     Lm,
     /// One label for every sequence
     Classify,
+    /// A label for every token of a sentence
+    Tag,
     /// The next values of a series
     Forecast,
 }
@@ -96,6 +100,7 @@ impl Task {
         match self {
             Task::Lm => "lm",
             Task::Classify => "classify",
+            Task::Tag => "tag",
             Task::Forecast => "forecast",
         }
     }
@@ -104,7 +109,7 @@ impl Task {
 /// `gimbap new TASK`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  gimbap new classify > reviews.toml\n  gimbap train reviews.toml --data reviews.csv"
+    after_help = "Examples:\n  gimbap new classify > reviews.toml\n  gimbap train reviews.toml --data reviews.csv\n  gimbap new tag > names.toml"
 )]
 pub struct New {
     /// The task
@@ -157,7 +162,9 @@ pub struct Train {
 
 /// `gimbap eval MODEL DATA`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  gimbap eval runs/reviews/best.safetensors test.csv")]
+#[command(
+    after_help = "Examples:\n  gimbap eval runs/reviews/best.safetensors test.csv\n  gimbap eval runs/names/best.safetensors test.conll --json"
+)]
 pub struct Eval {
     /// The model file, or a run's folder
     pub model: PathBuf,
@@ -171,11 +178,12 @@ pub struct Eval {
 /// `gimbap predict MODEL [INPUT or -]`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  echo 'a fine film' | gimbap predict runs/reviews/best.safetensors\n  \
+                  gimbap predict runs/names/best.safetensors sentences.txt -o tagged.conll\n  \
                   gimbap predict model.safetensors x.npy --lengths lengths.npy -o y.npy")]
 pub struct Predict {
     /// The model file, or a run's folder
     pub model: PathBuf,
-    /// Lines of text, .csv, .tsv, .jsonl or .npy; `-` is standard input
+    /// Lines of text, .csv, .tsv, .jsonl or .npy; `-` is standard input. A tagger takes lines of tokens, or .jsonl
     #[arg(default_value = "-")]
     pub input: PathBuf,
     /// The length of each sequence of a .npy input (integers, one for each)
@@ -184,38 +192,6 @@ pub struct Predict {
     /// Write here: .npy, .csv, .jsonl, or lines
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-}
-
-/// `gimbap generate MODEL`
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  gimbap generate runs/lm/best.safetensors --prompt 'ROMEO:' -n 300 --temperature 0.8"
-)]
-pub struct Generate {
-    /// The model file, or a run's folder
-    pub model: PathBuf,
-    /// The text to continue
-    #[arg(long, default_value = "")]
-    pub prompt: String,
-    /// How many tokens to write
-    #[arg(short, long = "tokens", value_name = "N", default_value_t = 200)]
-    pub n: usize,
-    /// Below 1 bolder towards the likeliest, above 1 more varied; 0 takes the likeliest
-    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = temperature)]
-    pub temperature: f64,
-    /// Choose among the K likeliest tokens only
-    #[arg(long, value_name = "K", value_parser = at_least_one)]
-    pub top_k: Option<usize>,
-    /// Choose among the fewest tokens that have probability P together
-    #[arg(long, value_name = "P", value_parser = fraction)]
-    pub top_p: Option<f64>,
-    /// The seed of the choices
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// Write N different continuations, the most probable first
-    #[arg(long, value_name = "N", value_parser = at_least_one,
-          conflicts_with_all = ["temperature", "top_k", "top_p", "seed"])]
-    pub candidates: Option<usize>,
 }
 
 /// What becomes of tokens outside the vocabulary, in a mean over tokens.
@@ -302,13 +278,6 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) => Err("must be at least 1".into()),
         Ok(n) => Ok(n),
         Err(_) => Err("is not a whole number".into()),
-    }
-}
-
-fn temperature(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(x) if x.is_finite() && x >= 0.0 => Ok(x),
-        _ => Err("must be a number, 0 or more".into()),
     }
 }
 

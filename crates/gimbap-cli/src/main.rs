@@ -4,6 +4,7 @@ mod args;
 mod config;
 mod input;
 mod interrupt;
+mod lm;
 mod model_file;
 mod npy;
 mod output;

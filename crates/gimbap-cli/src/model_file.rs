@@ -23,29 +23,33 @@ pub struct Opened {
 pub fn open(argument: &Path) -> Outcome<Opened> {
     let path = model_path(argument);
     let model: Model = gimbap::checkpoint::load(&path)?;
-    let task: Option<TaskDoc> = match model.task.is_null() {
-        true => None,
-        false => Some(serde_json::from_value(model.task.clone()).map_err(|e| {
-            Failure::work(
-                "model_file",
-                format!("{}: its task is not one that this version knows: {e}", path.display()),
-            )
-        })?),
-    };
-    if let Some(misfit) = task.as_ref().and_then(|task| misfit(task, &model)) {
-        return Err(Failure::work("model_file", format!("{}: {misfit}", path.display())));
-    }
+    let task = task_of(&model, &path)?;
     Ok(Opened { path, model, task })
+}
+
+/// What a model, of this file, is for.
+pub fn task_of(model: &Model, path: &Path) -> Outcome<Option<TaskDoc>> {
+    if model.task.is_null() {
+        return Ok(None);
+    }
+    let wrong = |what: String| Failure::work("model_file", format!("{}: {what}", path.display()));
+    let task: TaskDoc = serde_json::from_value(model.task.clone())
+        .map_err(|e| wrong(format!("its task is not one that this version knows: {e}")))?;
+    match misfit(&task, model) {
+        Some(misfit) => Err(wrong(misfit)),
+        None => Ok(Some(task)),
+    }
 }
 
 /// What is wrong between a task's vocabulary and the model it is with.
 fn misfit(task: &TaskDoc, model: &Model) -> Option<String> {
     let (vocabulary, writes) = match task {
         TaskDoc::Lm(doc) => (&doc.vocabulary, true),
+        TaskDoc::Tag(doc) => (&doc.vocabulary, false),
         TaskDoc::Classify(classify::Doc { input: classify::Kind::Text { vocabulary, .. }, .. }) => {
             (vocabulary, false)
         }
-        _ => return None,
+        TaskDoc::Classify(_) | TaskDoc::Forecast(_) => return None,
     };
     let tokens = vocabulary.len();
     let outputs = || model.describe().ok()?.last().map(|(_, _, output, _)| output.width());
@@ -54,9 +58,8 @@ fn misfit(task: &TaskDoc, model: &Model) -> Option<String> {
         Input::Ids(takes) if takes != tokens => ("takes", takes),
         Input::Ids(_) => ("gives scores of", outputs().filter(|&gives| writes && gives != tokens)?),
     };
-    Some(format!(
-        "its vocabulary has {tokens} tokens, the model {does} {number}: take the file of another run"
-    ))
+    let remedy = "give the model file as training wrote it";
+    Some(format!("its vocabulary has {tokens} tokens, the model {does} {number}: {remedy}"))
 }
 
 /// Opens a language model; `verb` is for the message about any other.

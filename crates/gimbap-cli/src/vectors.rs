@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 use gimbap::data::text::Vocabulary;
@@ -11,7 +12,7 @@ use gimbap::vectors::Vectors;
 use crate::model_file::{self, Opened};
 use crate::output::{Failure, Out, Outcome, thousands};
 use crate::run_dir::model_path;
-use crate::task::{TaskDoc, classify};
+use crate::task::TaskDoc;
 
 /// Vectors, and what they are called in messages.
 #[derive(Debug)]
@@ -60,12 +61,8 @@ fn is_model(path: &Path) -> bool {
 /// The rows of a model's embedding, and the vocabulary that names them.
 pub fn embedding(opened: &Opened) -> Outcome<(Vectors, Vocabulary)> {
     let refuse = |message: &str| Failure::work("task", format!("{}: {message}", opened.path.display()));
-    let vocabulary = match &opened.task {
-        Some(TaskDoc::Lm(doc)) => &doc.vocabulary,
-        Some(TaskDoc::Classify(classify::Doc { input: classify::Kind::Text { vocabulary, .. }, .. })) => {
-            vocabulary
-        }
-        _ => return Err(refuse("it has no vocabulary, so no word vectors: take a model of texts")),
+    let Some(vocabulary) = opened.task.as_ref().and_then(TaskDoc::vocabulary) else {
+        return Err(refuse("it has no vocabulary, so no word vectors: take a model of texts"));
     };
     let Some((width, values)) = table(&opened.model, vocabulary.len()) else {
         return Err(refuse(
@@ -78,11 +75,46 @@ pub fn embedding(opened: &Opened) -> Outcome<(Vectors, Vocabulary)> {
 
 /// The width and the values of the first embedding with a row for each of `v` tokens.
 fn table(model: &Model, v: usize) -> Option<(usize, &[f32])> {
+    let (width, range) = place(model, v)?;
+    Some((width, &model.values()[range]))
+}
+
+/// The width of that embedding, and where its values lie.
+fn place(model: &Model, v: usize) -> Option<(usize, Range<usize>)> {
     let fits = |name: &str, shape: &[usize]| {
         name.starts_with("embedding") && name.ends_with(".w") && shape.len() == 2 && shape[0] == v
     };
     let parameter = model.parameters().iter().find(|p| fits(&p.name, &p.shape))?;
-    Some((parameter.shape[1], &model.values()[parameter.range.clone()]))
+    Some((parameter.shape[1], parameter.range.clone()))
+}
+
+/// Writes the vectors of a file over the rows of a model's embedding whose tokens the file has (`data.vectors`), and
+/// tells of how many that was.
+pub fn initialise(model: &mut Model, vocabulary: &Vocabulary, file: &Path, out: &Out) -> Outcome<String> {
+    let key = |message: String| Err(Failure::usage("config", format!("data.vectors: {message}")));
+    let words = open(file, out)?;
+    let (name, vectors) = (&words.name, &words.vectors);
+    let Some((width, place)) = place(model, vocabulary.len()) else {
+        return key("there is no [[layer]] of type = \"embedding\" to begin with them".into());
+    };
+    if vectors.width() != width {
+        return key(format!(
+            "{name} has vectors of {} numbers, the embedding has {width}: set its `units` to {0}",
+            vectors.width()
+        ));
+    }
+    let rows = vectors.rows_of(vocabulary);
+    let table = &mut model.values_mut()[place];
+    for (values, row) in table.chunks_exact_mut(width).zip(&rows) {
+        if let Some(row) = row {
+            values.copy_from_slice(vectors.row(*row));
+        }
+    }
+    let found = rows.iter().flatten().count();
+    if found == 0 {
+        return key(format!("{name} has none of the {} tokens of the data", thousands(rows.len())));
+    }
+    Ok(format!("{} of {} tokens found", thousands(found), thousands(rows.len())))
 }
 
 impl Words {

@@ -64,7 +64,7 @@ fn an_instruction_set_that_is_not_there_is_wrong_usage() {
 
 #[test]
 fn new_prints_a_config_for_every_task() {
-    for task in ["lm", "classify", "forecast"] {
+    for task in ["lm", "classify", "tag", "forecast"] {
         let run = gimbap(&["new", task]);
         assert_eq!(run.code, Some(0));
         assert!(run.stdout.contains(&format!("kind = \"{task}\"")));

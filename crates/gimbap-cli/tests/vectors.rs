@@ -198,3 +198,66 @@ fn vectors_are_learned_from_a_text() {
     refused(&bench, &["embed", "text.txt", "-o", "x.txt", "--rate", "0"], 2, "config", &["rate"]);
     refused(&bench, &["embed", "text.txt", "-o", "x.txt", "--min-count", "9999"], 2, "config", &["9999"]);
 }
+
+/// A config that trains next to nothing on words, with these layers and further keys of `[data]`.
+fn config(bench: &Bench, layers: &str, data: &str) -> String {
+    let text = format!(
+        "layer = [{layers}]\n[task]\nkind = \"lm\"\n[data]\npath = \"words.txt\"\nunit = \"word\"\n{data}\n\
+         [train]\nepochs = 1\nbptt = 5\nbatch = 4\noptimizer = {{ type = \"sgd\", rate = 1e-30 }}\n"
+    );
+    bench.write("words.txt", "the and\nThe film\nbut the end\n".repeat(40));
+    bench.write("config.toml", text)
+}
+
+const EMBEDDING: &str = "{ type = \"embedding\", units = 4 }, { type = \"lstm\", units = 5 }";
+
+#[test]
+fn an_embedding_begins_with_the_vectors_of_a_file() {
+    let bench = Bench::new();
+    bench.write("vectors.txt", "the 1 2 3 4\nThe 5 6 7 8\nfilm -1 -2 -3 -4\nAnd 0.5 0.25 0.125 1\n");
+    let rows = |out: &str, data: &str, found: &str, wanted: &[&str]| {
+        let config = config(&bench, EMBEDDING, &format!("vectors = \"vectors.txt\"\n{data}"));
+        let run = bench.run(&["train", &config, "-o", out]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert!(run.stderr.contains(found), "{found} is not in {}", run.stderr);
+        assert!(std::fs::read_to_string(bench.path(out).join("README.md")).unwrap().contains(found));
+        let file = format!("{out}.txt");
+        bench.ok(&["convert", out, &file]);
+        let text = std::fs::read_to_string(bench.path(&file)).unwrap();
+        for row in wanted {
+            assert!(text.lines().any(|line| line == *row), "{row} is not in {text}");
+        }
+    };
+    // No word that the vocabulary has is "And".
+    rows(
+        "run",
+        "",
+        "3 of 8 tokens found",
+        &["the 1.0 2.0 3.0 4.0", "The 5.0 6.0 7.0 8.0", "film -1.0 -2.0 -3.0 -4.0"],
+    );
+    // In lower case, "And" is read as "and"; of "the" and "The" the one that is written so counts.
+    rows(
+        "lower",
+        "lowercase = true",
+        "3 of 7 tokens found",
+        &["the 1.0 2.0 3.0 4.0", "and 0.5 0.25 0.125 1.0"],
+    );
+}
+
+#[test]
+fn vectors_that_do_not_fit_are_refused() {
+    let bench = court();
+    let one_hot = "{ type = \"one_hot\" }, { type = \"lstm\", units = 5 }";
+    bench.write("other.txt", "roi 1 2 3 4\n");
+    for (vectors, layers, code, kind, words) in [
+        ("court.txt", EMBEDDING, 2, "config", &["vectors of 3 numbers", "`units` to 3"][..]),
+        ("court.txt", one_hot, 2, "config", &["no [[layer]]", "embedding"]),
+        ("other.txt", EMBEDDING, 2, "config", &["has none of the 8 tokens"]),
+        ("gone.txt", EMBEDDING, 1, "io", &["gone.txt"]),
+    ] {
+        let config = config(&bench, layers, &format!("vectors = \"{vectors}\""));
+        refused(&bench, &["train", &config, "-o", "run"], code, kind, words);
+    }
+    let args = ["train", "--task", "forecast", "--data", "flow.csv", "--set", "data.vectors=court.txt"];
+    refused(&bench, &args, 2, "config", &["data.vectors", "is no key of a forecast"]);
+}

@@ -68,7 +68,7 @@ fn sequence(cell: CellKind, backward: bool) {
     let (layout, _) = Layout::new(&vec![t; b]);
     let (x, d_h) = (values(t * b * i), values(t * b * h));
     let weights = Weights { w_x: &w_x, w_h: &w_h, b: &bias, b_h: &b_h };
-    let segment = Segment { weights, layout: &layout, x: Input::Dense(&x), h_mask: None };
+    let segment = Segment { weights, layout: &layout, x: Input::Dense(&x), h_mask: None, zone: None };
     let initial = State::zeros(run.states(), b, h);
     let (mut state, mut outputs, mut d_x) = (initial.clone(), Vec::new(), Vec::new());
     let mut d = [vec![0.0; w_x.len()], vec![0.0; w_h.len()], vec![0.0; columns], vec![0.0; b_h.len()]];

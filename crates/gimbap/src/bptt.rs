@@ -79,7 +79,7 @@ pub struct Objective {
 /// The losses of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Losses {
-    /// The reduced loss, whose gradient was taken. 0 without a valid row.
+    /// The reduced loss, whose gradient was taken, with what layers add to it ([`crate::layer::Penalty`]).
     pub value: f64,
     /// The weighted sum over valid rows.
     pub sum: f64,
@@ -175,7 +175,7 @@ impl<'a, R: Arithmetic> Job<'a, R> {
     }
 
     fn reduce(&self, rows: &RowLosses) -> Losses {
-        let mut losses = Losses::default();
+        let mut losses = Losses { value: self.network.penalty(), ..Losses::default() };
         let scale = self.batch.scale(rows.divisor, self.network.ends_time());
         for (row, loss) in rows.losses.iter().enumerate() {
             if let Some(scale) = scale(row) {

@@ -112,13 +112,13 @@ pub mod prelude {
     pub use crate::data::dataset::{Dataset, Sequences, Targets};
     pub use crate::layer::{
         Activation, Bidirectional, Dense, Dropout, Embedding, Flatten, Gru, LayerNorm, Lstm, Merge, OneHot,
-        Pool, SimpleRnn,
+        Penalty, Pool, SimpleRnn,
     };
     pub use crate::loss::{Loss, Reduction};
     pub use crate::metric::Metric;
     pub use crate::model::{Input, Model, Sequential};
     pub use crate::optim::{Adam, AdamW, Optimizer, RmsProp, Schedule, Sgd};
     pub use crate::stream::Stream;
-    pub use crate::train::{EarlyStopping, Fit, History};
+    pub use crate::train::{Average, EarlyStopping, Fit, History};
     pub use crate::{Error, Result};
 }

@@ -2,7 +2,13 @@
 //!
 //! A [`Metric`] is a name; a [`MetricState`] adds up one pass over the data, row by row, where a row is one
 //! prediction: of a sequence, or of one valid time step of it. Sums are in f64 and in the order of the rows.
+//!
+//! Beside them stand a report for each class ([`Confusion`]), entities in tags ([`Entities`]), and whether probabilities
+//! are what they say ([`calibration`]).
 
+pub mod calibration;
+mod entities;
+mod report;
 mod state;
 
 use std::fmt;
@@ -10,6 +16,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use entities::Entities;
+pub use report::{Confusion, Scores};
 pub use state::MetricState;
 
 use crate::{Error, Result};

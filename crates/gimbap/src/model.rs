@@ -237,7 +237,8 @@ impl<R: Arithmetic> Model<R> {
     /// Says what the model is trained for.
     ///
     /// # Errors
-    /// If the loss does not fit the last activation, or a metric not the loss.
+    /// If the loss does not fit the last activation, a metric not the loss, or a weight decay a layer that is not
+    /// trained.
     pub fn compile(
         mut self,
         optimizer: impl Into<Optimizer>,
@@ -246,6 +247,13 @@ impl<R: Arithmetic> Model<R> {
     ) -> Result<Self> {
         let optimizer = optimizer.into();
         optimizer.check()?;
+        let frozen = self.parameters.iter().find(|parameter| !parameter.trainable);
+        if let (Some(frozen), true) = (frozen, optimizer.weight_decay() > 0.0) {
+            return Err(Error::config(
+                "optimizer.weight_decay",
+                format!("would move `{}`, which is not `trainable`: set it to 0", frozen.name),
+            ));
+        }
         let metrics: Vec<Metric> = metrics.into_iter().collect();
         for metric in &metrics {
             metric.check(loss.output_kind())?;
@@ -551,8 +559,8 @@ impl<R: Arithmetic> Model<R> {
         let mut network = self.network(true)?;
         let mut tally = Tally::new(training, &network)?;
         let mut carried: Option<States<R>> = None;
-        for index in 0..source.batches() {
-            let batch = source.batch(0, index);
+        for index in 0..source.batches(0) {
+            let batch = source.batch(0, index)?;
             let initial = carried.take().filter(|_| batch.continues).map(|s| permute(&s, &batch.order, true));
             network.start(batch.layout.batch(), initial.as_ref());
             if batch.loss_from > 0 {
@@ -695,6 +703,10 @@ impl<R: Arithmetic> Model<R> {
             thousands(total),
             (total * size_of::<R>()) as f64 / 1024.0
         );
+        let frozen: usize = self.parameters.iter().filter(|p| !p.trainable).map(|p| p.range.len()).sum();
+        if frozen > 0 {
+            let _ = writeln!(text, "Non-trainable params: {}", thousands(frozen));
+        }
         text
     }
 

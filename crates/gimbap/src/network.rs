@@ -8,9 +8,7 @@ use std::ops::Range;
 use gimbap_kernels::Arithmetic;
 
 use crate::data::layout::Layout;
-use crate::layer::{
-    self, Activation, Builder, Layer, LayerSpec, Parameter, Pass, Shape, Signal, takes_one_hot,
-};
+use crate::layer::{self, Activation, Builder, Layer, LayerSpec, Parameter, Pass, Shape, Signal};
 use crate::quantize::Precision;
 use crate::sequence::State;
 use crate::{Error, Result};
@@ -65,7 +63,7 @@ impl<R: Arithmetic> Network<R> {
             let before = specs[..number].iter().filter(|other| other.kind() == kind).count();
             let name = if before == 0 { kind.to_string() } else { format!("{kind}_{before}") };
             let first = builder.parameters.len();
-            builder.enter(name.clone(), number, specs.get(number + 1).is_some_and(takes_one_hot));
+            builder.enter(name.clone(), number, &specs);
             let (layer, output) = layer::build(spec, shape, &mut builder)?;
             nodes.push(Node { name, kind, output, parameters: first..builder.parameters.len(), layer });
             shape = output;
@@ -77,7 +75,7 @@ impl<R: Arithmetic> Network<R> {
         let signals = nodes.iter().map(|_| Signal::default()).collect();
         Ok(Network {
             nodes,
-            parameters: builder.parameters,
+            parameters: builder.finish()?,
             input_shape: input,
             ends_time,
             link,
@@ -225,6 +223,11 @@ impl<R: Arithmetic> Network<R> {
         }
     }
 
+    /// What the layers add to the reduced loss of the last kept body call; see [`Layer::penalty`].
+    pub fn penalty(&self) -> f64 {
+        self.nodes.iter().map(|node| node.layer.penalty()).sum()
+    }
+
     /// Runs the body over a segment whose input is `fill`ed in.
     pub fn body(&mut self, pass: &Pass<'_, R>, fill: impl FnOnce(&mut Signal<R>)) {
         fill(&mut self.input);
@@ -278,10 +281,11 @@ impl<R: Arithmetic> Network<R> {
 
     /// Backward through the body's last kept call, from the gradient of its output's rows or, if a layer ends time,
     /// from what [`Network::begin_backward`] took. `d_input`, if given, receives the gradient of the input; otherwise
-    /// it ends at the first layer with parameters.
+    /// it ends at the first layer with parameters to train.
     pub fn backward_body(&mut self, pass: &Pass<'_, R>, d_input: Option<&mut Vec<R>>, gradients: &mut [R]) {
-        let with_parameters = self.nodes.iter().position(|node| !node.parameters.is_empty());
-        let first = if d_input.is_some() { 0 } else { with_parameters.unwrap_or(self.nodes.len()) };
+        let trains = |node: &Node<R>| self.parameters[node.parameters.clone()].iter().any(|p| p.trainable);
+        let first_trained = self.nodes.iter().position(trains).unwrap_or(self.nodes.len());
+        let first = if d_input.is_some() { 0 } else { first_trained };
         for index in (first..self.body_len()).rev() {
             let wanted = index > first || d_input.is_some();
             self.backward_node(index, pass, wanted, gradients);

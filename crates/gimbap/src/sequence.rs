@@ -22,6 +22,7 @@ mod forward;
 mod gradients;
 pub mod stepper;
 mod units;
+pub mod zone;
 
 use std::any::{Any, TypeId};
 use std::ops::Range;
@@ -36,6 +37,7 @@ use crate::cell::{self, Cell, MAX_STATES, Planes};
 use crate::data::layout::Layout;
 use crate::quantize::Precision;
 use stepper::{Step, Stepper};
+use zone::Zone;
 
 /// A recurrent layer's parameters.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +97,8 @@ pub struct Segment<'a, R> {
     pub x: Input<'a, R>,
     /// `[B, H]`: multiplies `h_{t-1}` wherever it enters a product with `W_h`; one mask for all steps.
     pub h_mask: Option<&'a [R]>,
+    /// What is kept of the states from step to step.
+    pub zone: Option<Zone<'a, R>>,
 }
 
 /// What a kept forward pass leaves with its caller for the backward pass.
@@ -131,6 +135,8 @@ struct Recurrence<R, C> {
     transposed: Transposed<R>,
     planes: Vec<R>,
     c: Vec<R>,
+    /// `[N, H]`: the zoned states as the cell made them.
+    raw: [Vec<R>; MAX_STATES],
     /// One for each part.
     work: Vec<forward::Work<R>>,
     buffers: Buffers<R>,
@@ -260,6 +266,7 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Recurrence<R, C> {
             },
             planes: Vec::new(),
             c: Vec::new(),
+            raw: Default::default(),
             work: Vec::new(),
             buffers: Buffers::default(),
             alone: Stepper::new(cell, input, hidden),
@@ -319,7 +326,9 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R
 
     fn forward(&mut self, segment: &Segment<'_, R>, state: &mut State<R>, h: &mut Vec<R>, keep: bool) {
         let layout = segment.layout;
-        let masked = segment.h_mask.is_some() || matches!(segment.x, Input::OneHot { scale: Some(_), .. });
+        let masked = segment.h_mask.is_some()
+            || segment.zone.is_some()
+            || matches!(segment.x, Input::OneHot { scale: Some(_), .. });
         if layout.batch() == 1 && !keep && !masked {
             // The same bits: both make each sum as one chain, the bias first.
             if std::mem::take(&mut self.alone_stale) {
@@ -339,30 +348,37 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R
         let cuts = layout.cuts(self.threads(layout));
         let mut work = self.take_work(cuts.len() - 1);
         let widths = [self.hidden, if Self::STATES > 1 { self.hidden } else { 0 }];
+        let mut raw = std::mem::take(&mut self.raw);
+        let raw_widths = segment.zone.map_or([0; MAX_STATES], |zone| {
+            zone.map(|m| if keep && !m.is_empty() { self.hidden } else { 0 })
+        });
+        raw.iter_mut().zip(raw_widths).for_each(|(raw, width)| raw.resize(n * width, R::ZERO));
         {
             let initial = &*state;
             let planes_parts =
                 slabs::split(&mut planes, if keep { stride } else { 0 }, layout.offsets(), &cuts);
             let h_parts = slabs::split(h, widths[0], layout.offsets(), &cuts);
             let c_parts = slabs::split(&mut c, widths[1], layout.offsets(), &cuts);
+            let [raw_h, raw_c] = &mut raw;
+            let raw_h = slabs::split(raw_h, raw_widths[0], layout.offsets(), &cuts);
+            let raw_c = slabs::split(raw_c, raw_widths[1], layout.offsets(), &cuts);
             let mut parts: Vec<_> = planes_parts
                 .into_iter()
                 .zip(h_parts.into_iter().zip(c_parts))
+                .zip(raw_h.into_iter().zip(raw_c))
                 .zip(cuts.windows(2))
                 .zip(&mut work)
-                .map(|(((planes, (h, c)), cut), work)| Share {
-                    rows: cut[0]..cut[1],
-                    planes,
-                    states: [h, c],
-                    work,
+                .map(|((((planes, (h, c)), (raw_h, raw_c)), cut), work)| {
+                    let rows = cut[0]..cut[1];
+                    (Share { rows, planes, states: [h, c], work }, [raw_h, raw_c])
                 })
                 .collect();
-            team::run(&mut parts, |share| self.forward_part(segment, initial, keep, share));
+            team::run(&mut parts, |(share, raw)| self.forward_part(segment, initial, keep, share, raw));
         }
         for (plane, values) in [&*h, &c].into_iter().enumerate().take(Self::STATES) {
             copy_last(layout, values, self.hidden, &mut state.0[plane]);
         }
-        (self.planes, self.c, self.work) = (planes, c, work);
+        (self.planes, self.c, self.raw, self.work) = (planes, c, raw, work);
     }
 
     fn state_after(&self, layout: &Layout, t: usize, h: &[R], state: &mut State<R>) {

@@ -2,7 +2,11 @@
 //!
 //! A [`Stream`] borrows its model and owns its state; several may run side by side, and one can be forked. The
 //! numbers are those of the whole sequence (to 1e-5 of the largest output, since products are summed in another
-//! order). After the first step, [`Stream::step`] allocates nothing.
+//! order). After the first step, [`Stream::step`] allocates nothing. [`Many`] runs several in one batch.
+
+mod many;
+
+pub use many::Many;
 
 use gimbap_kernels::Arithmetic;
 

@@ -4,11 +4,15 @@
 //! a run needs to go on exactly is in [`Progress`], which a checkpoint holds: a run that was interrupted and resumed
 //! ends with the same bits as one that was not.
 
+mod average;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use gimbap_kernels::Arithmetic;
 use serde::{Deserialize, Serialize};
+
+pub use self::average::Average;
 
 use crate::bptt::{Bptt, Job};
 use crate::checkpoint::{self, Tensor};
@@ -41,6 +45,8 @@ pub struct Fit {
     pub clip_norm: Option<f64>,
     /// How the learning rate changes.
     pub schedule: Schedule,
+    /// From when on the mean of the weights is kept; None, the default: never.
+    pub average: Option<Average>,
     /// This last part of the data, before shuffling, is for validation.
     pub validation_split: f64,
     /// Stops when the validation loss (without validation data, the training loss) no longer improves.
@@ -67,6 +73,7 @@ impl Default for Fit {
             clip_value: None,
             clip_norm: None,
             schedule: Schedule::default(),
+            average: None,
             validation_split: 0.0,
             early_stopping: None,
             directory: None,
@@ -121,10 +128,12 @@ pub struct Epoch {
     pub train: Evaluation,
     /// After the epoch.
     pub valid: Option<Evaluation>,
-    /// The learning rate of its last step.
+    /// The schedule's learning rate at its last step.
     pub rate: f64,
     /// The mean norm of its gradients before clipping.
     pub gradient_norm: f64,
+    /// The steps over which the weights are a mean, by [`Fit::average`]; 0: they are the last ones.
+    pub averaged: u64,
     /// Wall time.
     pub seconds: f64,
 }
@@ -146,6 +155,7 @@ impl Epoch {
             "valid": self.valid.as_ref().map(figures),
             "rate": self.rate,
             "gradient_norm": self.gradient_norm,
+            "averaged": self.averaged,
             "seconds": self.seconds,
         })
     }
@@ -247,6 +257,12 @@ pub struct Progress {
     pub schedule: ScheduleState,
     /// Stopped early.
     pub stopped: bool,
+    /// Steps in the mean of the weights.
+    #[serde(default)]
+    pub averaged: u64,
+    /// Of the epochs done, by which [`Average`] goes; None: not finite.
+    #[serde(default)]
+    losses: Vec<Option<f64>>,
     /// Of the epoch under way, where the run was interrupted.
     #[serde(default)]
     metrics: Vec<MetricState>,
@@ -266,6 +282,9 @@ struct Run<R> {
     optimizer: OptimizerState<R>,
     carried: Option<States<R>>,
     best: Option<Vec<R>>,
+    /// Once the mean of the weights is kept: the mean while an epoch is under way, and otherwise the weights from which
+    /// the next one goes on. The model has the other of the two.
+    other: Option<Vec<R>>,
 }
 
 /// The model of the best epoch, in [`Fit::directory`].
@@ -363,7 +382,7 @@ impl<R: Arithmetic> Model<R> {
         observe: &mut dyn FnMut(Event<'_>) -> Flow,
     ) -> Result<History> {
         let optimizer = self.trained_for()?.optimizer.state(self.values().len());
-        let run = Run { progress: Progress::default(), optimizer, carried: None, best: None };
+        let run = Run { progress: Progress::default(), optimizer, carried: None, best: None, other: None };
         self.go_on(run, train, valid, fit, observe)
     }
 
@@ -399,7 +418,7 @@ impl<R: Arithmetic> Model<R> {
         if fit.bptt != Bptt::Full {
             network.runs_in_segments()?;
         }
-        let same = (train.batches(), fit.seed);
+        let same = (train.batches(0), fit.seed);
         if let Some((batches, seed)) = run.progress.same.filter(|before| *before != same) {
             let message = format!(
                 "the run had {batches} batches an epoch and seed {seed}, here are {} and {}: resume it with its own data \
@@ -409,8 +428,13 @@ impl<R: Arithmetic> Model<R> {
             return Err(Error::config("resume", message));
         }
         run.progress.same = Some(same);
-        if let Some(states) = run.carried.as_ref().filter(|_| run.progress.batch < train.batches()) {
-            let rows = train.batch(run.progress.epoch, run.progress.batch).layout.batch();
+        if run.other.is_some() && fit.average.is_none() {
+            let message = "the run keeps the mean of its weights: resume it with its own `average`";
+            return Err(Error::config("average", message));
+        }
+        let (epoch, batch) = (run.progress.epoch, run.progress.batch);
+        if let Some(states) = run.carried.as_ref().filter(|_| batch < train.batches(epoch)) {
+            let rows = train.batch(epoch, batch)?.layout.batch();
             let sizes = network.state_sizes().into_iter().map(|(.., units)| rows * units);
             if !states.iter().zip(sizes).all(|(layer, n)| layer.iter().all(|state| state.0[0].len() == n)) {
                 let message = format!("the states that the run carries are not those of {rows} sequences");
@@ -423,6 +447,13 @@ impl<R: Arithmetic> Model<R> {
         let mut history = History { epochs: Vec::new(), best_epoch: None, ended: Ended::Finished };
         while run.progress.epoch < fit.epochs && !run.progress.stopped {
             let started = Instant::now();
+            let batches = train.batches(run.progress.epoch);
+            if run.other.is_some() {
+                self.exchange(&mut run);
+                network.prepare(&self.values);
+            } else if fit.average.is_some_and(|a| a.begins(run.progress.epoch, &run.progress.losses)) {
+                run.other = Some(self.values.clone());
+            }
             let training = self.trained_for()?.clone();
             let mut tally = Tally::new(&training, &network)?;
             (tally.sum, tally.rows) = (run.progress.sum, run.progress.rows);
@@ -432,8 +463,8 @@ impl<R: Arithmetic> Model<R> {
             }
             let mut rate = training.optimizer.rate();
             let mut stop = false;
-            while run.progress.batch < train.batches() {
-                let batch = train.batch(run.progress.epoch, run.progress.batch);
+            while run.progress.batch < batches {
+                let batch = train.batch(run.progress.epoch, run.progress.batch)?;
                 if fit.bptt != Bptt::Full && batch.carry_at.is_some_and(|steps| steps < batch.layout.steps())
                 {
                     let message =
@@ -481,8 +512,13 @@ impl<R: Arithmetic> Model<R> {
                     &progress.schedule,
                 );
                 let gradients = Gradients { values: &mut gradients, scale, live: &live };
+                let rate = rate * batch.rate_scale;
                 training.optimizer.update_at(&mut run.optimizer, rate, &mut self.values, gradients);
                 network.prepare(&self.values);
+                if let Some(mean) = &mut run.other {
+                    progress.averaged += 1;
+                    average::take_in(mean, &self.values, progress.averaged);
+                }
                 tally.add(&losses);
                 progress.step += 1;
                 progress.batch += 1;
@@ -491,14 +527,15 @@ impl<R: Arithmetic> Model<R> {
                 let event = Event::Step {
                     epoch: progress.epoch,
                     batch: progress.batch,
-                    batches: train.batches(),
+                    batches,
                     rows: losses.rows,
                     loss: tally.sum / tally.rows.max(1) as f64,
                 };
                 stop = observe(event) == Flow::Stop;
-                if stop && progress.batch < train.batches() {
+                if stop && progress.batch < batches {
                     progress.seconds += started.elapsed().as_secs_f64();
                     progress.metrics.clone_from(&tally.metrics);
+                    self.exchange(&mut run);
                     if let Some(directory) = &fit.directory {
                         self.save_run(&run, directory)?;
                     }
@@ -507,6 +544,7 @@ impl<R: Arithmetic> Model<R> {
                     return Ok(history);
                 }
             }
+            self.exchange(&mut run);
             let valid = valid.map(|valid| self.evaluate_on(valid)).transpose()?;
             let epoch = self.end_epoch(
                 &mut run,
@@ -515,7 +553,7 @@ impl<R: Arithmetic> Model<R> {
                 valid,
                 rate,
                 started.elapsed().as_secs_f64(),
-                train.batches(),
+                batches,
             );
             if let Some(directory) = &fit.directory {
                 if run.progress.best_epoch == Some(epoch.epoch) {
@@ -525,7 +563,7 @@ impl<R: Arithmetic> Model<R> {
             }
             logs.write(&epoch, &run.progress)?;
             if fit.verbose > 0 {
-                println!("{}", keras_line(&epoch, fit.epochs, train.batches()));
+                println!("{}", keras_line(&epoch, fit.epochs, batches));
             }
             let flow = observe(Event::Epoch(&epoch));
             history.epochs.push(epoch);
@@ -544,6 +582,13 @@ impl<R: Arithmetic> Model<R> {
             self.values.copy_from_slice(best);
         }
         Ok(history)
+    }
+
+    /// The mean of the weights, if one is kept, in place of the weights, or back.
+    fn exchange(&mut self, run: &mut Run<R>) {
+        if let Some(other) = &mut run.other {
+            std::mem::swap(other, &mut self.values);
+        }
     }
 
     /// The state with which the next batch begins, in the order of the batch.
@@ -591,6 +636,7 @@ impl<R: Arithmetic> Model<R> {
         let progress = &mut run.progress;
         let loss = valid.as_ref().map_or(train.loss, |valid| valid.loss);
         fit.schedule.on_epoch_end(&mut progress.schedule, loss);
+        progress.losses.push(Some(loss).filter(|loss| loss.is_finite()));
         let min_delta = fit.early_stopping.map_or(0.0, |stopping| stopping.min_delta);
         if !loss.is_nan() && progress.best.is_none_or(|best| loss < best - min_delta) {
             (progress.best, progress.best_epoch, progress.waited) = (Some(loss), Some(progress.epoch), 0);
@@ -608,6 +654,7 @@ impl<R: Arithmetic> Model<R> {
             valid,
             rate,
             gradient_norm: progress.norm / batches.max(1) as f64,
+            averaged: progress.averaged,
             seconds: progress.seconds + seconds,
         };
         progress.epoch += 1;
@@ -634,7 +681,12 @@ impl<R: Arithmetic> Model<R> {
         checkpoint::save(self, directory.join(LAST))?;
         let flat =
             |name: String, values: &[R]| Tensor { name, shape: vec![values.len()], values: values.to_vec() };
-        let mut tensors = vec![flat("values".into(), &self.values)];
+        let (values, mean) = match &run.other {
+            None => (&self.values, None),
+            Some(other) => (other, Some(&self.values)),
+        };
+        let mut tensors = vec![flat("values".into(), values)];
+        tensors.extend(mean.map(|mean| flat("average".into(), mean)));
         tensors.extend(run.optimizer.slots().map(|(name, slot)| flat(format!("optimizer.{name}"), slot)));
         tensors.extend(run.best.iter().map(|best| flat("best".into(), best)));
         for (l, layer) in run.carried.iter().flatten().enumerate() {
@@ -703,8 +755,12 @@ impl<R: Arithmetic> Model<R> {
                 }
             }
         }
+        let (values, other) = match of_model("average")? {
+            None => (values, None),
+            Some(mean) => (mean.clone(), Some(values)),
+        };
         self.values = values;
-        Ok(Run { progress, optimizer, carried: found.then_some(states), best })
+        Ok(Run { progress, optimizer, carried: found.then_some(states), best, other })
     }
 }
 

@@ -97,7 +97,7 @@ fn a_language_model_is_the_same_at_any_thread_count() {
         model.unwrap().reduction(Reduction::SumTime)
     };
     for index in 0..4 {
-        let batch = BatchSource::<f32>::batch(&train, 0, index);
+        let batch = BatchSource::<f32>::batch(&train, 0, index).unwrap();
         assert_shared_out(&batch.layout, 4 * units, embedding + units);
         assert_shared_out(&batch.layout, 3 * units, 2 * units);
         let rows = batch.layout.rows();
@@ -128,7 +128,7 @@ fn a_classifier_of_ragged_sequences_is_the_same_at_any_thread_count() {
     let source = Shuffled::new(&data, 20, Some(1), false).unwrap();
     for epoch in 0..2 {
         for index in 0..3 {
-            let layout = source.batch(epoch, index).layout.clone();
+            let layout = source.batch(epoch, index).unwrap().layout.clone();
             assert_shared_out(&layout, 3 * units, features + units);
             assert_shared_out(&layout, units, 3 * units);
         }
@@ -161,7 +161,7 @@ fn truncated_and_checkpointed_trainings_are_the_same_at_any_thread_count() {
     let x = Sequences::features(values(rows * features), features, &lengths).unwrap();
     let data =
         Dataset::new(x, Targets::per_step(RowTargets::Values { values: values(rows), width: 1 })).unwrap();
-    let layout = Shuffled::new(&data, 16, None, false).unwrap().batch(0, 0).layout.clone();
+    let layout = Shuffled::new(&data, 16, None, false).unwrap().batch(0, 0).unwrap().layout.clone();
     assert_shared_out(&layout.segment(64..128), 4 * units, features + units);
     assert_shared_out(&layout.segment(60..80), 4 * units, features + units);
     for bptt in [Bptt::Checkpointed, Bptt::Truncated { k1: 10, k2: 20 }] {

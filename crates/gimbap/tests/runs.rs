@@ -32,7 +32,7 @@ fn figures(epochs: &[Epoch]) -> Vec<(usize, Vec<u64>)> {
     };
     let epoch = |e: &Epoch| {
         let valid = e.valid.as_ref().map(evaluation).unwrap_or_default();
-        let own = vec![e.rate.to_bits(), e.gradient_norm.to_bits()];
+        let own = vec![e.rate.to_bits(), e.gradient_norm.to_bits(), e.averaged];
         (e.epoch, [own, evaluation(&e.train), valid].concat())
     };
     epochs.iter().map(epoch).collect()
@@ -95,7 +95,13 @@ fn restless() -> Fit {
         batch_size: 4,
         seed: 5,
         clip_norm: Some(1.0),
-        schedule: Schedule::Plateau { factor: 0.1 + 0.2, patience: 1, min_delta: 0.5, min_rate: 1e-6 },
+        schedule: Schedule::Plateau {
+            factor: 0.1 + 0.2,
+            patience: 1,
+            min_delta: 0.5,
+            min_rate: 1e-6,
+            keep: false,
+        },
         early_stopping: Some(EarlyStopping { patience: 50, min_delta: 1e-3, restore_best: true }),
         ..Fit::default()
     }
@@ -135,6 +141,29 @@ fn a_run_over_a_stream_of_tokens_resumes_bit_for_bit() {
             model.compile(Adam::new(0.01), Loss::SparseCategoricalCrossentropy, metrics).unwrap()
         };
         check_resume(build, &train, &valid, &restless(), &STOPS);
+    }
+}
+
+#[test]
+fn a_run_with_the_mean_of_its_weights_resumes_bit_for_bit() {
+    let mut rng = keyed(1, 1, 1, 3);
+    let mut tokens = |n: usize| (0..n).map(|_| rng.below(VOCABULARY as u64) as u32).collect::<Vec<_>>();
+    let train = TokenStream::new(tokens(3 * 25 + 2), 3, 6, 6).unwrap();
+    let valid = TokenStream::new(tokens(2 * 13 + 1), 2, 4, 4).unwrap();
+    let build = |seed| {
+        let model = model::<f32>(Cell::Lstm, Form::DroppedTokens, 6, seed);
+        model.compile(Sgd::new(2.0), Loss::SparseCategoricalCrossentropy, []).unwrap()
+    };
+    // Of segments whose number differs from epoch to epoch.
+    let long = TokenStream::new(tokens(3 * 60 + 2), 3, 8, 8).unwrap().jitter(4).unwrap();
+    assert_ne!(BatchSource::<f32>::batches(&long, 0), BatchSource::<f32>::batches(&long, 1));
+    check_resume(build, &long, &valid, &restless(), &STOPS);
+    for average in [Average::FromEpoch { epoch: 2 }, Average::NonMonotone { after: 1 }] {
+        let fit = Fit { average: Some(average), ..restless() };
+        let history = build(1).fit_on(&train, Some(&valid), &fit, &mut go_on).unwrap();
+        let averaged: Vec<u64> = history.epochs.iter().map(|epoch| epoch.averaged).collect();
+        assert!(averaged[1] == 0 && averaged[5] > 0, "{average:?}: {averaged:?}");
+        check_resume(build, &train, &valid, &fit, &STOPS);
     }
 }
 

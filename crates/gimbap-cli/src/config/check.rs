@@ -37,6 +37,15 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
                 ),
             ));
         }
+        Some(Bptt::Truncated { k1, k2 }) if k2 > k1 && train.jitter => {
+            return Err((
+                "train.bptt".into(),
+                format!(
+                    "is [{k1}, {k2}], but segments that vary in length (train.jitter) take no steps before them: \
+                     give one number"
+                ),
+            ));
+        }
         Some(Bptt::Full | Bptt::Checkpointed) if config.task.kind == TaskKind::Lm && !config.is_builtin() => {
             return bad(
                 "train.bptt",
@@ -59,9 +68,15 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
             return Err((key.into(), format!("is {x}, but must be above 0")));
         }
     }
+    if let Some((class, weight)) = train.class_weights.as_ref().and_then(|weights| weights.wrong()) {
+        return Err((format!("train.class_weights.{class}"), format!("is {weight}, but must be above 0")));
+    }
+    if train.calibrate == Some(true) && data.valid.is_none() {
+        return bad("train.calibrate", "is true, but nothing is held out to calibrate on: give data.valid");
+    }
     let schedule = train.schedule.map_or(Ok(()), |s| s.check());
     let losses: &[&str] = match config.task.kind {
-        TaskKind::Lm | TaskKind::Classify => &["sparse_categorical_crossentropy"],
+        TaskKind::Lm | TaskKind::Classify | TaskKind::Tag => &["sparse_categorical_crossentropy"],
         TaskKind::Forecast => &["mse", "mae", "huber"],
     };
     if let Some(loss) = train.loss.as_deref().filter(|loss| !losses.contains(loss)) {
@@ -94,7 +109,7 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
         _ if config.is_builtin() => ("the built-in corpus", &["path", "unit", "vocab"]),
         TaskKind::Lm => (
             "a language model",
-            &["path", "valid", "test", "unit", "vocab", "min_count", "lowercase", "normal_form"],
+            &["path", "valid", "test", "unit", "vocab", "min_count", "lowercase", "normal_form", "vectors"],
         ),
         TaskKind::Classify => (
             "a classifier",
@@ -107,6 +122,7 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
                 "min_count",
                 "lowercase",
                 "normal_form",
+                "vectors",
                 "text",
                 "label",
                 "id",
@@ -114,6 +130,10 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
                 "value",
                 "scaler",
             ],
+        ),
+        TaskKind::Tag => (
+            "a tagger",
+            &["path", "valid", "test", "vocab", "min_count", "lowercase", "normal_form", "vectors"],
         ),
         TaskKind::Forecast => (
             "a forecast",
@@ -134,8 +154,22 @@ fn foreign(config: &Config) -> Result<(), (String, String)> {
         let message = format!("is no key of {task}, which has {}", known.join(", "));
         return Err((format!("data.{key}"), message));
     }
+    if config.train.jitter && (config.task.kind != TaskKind::Lm || config.is_builtin()) {
+        let message =
+            "is for language models of a text, which is cut into segments; this one's are sequences";
+        return Err(("train.jitter".into(), message.into()));
+    }
     if config.train.loss_reduction.is_some() && config.task.kind != TaskKind::Lm {
         return Err(("train.loss_reduction".into(), "is for language models alone".into()));
+    }
+    if config.task.kind != TaskKind::Classify {
+        let given = [
+            ("train.class_weights", config.train.class_weights.is_some()),
+            ("train.calibrate", config.train.calibrate.is_some()),
+        ];
+        if let Some((key, _)) = given.into_iter().find(|(_, given)| *given) {
+            return Err((key.into(), "is for classifiers alone".into()));
+        }
     }
     Ok(())
 }
@@ -153,19 +187,26 @@ fn check_layer(layer: &LayerConfig, at: &str) -> Result<(), (String, String)> {
             return Err((format!("{at}.{key}"), message.into()));
         }
     }
-    if let Some(x) = layer.l2
-        && !(x >= 0.0 && x.is_finite())
-    {
-        return Err((format!("{at}.l2"), format!("is {x}, but must be at least 0")));
+    for (key, value) in [("l2", layer.l2), ("alpha", layer.alpha), ("beta", layer.beta)] {
+        if let Some(x) = value
+            && !(x >= 0.0 && x.is_finite())
+        {
+            return Err((format!("{at}.{key}"), format!("is {x}, but must be at least 0")));
+        }
     }
     for (key, value) in [("units", layer.units), ("steps", layer.steps)] {
         if value == Some(0) {
             return Err((format!("{at}.{key}"), "is 0, but must be at least 1".into()));
         }
     }
-    for (key, value) in
-        [("dropout", layer.dropout), ("recurrent_dropout", layer.recurrent_dropout), ("rate", layer.rate)]
-    {
+    for (key, value) in [
+        ("dropout", layer.dropout),
+        ("recurrent_dropout", layer.recurrent_dropout),
+        ("weight_drop", layer.weight_drop),
+        ("zoneout", layer.zoneout),
+        ("zoneout_cell", layer.zoneout_cell),
+        ("rate", layer.rate),
+    ] {
         if let Some(x) = value
             && !(0.0..1.0).contains(&x)
         {

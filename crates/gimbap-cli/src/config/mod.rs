@@ -7,6 +7,7 @@ mod check;
 mod read;
 mod set;
 pub mod template;
+mod weights;
 
 use std::path::PathBuf;
 
@@ -18,10 +19,12 @@ use gimbap::layer::LayerConfig;
 use gimbap::loss::Reduction;
 use gimbap::metric::Metric;
 use gimbap::optim::{Optimizer, Schedule};
+use gimbap::train::Average;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value as Json;
 
 pub use self::read::{Source, load};
+pub use self::weights::ClassWeights;
 use crate::output::{Failure, Outcome};
 
 /// What a run is.
@@ -57,6 +60,8 @@ pub enum TaskKind {
     Lm,
     /// One label for a sequence.
     Classify,
+    /// A label for every token.
+    Tag,
     /// The next values of a series.
     Forecast,
 }
@@ -84,6 +89,8 @@ pub struct Data {
     pub lowercase: Option<bool>,
     /// The Unicode normal form of texts.
     pub normal_form: Option<NormalForm>,
+    /// A file of word vectors with which an embedding begins.
+    pub vectors: Option<PathBuf>,
     /// The column of the text.
     pub text: Option<String>,
     /// The column of the label.
@@ -153,12 +160,20 @@ pub struct Train {
     pub init: Option<Initializer>,
     /// How the rate changes.
     pub schedule: Option<Schedule>,
+    /// From when on the mean of the weights over the steps is kept in place of the last ones.
+    pub average: Option<Average>,
     /// The seed of everything random.
     pub seed: u64,
     /// Sequences come in a new order every epoch.
     pub shuffle: bool,
+    /// The segments of a language model's text vary in length, and the rate with them.
+    pub jitter: bool,
     /// Figures beside the task's own.
     pub metrics: Vec<Metric>,
+    /// How much a mistake on each class counts.
+    pub class_weights: Option<ClassWeights>,
+    /// Whether a classifier's probabilities are calibrated on the validation data; if there is some, they are.
+    pub calibrate: Option<bool>,
     /// Stop after so many epochs without a better validation loss.
     pub patience: Option<usize>,
 }
@@ -177,9 +192,13 @@ impl Default for Train {
             loss_reduction: None,
             init: None,
             schedule: None,
+            average: None,
             seed: 1,
             shuffle: true,
+            jitter: false,
             metrics: Vec::new(),
+            class_weights: None,
+            calibrate: None,
             patience: None,
         }
     }
@@ -218,7 +237,7 @@ impl Config {
     /// How the vocabulary of a text is made.
     pub fn vocabulary(&self) -> Options {
         let usual = match self.task.kind {
-            TaskKind::Classify => Unit::Word,
+            TaskKind::Classify | TaskKind::Tag => Unit::Word,
             TaskKind::Lm | TaskKind::Forecast => Unit::Char,
         };
         let data = &self.data;

@@ -122,10 +122,10 @@ fn blame(text: &str, edits: &[(String, String, Value)], place: &str) -> String {
     place.to_string()
 }
 
-/// Relative `data.path`, `valid`, `test` and `vocab` made absolute, so that a run can be resumed from anywhere.
+/// Relative `data.path`, `valid`, `test`, `vocab` and `vectors` made absolute, so that a run can be resumed from anywhere.
 fn absolute_paths(document: &mut DocumentMut, base: &Path) {
     let Some(data) = document.get_mut("data").and_then(Item::as_table_like_mut) else { return };
-    for key in ["path", "valid", "test", "vocab"] {
+    for key in ["path", "valid", "test", "vocab", "vectors"] {
         let Some(value) = data.get_mut(key).and_then(Item::as_value_mut) else { continue };
         let Some(text) = value.as_str().filter(|t| *t != super::BUILTIN && !t.is_empty()) else { continue };
         if let Ok(path) = std::path::absolute(base.join(text)) {

@@ -9,6 +9,7 @@ pub fn template(task: Task) -> &'static str {
     match task {
         Task::Lm => LM,
         Task::Classify => CLASSIFY,
+        Task::Tag => TAG,
         Task::Forecast => FORECAST,
     }
 }
@@ -18,12 +19,14 @@ pub(super) fn layers(kind: TaskKind) -> &'static str {
     match kind {
         TaskKind::Lm => LM,
         TaskKind::Classify => CLASSIFY,
+        TaskKind::Tag => TAG,
         TaskKind::Forecast => FORECAST,
     }
 }
 
 const LM: &str = include_str!("template/lm.toml");
 pub(super) const CLASSIFY: &str = include_str!("template/classify.toml");
+const TAG: &str = include_str!("template/tag.toml");
 const FORECAST: &str = include_str!("template/forecast.toml");
 
 /// What `gimbap train` without an argument trains.
@@ -36,7 +39,7 @@ mod tests {
 
     #[test]
     fn every_template_is_a_config() {
-        for task in [Task::Lm, Task::Classify, Task::Forecast] {
+        for task in [Task::Lm, Task::Classify, Task::Tag, Task::Forecast] {
             let config = load(&Source::template(task), &[], &[]).unwrap();
             assert!(!config.layer.is_empty());
         }
@@ -46,7 +49,7 @@ mod tests {
     /// A key that is commented out is offered: taken in, it must read too.
     #[test]
     fn every_commented_key_of_a_template_is_a_key() {
-        for task in [Task::Lm, Task::Classify, Task::Forecast] {
+        for task in [Task::Lm, Task::Classify, Task::Tag, Task::Forecast] {
             let is_key = |line: &str| {
                 let (key, rest) = line.split_once(" = ")?;
                 (!rest.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')).then_some(())

@@ -15,12 +15,13 @@ use gimbap::rng::keyed;
 use gimbap::train::{EarlyStopping, Fit, Flow};
 use serde_json::{Map, Value, json};
 
-use super::judge::Judge;
-use super::speak::{Writer, shifted};
+use super::lm::shifted;
 use super::{Report, TaskDoc, Work, figures, lm, number, plain_figures, sequential};
 use crate::config::{Config, Tokens};
+use crate::lm::judge::Judge;
+use crate::lm::writer::Writer;
 use crate::output::{Failure, Out, Outcome, table, thousands};
-use crate::sample::Choice;
+use crate::sample::{Choice, Sampler};
 
 /// Sentences to learn from, and to be measured on.
 const SENTENCES: usize = 12_000;
@@ -108,15 +109,18 @@ impl Builtin {
     }
 
     fn samples(&self, model: &Model) -> Outcome<Vec<String>> {
-        let mut rng = keyed(self.config.train.seed, 0, 0, 0);
-        let choice = Choice { temperature: 1.0, top_k: None, top_p: None };
+        let rng = keyed(self.config.train.seed, 0, 0, 0);
+        let mut sampler = Sampler::new(Choice::default(), rng, &[]);
         let mut samples = Vec::new();
         for _ in 0..SAMPLES {
             let mut writer = Writer::new(model, true, &[])?;
-            let ids: Vec<u32> = std::iter::repeat_with(|| writer.next(&choice, &mut rng))
-                .take(60)
-                .take_while(|&id| id != CLOSING_ID)
-                .collect();
+            let mut ids = Vec::new();
+            while ids.len() < 60 {
+                match writer.next(&mut sampler)? {
+                    CLOSING_ID => break,
+                    id => ids.push(id),
+                }
+            }
             samples.push(self.vocabulary.decode(&ids));
         }
         Ok(samples)
@@ -204,7 +208,7 @@ impl Work for Builtin {
             "logprob": {pair[0]: said, pair[1]: unsaid},
         });
         let Value::Object(beside) = beside else { unreachable!("an object was just made") };
-        Ok(Report { metrics, beside, text })
+        Ok(Report { metrics, beside, text, ..Report::default() })
     }
 
     fn card(&self) -> Vec<(String, String)> {
@@ -239,6 +243,7 @@ fn fit(config: &Config) -> Fit {
         clip_norm: config.train.clip_norm,
         clip_value: config.train.clip_value,
         schedule: config.train.schedule.unwrap_or_default(),
+        average: config.train.average,
         ..Fit::default()
     }
 }

@@ -1,4 +1,5 @@
-//! Classifiers: labelled texts, or labelled sequences of numbers, and a probability for every class.
+//! Classifiers: labelled texts, or labelled sequences of numbers, and a probability for every class, calibrated where
+//! there is data to do it on.
 
 use std::path::Path;
 
@@ -10,12 +11,14 @@ use gimbap::data::text::Vocabulary;
 use gimbap::layer::{Activation, Dense};
 use gimbap::loss::{Loss, RowTargets};
 use gimbap::metric::Metric;
+use gimbap::metric::calibration::{Reliability, at_temperature, largest, temperature};
 use gimbap::model::{Evaluation, Input, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::labels::{Judged, counts, majority};
 use super::{
-    Report, TaskDoc, Work, card_of, data_path, line_of, number, plain_figures, sequential, vocabulary,
+    Report, TaskDoc, Work, card_of, data_path, line_of, number, plain_figures, sequential, short, vocabulary,
 };
 use crate::config::{Config, Held, Names};
 use crate::output::{Failure, Out, Outcome, thousands};
@@ -29,6 +32,13 @@ pub struct Doc {
     pub input: Kind,
     /// The column of the label.
     pub label: Option<String>,
+    /// By which the logits are divided, so that probabilities are what they say.
+    #[serde(default = "no_temperature")]
+    pub temperature: f64,
+}
+
+fn no_temperature() -> f64 {
+    1.0
 }
 
 /// What the sequences are made of.
@@ -86,12 +96,6 @@ impl Part {
     fn new(examples: Examples) -> Outcome<Part> {
         let targets = Targets::per_sequence(RowTargets::Classes(examples.labels.clone()));
         Ok(Part { data: Dataset::new(examples.inputs, targets)?, labels: examples.labels })
-    }
-
-    fn counts(&self, classes: usize) -> Vec<usize> {
-        let mut counts = vec![0; classes];
-        self.labels.iter().for_each(|&label| counts[label as usize] += 1);
-        counts
     }
 }
 
@@ -199,23 +203,70 @@ impl Classify {
         let test = held(&config.data.test, seed)?;
         let valid = held(&config.data.valid, seed.wrapping_add(1))?;
         let input = kind(config, &raw)?;
-        let doc = Doc { classes, input, label: config.data.label.clone() };
+        let doc = Doc { classes, input, label: config.data.label.clone(), temperature: 1.0 };
         let dataset = |raw: Raw| -> Outcome<Part> { Part::new(raw.examples(&doc.input)?) };
+        let mut train = dataset(raw)?;
+        let mut card = card_of(path)?;
+        if let Some(weights) = weights(config, &doc.classes, &train.labels)? {
+            let each = train.labels.iter().map(|&label| weights[label as usize] as f32);
+            train.data = train.data.weights(each.collect())?;
+            let shown = doc.classes.iter().zip(&weights).map(|(class, &x)| format!("{class} {}", short(x)));
+            card.push(("class weights".into(), shown.collect::<Vec<_>>().join(", ")));
+        }
         Ok(Classify {
-            train: dataset(raw)?,
+            train,
             valid: valid.map(dataset).transpose()?,
             test: test.map(dataset).transpose()?,
-            card: card_of(path)?,
+            card,
             doc,
             config: config.clone(),
         })
     }
+}
 
-    /// The accuracy of always naming the training part's most frequent class.
-    fn majority(&self, part: &Part) -> f64 {
-        let counts = self.train.counts(self.doc.classes.len());
-        let most = (0..counts.len()).rev().max_by_key(|&class| counts[class]).unwrap_or(0);
-        part.counts(counts.len())[most] as f64 / part.labels.len().max(1) as f64
+/// The weight of each class, if the config has them.
+fn weights(config: &Config, classes: &[String], labels: &[u32]) -> Outcome<Option<Vec<f64>>> {
+    let Some(weights) = &config.train.class_weights else { return Ok(None) };
+    weights.of(classes, &counts(labels, classes.len())).map(Some).map_err(|(name, near)| {
+        let near = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+        let known = classes.join("`, `");
+        let message =
+            format!("`train.class_weights` names `{name}`, which is no class{near}: there are `{known}`");
+        Failure::usage("config", message)
+    })
+}
+
+impl Doc {
+    /// The probabilities of the classes for each sequence, calibrated.
+    pub fn probabilities(&self, model: &Model, inputs: &Sequences<f32>) -> Outcome<Vec<Vec<f64>>> {
+        let outputs = model.predict(inputs)?;
+        let rows = outputs.as_slice().unwrap_or(&[]).chunks_exact(self.classes.len());
+        Ok(rows.map(|row| at_temperature(row, self.temperature)).collect())
+    }
+
+    /// The figures of a model on a part, beside those of always naming the class most frequent in `usual`, and what
+    /// they were made of.
+    fn judge(&self, model: &Model, part: &Part, usual: &[usize]) -> Outcome<(Map<String, Value>, Judged)> {
+        let mut judged = Judged::new(model, self.classes.len())?;
+        let (mut before, mut after) = (Reliability::default(), Reliability::default());
+        let outputs = model.predict(part.data.inputs())?;
+        let rows = outputs.as_slice().unwrap_or(&[]).chunks_exact(self.classes.len());
+        for (row, &label) in rows.zip(&part.labels) {
+            let probabilities = at_temperature(row, self.temperature);
+            let predicted = judged.add(&probabilities, label);
+            after.add(probabilities[predicted as usize], predicted == label);
+            before.add(f64::from(row[largest(row)]), predicted == label);
+        }
+        let mut metrics = judged.figures();
+        metrics.insert("ece".into(), number(after.error()));
+        if self.temperature != 1.0 {
+            metrics.insert("ece_uncalibrated".into(), number(before.error()));
+            metrics.insert("temperature".into(), number(self.temperature));
+        }
+        let counts = counts(&part.labels, self.classes.len());
+        metrics.insert("majority_accuracy".into(), number(majority(&counts, usual)));
+        metrics.insert("sequences".into(), part.labels.len().into());
+        Ok((metrics, judged))
     }
 }
 
@@ -262,13 +313,11 @@ pub fn read_labelled(doc: &Doc, path: &Path) -> Outcome<Examples> {
 /// Measures a model on labelled data.
 pub fn evaluate(doc: &Doc, model: &Model, path: &Path) -> Outcome<Report> {
     let part = Part::new(read_labelled(doc, path)?)?;
-    let n = part.labels.len();
-    let mut metrics = plain_figures(&model.evaluate_data(&part.data, 32)?);
-    let most = part.counts(doc.classes.len()).into_iter().max().unwrap_or(0);
-    metrics.insert("majority_accuracy".into(), number(most as f64 / n.max(1) as f64));
-    metrics.insert("sequences".into(), n.into());
+    let usual = counts(&part.labels, doc.classes.len());
+    let (mut metrics, judged) = doc.judge(model, &part, &usual)?;
     let text = line_of(&metrics);
-    Ok(Report { metrics, text, ..Report::default() })
+    let tables = judged.report(&doc.classes, &mut metrics);
+    Ok(Report { metrics, text, tables, ..Report::default() })
 }
 
 impl Work for Classify {
@@ -310,14 +359,26 @@ impl Work for Classify {
         plain_figures(evaluation)
     }
 
+    fn finish(&mut self, model: &mut Model) -> Outcome<bool> {
+        let Some(valid) = &self.valid else { return Ok(false) };
+        if self.config.train.calibrate == Some(false) {
+            return Ok(false);
+        }
+        let outputs = model.predict(valid.data.inputs())?;
+        let outputs = outputs.as_slice().unwrap_or(&[]);
+        self.doc.temperature = temperature(outputs, self.doc.classes.len(), &valid.labels);
+        let task = TaskDoc::Classify(self.doc.clone()).to_value()?;
+        let changed = model.task != task;
+        model.task = task;
+        Ok(changed)
+    }
+
     fn report(&self, model: &Model, _: &Out) -> Outcome<Report> {
+        let usual = counts(&self.train.labels, self.doc.classes.len());
         let mut report = Report::default();
         for (name, part) in [("validation", &self.valid), ("test", &self.test)] {
             let Some(part) = part else { continue };
-            let mut metrics = plain_figures(&model.evaluate_data(&part.data, 32)?);
-            metrics.insert("majority_accuracy".into(), number(self.majority(part)));
-            metrics.insert("sequences".into(), part.labels.len().into());
-            report.add(name, metrics);
+            report.add(name, self.doc.judge(model, part, &usual)?.0);
         }
         Ok(report)
     }
@@ -348,5 +409,21 @@ impl Work for Classify {
                 ]
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_from_before_calibration_has_none() {
+        let scaler = Scaler::fit(Scaling::Standard, &[0.0, 1.0], 1).unwrap();
+        let input = Kind::Series { features: vec!["x".into()], scaler, id: None, time: None };
+        let doc = Doc { classes: vec!["a".into(), "b".into()], input, label: None, temperature: 2.0 };
+        let mut stored = serde_json::to_value(&doc).unwrap();
+        assert_eq!(serde_json::from_value::<Doc>(stored.clone()).unwrap(), doc);
+        stored.as_object_mut().unwrap().remove("temperature");
+        assert_eq!(serde_json::from_value::<Doc>(stored).unwrap(), Doc { temperature: 1.0, ..doc });
     }
 }

@@ -16,14 +16,13 @@ use gimbap::score::Scorer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::judge::Sum;
-use super::speak::shifted;
 use super::{
     Report, TaskDoc, Work, card_of, data_path, figures, line_of, number, plain_figures, sequential,
     vocabulary,
 };
 use crate::args::Unknown;
 use crate::config::{Config, Held};
+use crate::lm::judge::Sum;
 use crate::output::{Failure, Out, Outcome, thousands};
 
 /// What a language model keeps.
@@ -170,6 +169,12 @@ fn measuring(ids: &[u32]) -> Outcome<TokenStream> {
     Ok(TokenStream::new(ids.to_vec(), streams, 100, 100)?)
 }
 
+/// What a model sees where it should say `ids`: the closing mark, then all but the last.
+pub fn shifted(ids: &[u32]) -> Vec<u32> {
+    let before = ids.split_last().map_or(&[][..], |(_, before)| before);
+    [&[CLOSING_ID], before].concat()
+}
+
 /// Lines as sequences of their own.
 pub fn line_dataset(lines: &[Vec<u32>]) -> Outcome<Dataset<f32>> {
     let inputs: Vec<Vec<u32>> = lines.iter().map(|ids| shifted(ids)).collect();
@@ -186,16 +191,16 @@ fn known(ids: &[u32]) -> Vec<bool> {
 }
 
 impl BatchSource<f32> for Known {
-    fn batches(&self) -> usize {
-        BatchSource::<f32>::batches(&self.0)
+    fn batches(&self, epoch: usize) -> usize {
+        BatchSource::<f32>::batches(&self.0, epoch)
     }
 
-    fn batch(&self, epoch: usize, index: usize) -> Cow<'_, Batch<f32>> {
-        let mut batch = self.0.batch(epoch, index).into_owned();
+    fn batch(&self, epoch: usize, index: usize) -> gimbap::Result<Cow<'_, Batch<f32>>> {
+        let mut batch = self.0.batch(epoch, index)?.into_owned();
         if let RowTargets::Classes(ids) = &batch.targets {
             batch.mask = Some(known(ids));
         }
-        Cow::Owned(batch)
+        Ok(Cow::Owned(batch))
     }
 
     fn targets(&self) -> usize {
@@ -274,7 +279,9 @@ impl Work for Lm {
 
     fn train(&self) -> Outcome<Box<dyn BatchSource<f32> + '_>> {
         let (k1, k2) = segment(&self.config);
-        Ok(Box::new(TokenStream::new(self.train.ids.clone(), self.config.train.batch, k1, k2)?))
+        let train = &self.config.train;
+        let stream = TokenStream::new(self.train.ids.clone(), train.batch, k1, k2)?;
+        Ok(Box::new(if train.jitter { stream.jitter(train.seed)? } else { stream }))
     }
 
     fn valid(&self) -> Outcome<Option<Box<dyn BatchSource<f32> + '_>>> {

@@ -5,9 +5,9 @@
 pub mod builtin;
 pub mod classify;
 pub mod forecast;
-pub mod judge;
+mod labels;
 pub mod lm;
-pub mod speak;
+pub mod tag;
 
 use std::path::Path;
 
@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{Config, TaskKind, Tokens};
 use crate::output::{Failure, Out, Outcome};
+use crate::{model_file, vectors};
 
 /// What a model file tells of its task: all that is needed to feed it and to read its outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub enum TaskDoc {
     Lm(lm::Doc),
     /// A classifier.
     Classify(classify::Doc),
+    /// A tagger.
+    Tag(tag::Doc),
     /// A forecaster.
     Forecast(forecast::Doc),
 }
@@ -41,7 +44,21 @@ impl TaskDoc {
         match self {
             TaskDoc::Lm(_) => "a language model",
             TaskDoc::Classify(_) => "a classifier",
+            TaskDoc::Tag(_) => "a tagger",
             TaskDoc::Forecast(_) => "a forecaster",
+        }
+    }
+
+    /// The tokens, of a task on texts.
+    pub fn vocabulary(&self) -> Option<&Vocabulary> {
+        match self {
+            TaskDoc::Lm(doc) => Some(&doc.vocabulary),
+            TaskDoc::Tag(doc) => Some(&doc.vocabulary),
+            TaskDoc::Classify(doc) => match &doc.input {
+                classify::Kind::Text { vocabulary, .. } => Some(vocabulary),
+                classify::Kind::Series { .. } => None,
+            },
+            TaskDoc::Forecast(_) => None,
         }
     }
 
@@ -64,6 +81,10 @@ pub trait Work {
     fn unit(&self) -> &'static str;
     /// The figures of one pass.
     fn figures(&self, evaluation: &Evaluation) -> Map<String, Value>;
+    /// What is left to do once the weights are chosen; whether it changed the model.
+    fn finish(&mut self, _model: &mut Model) -> Outcome<bool> {
+        Ok(false)
+    }
     /// The figures of a trained model, beside the trivial ones.
     fn report(&self, model: &Model, out: &Out) -> Outcome<Report>;
     /// What a model card tells of the data.
@@ -81,6 +102,8 @@ pub struct Report {
     pub beside: Map<String, Value>,
     /// For people.
     pub text: String,
+    /// For people, below the text where there is room.
+    pub tables: String,
 }
 
 impl Report {
@@ -109,6 +132,7 @@ pub fn open(config: &Config) -> Outcome<Box<dyn Work>> {
         _ if config.is_builtin() => Box::new(builtin::Builtin::open(config)?),
         TaskKind::Lm => Box::new(lm::Lm::open(config)?),
         TaskKind::Classify => Box::new(classify::Classify::open(config)?),
+        TaskKind::Tag => Box::new(tag::Tag::open(config)?),
         TaskKind::Forecast => Box::new(forecast::Forecast::open(config)?),
     })
 }
@@ -134,6 +158,19 @@ pub fn vocabulary(config: &Config, text: &str, path: &Path) -> Outcome<Vocabular
     })
 }
 
+/// A task's model with its initial weights, those of `data.vectors` among them, of which the second value tells.
+pub fn initial(config: &Config, work: &dyn Work, out: &Out) -> Outcome<(Model, Option<String>)> {
+    let mut model = work.model()?;
+    let Some(file) = &config.data.vectors else { return Ok((model, None)) };
+    let doc = model_file::task_of(&model, file)?;
+    let Some(vocabulary) = doc.as_ref().and_then(TaskDoc::vocabulary) else {
+        let message = "data.vectors: is for texts, and this task has none";
+        return Err(Failure::usage("config", message));
+    };
+    let found = vectors::initialise(&mut model, vocabulary, file, out)?;
+    Ok((model, Some(found)))
+}
+
 /// The rows of a model card about a file or folder: its name alone, for cards are shown around.
 pub fn card_of(path: &Path) -> Outcome<Vec<(String, String)>> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
@@ -155,13 +192,22 @@ pub fn sequential(config: &Config, input: Input, head: Dense) -> Outcome<Sequent
 /// The config's layers, with what follows from the task filled in: which layers give every step, and `train.init`.
 fn specs(config: &Config) -> Outcome<Vec<LayerSpec>> {
     let lm = config.task.kind == TaskKind::Lm;
+    let each = lm || config.task.kind == TaskKind::Tag;
     let last = config.layer.iter().rposition(is_recurrent);
     let mut specs = Vec::with_capacity(config.layer.len());
     for (i, layer) in config.layer.iter().enumerate() {
         let mut layer = layer.clone();
         let kind = layer.kind.clone();
         let ends_later = config.layer[i + 1..].iter().any(|l| l.kind == "pool" || l.kind == "flatten");
-        let steps = lm || Some(i) != last || ends_later;
+        let steps = each || Some(i) != last || ends_later;
+        let inner = layer.layer.as_deref().unwrap_or(&layer);
+        let ends = ["pool", "flatten"].contains(&kind.as_str()) || inner.return_sequences == Some(false);
+        if each && ends {
+            let message = format!(
+                "layer.{i}: `{kind}` gives one row for a whole sequence, but each token wants its own"
+            );
+            return Err(Failure::usage("config", message));
+        }
         if lm && (kind == "bidirectional" || layer.go_backwards == Some(true)) {
             return Err(Failure::usage(
                 "config",

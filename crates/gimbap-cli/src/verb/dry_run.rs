@@ -8,16 +8,16 @@ use serde_json::json;
 use super::inspect::layers;
 use crate::config::Config;
 use crate::output::{Out, Outcome, bytes, thousands};
-use crate::task::{Work, line_of};
+use crate::task::{self, Work, line_of};
 
 /// The first batch alone.
 struct First<'a>(&'a dyn BatchSource<f32>);
 
 impl BatchSource<f32> for First<'_> {
-    fn batches(&self) -> usize {
+    fn batches(&self, _epoch: usize) -> usize {
         1
     }
-    fn batch(&self, epoch: usize, index: usize) -> Cow<'_, Batch<f32>> {
+    fn batch(&self, epoch: usize, index: usize) -> gimbap::Result<Cow<'_, Batch<f32>>> {
         self.0.batch(epoch, index)
     }
     fn targets(&self) -> usize {
@@ -27,9 +27,9 @@ impl BatchSource<f32> for First<'_> {
 
 /// Shows shapes, parameters, an estimate of the memory, and the loss of one batch at the initial weights.
 pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
-    let model = work.model()?;
+    let (model, _) = task::initial(config, work, out)?;
     let source = work.train()?;
-    let batch = source.batch(0, 0);
+    let batch = source.batch(0, 0)?;
     let layout = &batch.layout;
     let (sequences, steps, rows) = (layout.batch(), layout.steps(), layout.rows());
     let slots = config.train.optimizer.slot_names().len();
@@ -64,7 +64,7 @@ pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
          first batch    {} (at the initial weights)\n\
          nothing was trained or written",
         thousands(rows),
-        thousands(source.batches()),
+        thousands(source.batches(0)),
         work.unit(),
         thousands(source.targets()),
         bytes(weights + kept),
@@ -78,7 +78,7 @@ pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
         "layers": layers(&model)?,
         "memory_bytes": {"weights": weights, "activations": kept, "total": weights + kept},
         "batch": {"sequences": sequences, "steps": steps, "rows": rows},
-        "batches": source.batches(),
+        "batches": source.batches(0),
         work.unit(): source.targets(),
         "first_batch": figures,
     }))

@@ -7,7 +7,7 @@ use gimbap::model::Model;
 use crate::args::{Eval, Unknown};
 use crate::model_file::{self, Opened};
 use crate::output::{Failure, Out, Outcome};
-use crate::task::{Report, TaskDoc, classify, forecast, lm};
+use crate::task::{Report, TaskDoc, classify, forecast, lm, tag};
 
 /// Measures.
 pub fn run(args: &Eval, out: &Out) -> Outcome {
@@ -21,6 +21,9 @@ pub fn run(args: &Eval, out: &Out) -> Outcome {
         (_, None) => measure(&opened, &opened.model, &args.data)?,
     };
     out.line(&report.text)?;
+    if !report.tables.is_empty() {
+        out.line(format!("\n{}", report.tables))?;
+    }
     out.json(&report.metrics)
 }
 
@@ -29,6 +32,7 @@ pub fn measure(opened: &Opened, model: &Model, data: &Path) -> Outcome<Report> {
     Ok(match &opened.task {
         Some(TaskDoc::Lm(doc)) => lm::evaluate(doc, model, data, Unknown::Count)?,
         Some(TaskDoc::Classify(doc)) => classify::evaluate(doc, model, data)?,
+        Some(TaskDoc::Tag(doc)) => tag::evaluate(doc, model, data)?,
         Some(TaskDoc::Forecast(doc)) => forecast::evaluate(doc, model, data)?,
         None => {
             let message = format!("{} has no task: it is not known how to measure it", opened.path.display());

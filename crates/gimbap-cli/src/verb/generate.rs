@@ -2,57 +2,97 @@
 
 use std::time::Instant;
 
-use gimbap::data::text::Vocabulary;
+use gimbap::data::text::{Decoder, Unit, Vocabulary};
 use gimbap::model::Model;
 use gimbap::rng::keyed;
 use serde_json::json;
 
 use crate::args::Generate;
+use crate::lm::beam::{Beam, Candidate, NO_WORD, Search};
+use crate::lm::fill::fill;
+use crate::lm::stop::Stops;
+use crate::lm::writer::Writer;
 use crate::model_file::open_lm;
 use crate::output::{Failure, Out, Outcome};
-use crate::sample::Choice;
-use crate::task::lm;
-use crate::task::speak::{Writer, candidates};
+use crate::sample::{Choice, Repetition, Sampler};
+use crate::task::lm::Doc;
 
-/// Writes, token by token as they come.
+/// Tokens of a text, if nothing is said.
+const TOKENS: usize = 200;
+/// Tokens in a blank, where they are not words.
+const TOKENS_IN_A_BLANK: usize = 8;
+/// Continuations side by side, if nothing is said.
+const WIDTH: usize = 8;
+/// Proposals of each length for a blank; of a single token, and of one from a vocabulary that is tried whole.
+const WIDTH_OF_A_BLANK: usize = 32;
+const SINGLE_TOKENS: usize = 1_000;
+const TRIED_WHOLE: usize = 20_000;
+/// What fills a blank, the best of all proposals.
+const PROPOSALS: usize = 10;
+/// A blank.
+const BLANK: &str = "___";
+
+/// Writes, token by token as they come; or searches.
 pub fn run(args: &Generate, out: &Out) -> Outcome {
     let (model, doc) = open_lm(&args.model, "generate")?;
+    if let Some(line) = &args.fill {
+        return fill_in(args, &model, &doc, line, out);
+    }
     let prompt = doc.vocabulary.encode_units(&args.prompt);
-    let unknown = Vocabulary::unknowns(&prompt);
-    if unknown > 0 && unknown == prompt.len() {
+    check_known("--prompt", &prompt, out)?;
+    match (args.beam, args.candidates) {
+        (None, None) => write(args, &model, &doc, &prompt, out),
+        _ => search(args, &model, &doc, &prompt, out),
+    }
+}
+
+/// Tells of unknown tokens in what was given, and fails if there are no others.
+fn check_known(flag: &str, ids: &[u32], out: &Out) -> Outcome {
+    let unknown = Vocabulary::unknowns(ids);
+    if unknown > 0 && unknown == ids.len() {
         let message = format!(
-            "--prompt: none of its {unknown} tokens is in the vocabulary, so it says nothing to the model: give a text \
+            "{flag}: none of its {unknown} tokens is in the vocabulary, so it says nothing to the model: give a text \
              like that of the training, or none"
         );
         return Err(Failure::work("data", message));
     }
     if unknown > 0 {
-        out.log(format!("{unknown} of the prompt's {} tokens are not in the vocabulary", prompt.len()));
+        out.log(format!("{flag}: {unknown} of its {} tokens are not in the vocabulary", ids.len()));
     }
-    match args.candidates {
-        Some(n) => list(args, &model, &doc, &prompt, n, out),
-        None => write(args, &model, &doc, &prompt, out),
-    }
+    Ok(())
 }
 
-fn write(args: &Generate, model: &Model, doc: &lm::Doc, prompt: &[u32], out: &Out) -> Outcome {
+fn write(args: &Generate, model: &Model, doc: &Doc, prompt: &[u32], out: &Out) -> Outcome {
     let started = Instant::now();
-    let choice = Choice { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p };
-    let mut rng = keyed(args.seed, 0, 0, 0);
+    let repetition =
+        args.repetition_penalty.map(|penalty| Repetition { penalty, window: args.repetition_window });
+    let choice = Choice { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p, repetition };
+    let mut sampler = Sampler::new(choice, keyed(args.seed, 0, 0, 0), prompt);
     let mut writer = Writer::new(model, doc.lines, prompt)?;
     let (settled, mut decoder) = doc.vocabulary.decoder_after(&args.prompt);
-    let mut text = settled.to_owned();
-    out.piece(&text)?;
-    for _ in 0..args.n {
-        let id = writer.next(&choice, &mut rng);
-        let piece = decoder.push(id);
-        out.piece(&piece)?;
-        text.push_str(&piece);
+    let stops = args.stop.iter().map(|text| doc.vocabulary.normalise(text).into()).collect();
+    let mut stops = Stops::new(stops, &args.prompt[settled.len()..]);
+    let (mut text, mut tokens) = (String::new(), 0);
+    let mut say = |piece: &str| {
+        text.push_str(piece);
+        if piece.is_empty() { Ok(()) } else { out.piece(piece) }
+    };
+    say(settled)?;
+    while tokens < args.n.unwrap_or(TOKENS) && stops.found().is_none() {
+        say(&stops.push(&decoder.push(writer.next(&mut sampler)?)))?;
+        tokens += 1;
     }
-    let rest = decoder.finish();
-    text.push_str(&rest);
-    out.line(rest)?;
-    out.json(&json!({"text": text, "tokens": args.n, "seconds": started.elapsed().as_secs_f64()}))
+    if stops.found().is_none() {
+        say(&stops.push(&decoder.finish()))?;
+    }
+    let stopped = stops.found();
+    say(&stops.finish())?;
+    out.line("")?;
+    let mut object = json!({"text": text, "tokens": tokens, "seconds": started.elapsed().as_secs_f64()});
+    if !args.stop.is_empty() {
+        object["stopped"] = stopped.map(|stop| &*args.stop[stop]).into();
+    }
+    out.json(&object)
 }
 
 /// A probability in hundredths, however small.
@@ -63,21 +103,102 @@ fn percent(probability: f64) -> String {
     }
 }
 
-fn list(args: &Generate, model: &Model, doc: &lm::Doc, prompt: &[u32], n: usize, out: &Out) -> Outcome {
+/// A text with its probability, on one line: a line end is shown.
+fn listed(probability: f64, text: &str) -> String {
+    format!("{:>9} %  {}", percent(probability), text.replace('\n', "\\n"))
+}
+
+/// The text that begins as `settled` and goes on with these tokens.
+fn text_of(settled: &str, decoder: &Decoder<'_>, ids: &[u32]) -> String {
+    let (mut text, mut decoder) = (settled.to_owned(), decoder.clone());
+    ids.iter().for_each(|&id| text.push_str(&decoder.push(id)));
+    text + &decoder.finish()
+}
+
+fn search(args: &Generate, model: &Model, doc: &Doc, prompt: &[u32], out: &Out) -> Outcome {
     let started = Instant::now();
+    let wanted = args.candidates.unwrap_or(1);
+    let search = Search {
+        width: args.beam.unwrap_or(WIDTH).max(wanted),
+        length: args.n.unwrap_or(TOKENS),
+        wanted,
+        length_penalty: args.length_penalty.unwrap_or(0.0),
+    };
+    search.check(doc.vocabulary.len())?;
     let (settled, decoder) = doc.vocabulary.decoder_after(&args.prompt);
-    for candidate in candidates(model, doc.lines, prompt, args.n, n)? {
-        let (mut text, mut decoder) = (settled.to_owned(), decoder.clone());
-        candidate.ids.iter().for_each(|&id| text.push_str(&decoder.push(id)));
-        text.push_str(&decoder.finish());
+    for candidate in search.run(Beam::after(model, doc.lines, prompt, NO_WORD)?)? {
+        let text = text_of(settled, &decoder, &candidate.ids);
         let probability = candidate.logprob.exp();
-        // One line each: a line end is shown.
-        out.line(format!("{:>9} %  {}", percent(probability), text.replace('\n', "\\n")))?;
-        out.json(&json!({
+        match args.candidates {
+            Some(_) => out.line(listed(probability, &text))?,
+            None => out.line(&text)?,
+        }
+        let mut object = json!({
             "text": text,
             "tokens": candidate.ids.len(),
             "probability": probability,
             "logprob": candidate.logprob,
+            "seconds": started.elapsed().as_secs_f64(),
+        });
+        if args.length_penalty.is_some() {
+            object["score"] = search.score(&candidate).into();
+        }
+        out.json(&object)?;
+    }
+    Ok(())
+}
+
+/// What stands before a blank, and behind it.
+fn split_at_blank(line: &str) -> Outcome<(&str, &str)> {
+    let wrong = |why: &str| Err(Failure::usage("usage", format!("--fill: {why}")));
+    if line.contains('\n') {
+        return wrong("a line end is in the text: give one line");
+    }
+    let Some((before, rest)) = line.split_once(BLANK) else {
+        return wrong("no blank is in the text: write ___ where something is to stand");
+    };
+    // A longer one is one blank too.
+    let after = rest.trim_start_matches('_');
+    if after.contains(BLANK) {
+        return wrong("more than one blank is in the text: give a text for each");
+    }
+    Ok((before, after))
+}
+
+fn fill_in(args: &Generate, model: &Model, doc: &Doc, line: &str, out: &Out) -> Outcome {
+    let started = Instant::now();
+    let (before, after) = split_at_blank(line)?;
+    let vocabulary = &doc.vocabulary;
+    let (ids_before, ids_after) = (vocabulary.encode_units(before), vocabulary.encode_units(after));
+    check_known("--fill", &[&ids_before[..], &ids_after].concat(), out)?;
+    let words = vocabulary.unit() == Unit::Word;
+    let length = args.n.unwrap_or(if words { 1 } else { TOKENS_IN_A_BLANK });
+    if length == 0 {
+        return Err(Failure::usage("usage", "-n: 0 tokens fill no blank: give at least 1"));
+    }
+    let width = args.beam.unwrap_or(match vocabulary.len() {
+        v if length == 1 && v <= TRIED_WHOLE => v,
+        _ if length == 1 => SINGLE_TOKENS,
+        _ => WIDTH_OF_A_BLANK,
+    });
+    let search = Search { width, length, wanted: args.candidates.unwrap_or(PROPOSALS), length_penalty: 0.0 };
+    search.check(vocabulary.len())?;
+    let filled = fill(model, &ids_before, &ids_after, &search)?;
+
+    let best = filled.first().map_or(0.0, |filled| filled.logprob);
+    let whole: f64 = filled.iter().map(|filled| (filled.logprob - best).exp()).sum();
+    let (settled, decoder) = vocabulary.decoder_after(before);
+    let blank = if words && !after.is_empty() && !after.starts_with(char::is_whitespace) { " " } else { "" };
+    for Candidate { ids, logprob } in filled.iter().take(search.wanted) {
+        let text = text_of(settled, &decoder, ids) + blank + after;
+        let probability = (logprob - best).exp() / whole;
+        out.line(listed(probability, &text))?;
+        out.json(&json!({
+            "text": text,
+            "fill": vocabulary.decode(ids),
+            "tokens": ids.len(),
+            "probability": probability,
+            "logprob": logprob,
             "seconds": started.elapsed().as_secs_f64(),
         }))?;
     }
@@ -91,5 +212,21 @@ mod tests {
     #[test]
     fn no_probability_is_shown_as_nothing() {
         assert_eq!([0.25, 1e-5, 4.2e-9].map(percent), ["25.0000", "0.0010", "4.200e-7"]);
+    }
+
+    #[test]
+    fn a_line_has_one_blank() {
+        assert_eq!(split_at_blank("no ___ gain").unwrap(), ("no ", " gain"));
+        assert_eq!(split_at_blank("______").unwrap(), ("", ""));
+        assert_eq!(split_at_blank("a_b____c__").unwrap(), ("a_b", "c__"));
+        for (line, why) in [
+            ("no gain", "no blank"),
+            ("__", "no blank"),
+            ("___ a ___", "more than one"),
+            ("a\n___", "line end"),
+        ] {
+            let failure = split_at_blank(line).unwrap_err();
+            assert!(failure.message.contains(why) && failure.code == 2, "{}", failure.message);
+        }
     }
 }

@@ -41,6 +41,7 @@ pub fn run(args: &Inspect, out: &Out) -> Outcome {
         "task": opened.task.as_ref().map(|task| match task {
             TaskDoc::Lm(_) => "lm",
             TaskDoc::Classify(_) => "classify",
+            TaskDoc::Tag(_) => "tag",
             TaskDoc::Forecast(_) => "forecast",
         }),
         "memory_bytes": 4 * parameters,
@@ -62,6 +63,7 @@ fn about(task: &TaskDoc) -> String {
     match task {
         TaskDoc::Lm(doc) => format!(", {} tokens", thousands(doc.vocabulary.len())),
         TaskDoc::Classify(doc) => format!(", classes {}", doc.classes.join(", ")),
+        TaskDoc::Tag(doc) => format!(", labels {}", doc.labels.join(", ")),
         TaskDoc::Forecast(doc) => {
             format!(", {} after {} rows of {}", doc.horizon, doc.window, doc.values.join(", "))
         }

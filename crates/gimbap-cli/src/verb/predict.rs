@@ -3,11 +3,14 @@
 //! What comes in decides: arrays (`.npy`) are given to the network as they are, anything else is read as the model's
 //! task reads it.
 
+mod tags;
+
 use std::path::Path;
 
 use gimbap::data::dataset::Sequences;
 use gimbap::data::table::{LabelledSeries, SequenceColumns, TextColumns, read_texts};
 use gimbap::data::text::CLOSING_ID;
+use gimbap::metric::calibration::largest;
 use gimbap::model::{Input, Model};
 use gimbap::score::Scorer;
 use ndarray::{Array2, ArrayD, Axis, Ix2, Ix3, IxDyn};
@@ -15,12 +18,11 @@ use serde_json::{Map, Value, json};
 
 use crate::args::Predict;
 use crate::input::{is_stdin, lines};
+use crate::lm::judge::shown;
 use crate::model_file::{self, Opened};
 use crate::npy::{self, Array};
 use crate::output::{Failure, Out, Outcome};
 use crate::run_dir::write_atomic;
-use crate::sample::order;
-use crate::task::speak::shown;
 use crate::task::{TaskDoc, classify, forecast, lm, number, short};
 
 /// A prediction: for people, for CSV, for machines.
@@ -51,6 +53,7 @@ pub fn run(args: &Predict, out: &Out) -> Outcome {
         }
         Some(TaskDoc::Lm(doc)) => next_tokens(doc, &opened.model, &args.input)?,
         Some(TaskDoc::Classify(doc)) => classes(doc, &opened.model, &args.input)?,
+        Some(TaskDoc::Tag(doc)) => return tags::run(doc, &opened.model, args, out),
         Some(TaskDoc::Forecast(doc)) => future(doc, &opened.model, &args.input)?,
         None => {
             let message = format!("{} has no task: give it arrays, X.npy", opened.path.display());
@@ -141,10 +144,9 @@ fn classes(doc: &classify::Doc, model: &Model, path: &Path) -> Outcome<Predictio
             (series.ids, inputs, "id")
         }
     };
-    let numbers = model.predict(&inputs)?;
-    let row = |(name, p): (&String, ndarray::ArrayViewD<'_, f32>)| {
-        let p: Vec<f64> = p.iter().map(|&x| f64::from(x)).collect();
-        let best = order(&p)[0];
+    let probabilities = doc.probabilities(model, &inputs)?;
+    let row = |(name, p): (&String, &Vec<f64>)| {
+        let best = largest(p);
         let each: Map<String, Value> =
             doc.classes.iter().cloned().zip(p.iter().map(|&x| number(x))).collect();
         Row {
@@ -157,7 +159,8 @@ fn classes(doc: &classify::Doc, model: &Model, path: &Path) -> Outcome<Predictio
             }),
         }
     };
-    let rows = names.iter().zip(numbers.axis_iter(Axis(0))).map(row).collect();
+    let rows = names.iter().zip(&probabilities).map(row).collect();
+    let numbers = to_array(&[names.len(), doc.classes.len()], &probabilities.concat())?;
     Ok(Predictions { header: header(&["label", "probability", key]), titled: false, rows, numbers })
 }
 
@@ -188,8 +191,7 @@ fn next_tokens(doc: &lm::Doc, model: &Model, path: &Path) -> Outcome<Predictions
     let logprobs = Scorer::new(model)?.next(CLOSING_ID, &ids)?;
     let (mut rows, mut numbers) = (Vec::new(), Vec::new());
     for (text, logprobs) in texts.iter().zip(&logprobs) {
-        let likelier = |best, id: usize| if logprobs[id] > logprobs[best] { id } else { best };
-        let best = (0..logprobs.len()).fold(0, likelier);
+        let best = largest(logprobs);
         let (token, probability) = (doc.vocabulary.token(best as u32), f64::from(logprobs[best]).exp());
         rows.push(Row {
             cells: vec![shown(token), format!("{probability:.4}"), text.clone()],

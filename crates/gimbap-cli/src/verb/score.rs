@@ -8,12 +8,11 @@ use serde_json::{Value, json};
 
 use crate::args::{By, Score};
 use crate::input;
+use crate::lm::judge::{Judge, Judged, Sum, perplexity, shown};
 use crate::model_file::open_lm;
 use crate::output::{Failure, Out, Outcome, thousands, write_stdout};
-use crate::task::judge::{Judge, Judged, Sum, perplexity};
 use crate::task::lm::Doc;
 use crate::task::short;
-use crate::task::speak::shown;
 
 /// Lines read and judged together, where so many are there.
 const AT_ONCE: usize = 4096;

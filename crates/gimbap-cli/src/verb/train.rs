@@ -12,7 +12,7 @@ use super::dry_run::dry_run;
 use crate::args::{Task, Train};
 use crate::config::{BUILTIN, Config, Source, TaskKind, load};
 use crate::interrupt;
-use crate::output::{Failure, Out, Outcome, program};
+use crate::output::{Failure, Out, Outcome, program, thousands};
 use crate::progress::{Progress, rate};
 use crate::run_dir::{BEST, CARD, CONFIG, Card, Existing, LAST, METRICS, RunDir, default_dir};
 use crate::task::{self, Report, Work, line_of};
@@ -32,9 +32,12 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
     if args.resume {
         same_run(&config, &run)?;
     }
-    let work = task::open(&config)?;
-    let mut model = work.model()?;
+    let mut work = task::open(&config)?;
+    let (mut model, found) = task::initial(&config, &*work, out)?;
     out.log(model.summary().trim_end());
+    if let Some(found) = &found {
+        out.log(format!("word vectors: {found}"));
+    }
     if !args.resume {
         run.create(&config.to_toml()?)?;
     }
@@ -45,11 +48,16 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
         best if best.exists() => best,
         _ => run.file(LAST),
     };
-    let model: Model = gimbap::checkpoint::load(&path)?;
+    let mut model: Model = gimbap::checkpoint::load(&path)?;
+    if work.finish(&mut model)? {
+        gimbap::checkpoint::save(&model, &path)?;
+    }
     let report = work.report(&model, out)?;
     let shown = path.display().to_string();
     let name = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    run.write(CARD, card(&config, &*work, &model, &report, &name, &shown).as_bytes())?;
+    let mut data = work.card();
+    data.extend(found.map(|found| ("word vectors".into(), found)));
+    run.write(CARD, card(&config, &data, &*work, &model, &report, &name, &shown).as_bytes())?;
 
     out.line("")?;
     match report.text.is_empty() {
@@ -114,7 +122,10 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
         }
         (None, None, None) => (Source::builtin(), None),
         (None, None, Some(_)) => {
-            return Err(Failure::usage("usage", "--data needs a config, or --task lm, classify or forecast"));
+            return Err(Failure::usage(
+                "usage",
+                "--data needs a config, or --task lm, classify, tag or forecast",
+            ));
         }
     };
     let dir = out.cloned().unwrap_or_else(|| name.map_or_else(travellers, |name| default_dir(&name)));
@@ -193,6 +204,7 @@ fn fit(config: &Config, run: &RunDir) -> Fit {
         clip_value: train.clip_value,
         clip_norm: train.clip_norm,
         schedule: train.schedule.unwrap_or_default(),
+        average: train.average,
         early_stopping: train.patience.map(|patience| EarlyStopping { patience, ..EarlyStopping::default() }),
         directory: Some(run.path().to_path_buf()),
         log: Some(run.file(METRICS)),
@@ -233,8 +245,12 @@ fn train(
                 let valid = epoch.valid.as_ref().map(|valid| work.figures(valid));
                 let held =
                     valid.as_ref().map(|v| format!("  |  validation {}", line_of(v))).unwrap_or_default();
+                let mean = match epoch.averaged {
+                    0 => String::new(),
+                    steps => format!(" (mean of {} steps)", thousands(steps as usize)),
+                };
                 out.log(format!(
-                    "epoch {}/{}  {}{held}  |  {:.1} s, {} {}/s",
+                    "epoch {}/{}  {}{held}{mean}  |  {:.1} s, {} {}/s",
                     epoch.epoch + 1,
                     fit.epochs,
                     line_of(&train),
@@ -249,6 +265,7 @@ fn train(
                     "valid": valid,
                     "rate": epoch.rate,
                     "gradient_norm": epoch.gradient_norm,
+                    "averaged": epoch.averaged,
                     "seconds": epoch.seconds,
                 }));
             }
@@ -299,10 +316,19 @@ fn train(
     }
 }
 
-fn card(config: &Config, work: &dyn Work, model: &Model, report: &Report, name: &str, path: &str) -> String {
+fn card(
+    config: &Config,
+    data: &[(String, String)],
+    work: &dyn Work,
+    model: &Model,
+    report: &Report,
+    name: &str,
+    path: &str,
+) -> String {
     let task = match config.task.kind {
         TaskKind::Lm => "A language model",
         TaskKind::Classify => "A classifier",
+        TaskKind::Tag => "A tagger",
         TaskKind::Forecast => "A forecaster",
     };
     let figures: Vec<(String, String)> = report
@@ -319,7 +345,7 @@ fn card(config: &Config, work: &dyn Work, model: &Model, report: &Report, name: 
         task,
         layers: &model.summary(),
         parameters: model.values().len(),
-        data: &work.card(),
+        data,
         seed: config.train.seed,
         figures: &figures,
         next: &work.next("gimbap", path),

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::ops::Range;
 
 use super::dataset::{Dataset, Sequences, Steps};
+use super::jitter::Jitter;
 use super::layout::Layout;
 use crate::layer::Signal;
 use crate::loss::{Reduction, RowTargets};
@@ -30,6 +32,8 @@ pub struct Batch<R> {
     pub carry_at: Option<usize>,
     /// Begins with the state that the batch before left for it, instead of zeros.
     pub continues: bool,
+    /// What a training multiplies the schedule's rate by for this batch; 1 unless its segments vary in length.
+    pub rate_scale: f64,
 }
 
 impl<R: Arithmetic> Batch<R> {
@@ -62,6 +66,7 @@ impl<R: Arithmetic> Batch<R> {
             loss_from: 0,
             carry_at: None,
             continues: false,
+            rate_scale: 1.0,
         };
         let steps = step_order(data, sequences, &batch);
         batch.input = match data.steps() {
@@ -116,10 +121,13 @@ fn step_order<R: Arithmetic>(data: &Sequences<R>, sequences: &[usize], batch: &B
 
 /// Where the batches of an epoch come from.
 pub trait BatchSource<R: Arithmetic> {
-    /// The number of batches in an epoch.
-    fn batches(&self) -> usize;
+    /// The number of batches in an epoch, which may differ from epoch to epoch.
+    fn batches(&self, epoch: usize) -> usize;
     /// One of them.
-    fn batch(&self, epoch: usize, index: usize) -> Cow<'_, Batch<R>>;
+    ///
+    /// # Errors
+    /// If the data cannot be read where it lies.
+    fn batch(&self, epoch: usize, index: usize) -> Result<Cow<'_, Batch<R>>>;
     /// Steps (or sequences, of a model with one output each) in an epoch: for rates.
     fn targets(&self) -> usize;
 }
@@ -171,11 +179,11 @@ fn order(sequences: usize, seed: Option<u64>, epoch: usize) -> Vec<usize> {
 }
 
 impl<R: Arithmetic> BatchSource<R> for Shuffled<'_, R> {
-    fn batches(&self) -> usize {
+    fn batches(&self, _epoch: usize) -> usize {
         self.data.len().div_ceil(self.batch)
     }
 
-    fn batch(&self, epoch: usize, index: usize) -> Cow<'_, Batch<R>> {
+    fn batch(&self, epoch: usize, index: usize) -> Result<Cow<'_, Batch<R>>> {
         let mut drawn = self.drawn.borrow_mut();
         if drawn.0 != epoch {
             *drawn = (epoch, order(self.data.len(), self.seed, epoch));
@@ -187,7 +195,7 @@ impl<R: Arithmetic> BatchSource<R> for Shuffled<'_, R> {
             batch.continues = index > 0;
             batch.carry_at = Some(batch.layout.steps());
         }
-        Cow::Owned(batch)
+        Ok(Cow::Owned(batch))
     }
 
     fn targets(&self) -> usize {
@@ -204,8 +212,8 @@ impl<R: Arithmetic> BatchSource<R> for Shuffled<'_, R> {
 /// # fn main() -> gimbap::Result<()> {
 /// // 21 tokens in two streams of 10, in segments of 4: inputs 0..10 and 10..20, targets one further on.
 /// let stream = TokenStream::new((0..21).collect(), 2, 4, 4)?;
-/// assert_eq!(BatchSource::<f32>::batches(&stream), 3);
-/// let second = BatchSource::<f32>::batch(&stream, 0, 1);
+/// assert_eq!(BatchSource::<f32>::batches(&stream, 0), 3);
+/// let second = BatchSource::<f32>::batch(&stream, 0, 1)?;
 /// assert_eq!(second.input.ids(), [4, 14, 5, 15, 6, 16, 7, 17]); // step by step, stream by stream
 /// assert!(second.continues && second.carry_at == Some(4));
 /// # Ok(())
@@ -218,6 +226,7 @@ pub struct TokenStream {
     length: usize,
     k1: usize,
     k2: usize,
+    jitter: Option<Jitter>,
 }
 
 impl TokenStream {
@@ -241,7 +250,31 @@ impl TokenStream {
             return Err(Error::data("text", message));
         }
         let length = (tokens.len() - 1) / streams;
-        Ok(TokenStream { tokens, streams, length, k1, k2 })
+        Ok(TokenStream { tokens, streams, length, k1, k2, jitter: None })
+    }
+
+    /// Cuts the streams elsewhere in each epoch: segments of about `k1` steps, now and then of half of that, drawn from
+    /// (seed, epoch), each with a rate in proportion to its length (Merity et al., arXiv:1708.02182v1, section 5.1).
+    ///
+    /// # Errors
+    /// If segments are preceded by steps before them, `k2 > k1`.
+    pub fn jitter(self, seed: u64) -> Result<Self> {
+        if self.k2 > self.k1 {
+            let message = format!(
+                "is [{}, {}], but segments of varying length take no steps before them: give one number",
+                self.k1, self.k2
+            );
+            return Err(Error::config("bptt", message));
+        }
+        Ok(TokenStream { jitter: Some(Jitter::new(seed)), ..self })
+    }
+
+    /// The steps of a segment, without those before it.
+    fn segment(&self, epoch: usize, index: usize) -> Range<usize> {
+        match &self.jitter {
+            None => index * self.k1..((index + 1) * self.k1).min(self.length),
+            Some(jitter) => jitter.segment((self.length, self.k1), epoch, index),
+        }
     }
 
     /// The same segments without the steps before them: for evaluation, which has no backward pass.
@@ -251,34 +284,35 @@ impl TokenStream {
 }
 
 impl<R: Arithmetic> BatchSource<R> for TokenStream {
-    fn batches(&self) -> usize {
-        self.length.div_ceil(self.k1)
+    fn batches(&self, epoch: usize) -> usize {
+        match &self.jitter {
+            None => self.length.div_ceil(self.k1),
+            Some(jitter) => jitter.segments((self.length, self.k1), epoch),
+        }
     }
 
-    fn batch(&self, _epoch: usize, index: usize) -> Cow<'_, Batch<R>> {
-        let window = |index: usize| {
-            let end = ((index + 1) * self.k1).min(self.length);
-            (((index + 1) * self.k1).saturating_sub(self.k2).min(index * self.k1), end)
-        };
-        let (start, end) = window(index);
+    fn batch(&self, epoch: usize, index: usize) -> Result<Cow<'_, Batch<R>>> {
+        let steps = self.segment(epoch, index);
+        let before = self.k2 - self.k1;
+        let (start, end) = (steps.start.saturating_sub(before), steps.end);
         let (layout, order) = Layout::new(&vec![end - start; self.streams]);
         let at = |offset: usize| -> Vec<u32> {
             let places =
                 (start..end).flat_map(|t| (0..self.streams).map(move |b| b * self.length + t + offset));
             places.map(|place| self.tokens[place]).collect()
         };
-        let more = (index + 1) * self.k1 < self.length;
-        Cow::Owned(Batch {
+        Ok(Cow::Owned(Batch {
             layout,
             order,
             input: Signal::Ids(at(0)),
             targets: RowTargets::Classes(at(1)),
             weights: None,
             mask: None,
-            loss_from: index * self.k1 - start,
-            carry_at: more.then(|| window(index + 1).0 - start),
+            loss_from: steps.start - start,
+            carry_at: (end < self.length).then(|| end.saturating_sub(before) - start),
             continues: index > 0,
-        })
+            rate_scale: self.jitter.as_ref().map_or(1.0, |_| steps.len() as f64 / self.k1 as f64),
+        }))
     }
 
     fn targets(&self) -> usize {

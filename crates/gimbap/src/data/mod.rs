@@ -6,6 +6,7 @@
 //! | [`lines`] | a file or a pipe | its lines, as they come |
 //! | [`text`] | text | token ids, by a [`Vocabulary`](text::Vocabulary) |
 //! | [`table`] | CSV, TSV, one file per class | labelled texts, labelled ragged sequences |
+//! | [`tagged`] | lines of a token and its label, JSONL | sentences with a label for every token |
 //! | [`series`] | CSV with a time column | windows and targets, a scaler, the trivial forecasts |
 //! | [`corpus`] | a seed | the built-in corpus, whose every probability is known |
 //! | [`dataset`] | arrays, ragged or padded | sequences with targets, weights and marks |
@@ -18,10 +19,12 @@
 pub mod batch;
 pub mod corpus;
 pub mod dataset;
+mod jitter;
 pub mod layout;
 pub mod lines;
 pub mod read;
 pub mod series;
 pub(crate) mod sheet;
 pub mod table;
+pub mod tagged;
 pub mod text;

@@ -384,7 +384,7 @@ fn label_cell<'a>(sheet: &Sheet, line: u64, cell: &'a str, column: usize) -> Res
 
 /// Labels as they are read: class names in the order of appearance, and where each first appeared.
 #[derive(Default)]
-struct Labels {
+pub(crate) struct Labels {
     names: Vec<String>,
     places: Vec<String>,
     index: HashMap<String, u32>,
@@ -392,7 +392,7 @@ struct Labels {
 }
 
 impl Labels {
-    fn push(&mut self, name: &str, place: &str, line: u64) {
+    pub fn push(&mut self, name: &str, place: &str, line: u64) {
         let id = match self.index.get(name) {
             Some(&id) => id,
             None => {
@@ -407,14 +407,14 @@ impl Labels {
     }
 
     /// The labels by the numbers of their classes, sorted or as given, and the classes.
-    fn number(self, place: &str, given: Option<&[String]>) -> Result<(Vec<u32>, Vec<String>)> {
+    pub fn number(self, place: &str, given: Option<&[String]>) -> Result<(Vec<u32>, Vec<String>)> {
         let classes = match given {
             Some(given) => given.to_vec(),
             None if self.names.len() == 1 => {
                 return Err(Error::data(
                     place,
                     format!(
-                        "all {} examples have the label `{}`: a classifier needs two classes or more",
+                        "all {} examples have the label `{}`: two classes or more are needed",
                         self.labels.len(),
                         shorten(&self.names[0])
                     ),

@@ -31,6 +31,12 @@ pub struct LayerConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recurrent_dropout: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_drop: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zoneout: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zoneout_cell: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unit_forget_bias: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset_after: Option<bool>,
@@ -53,7 +59,17 @@ pub struct LayerConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub padding_id: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub tied: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trainable: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variational: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub epsilon: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beta: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +77,7 @@ pub struct LayerConfig {
 }
 
 /// The kinds, as `type` names them.
-pub const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 13] = [
     "one_hot",
     "embedding",
     "simple_rnn",
@@ -72,11 +88,12 @@ pub const KINDS: [&str; 12] = [
     "activation",
     "dropout",
     "layer_norm",
+    "penalty",
     "flatten",
     "pool",
 ];
 
-const RECURRENT: [&str; 12] = [
+const RECURRENT: [&str; 14] = [
     "units",
     "return_sequences",
     "return_state",
@@ -84,6 +101,8 @@ const RECURRENT: [&str; 12] = [
     "stateful",
     "dropout",
     "recurrent_dropout",
+    "weight_drop",
+    "zoneout",
     "kernel_init",
     "recurrent_init",
     "bias_init",
@@ -102,6 +121,9 @@ impl LayerConfig {
             ("stateful", self.stateful.is_some()),
             ("dropout", self.dropout.is_some()),
             ("recurrent_dropout", self.recurrent_dropout.is_some()),
+            ("weight_drop", self.weight_drop.is_some()),
+            ("zoneout", self.zoneout.is_some()),
+            ("zoneout_cell", self.zoneout_cell.is_some()),
             ("unit_forget_bias", self.unit_forget_bias.is_some()),
             ("reset_after", self.reset_after.is_some()),
             ("merge", self.merge.is_some()),
@@ -113,7 +135,12 @@ impl LayerConfig {
             ("init", self.init.is_some()),
             ("l2", self.l2.is_some()),
             ("padding_id", self.padding_id.is_some()),
+            ("tied", self.tied.is_some()),
+            ("trainable", self.trainable.is_some()),
+            ("variational", self.variational.is_some()),
             ("epsilon", self.epsilon.is_some()),
+            ("alpha", self.alpha.is_some()),
+            ("beta", self.beta.is_some()),
             ("steps", self.steps.is_some()),
             ("pooling", self.pooling.is_some()),
         ];
@@ -148,6 +175,8 @@ impl LayerConfig {
             stateful: self.stateful.unwrap_or(false),
             dropout: self.dropout.unwrap_or(0.0),
             recurrent_dropout: self.recurrent_dropout.unwrap_or(0.0),
+            weight_drop: self.weight_drop.unwrap_or(0.0),
+            zoneout: self.zoneout.unwrap_or(0.0),
             kernel_init: self.kernel_init.unwrap_or(layer.kernel_init),
             recurrent_init: self.recurrent_init.unwrap_or(layer.recurrent_init),
             bias_init: self.bias_init.unwrap_or(layer.bias_init),
@@ -168,6 +197,8 @@ impl LayerConfig {
             stateful: some(stateful),
             dropout: rate(layer.dropout),
             recurrent_dropout: rate(layer.recurrent_dropout),
+            weight_drop: rate(layer.weight_drop),
+            zoneout: rate(layer.zoneout),
             kernel_init: Some(layer.kernel_init),
             recurrent_init: Some(layer.recurrent_init),
             bias_init: Some(layer.bias_init),
@@ -181,32 +212,40 @@ impl TryFrom<LayerConfig> for LayerSpec {
     type Error = Error;
 
     fn try_from(config: LayerConfig) -> Result<LayerSpec> {
-        let with = |option: &'static str| [&RECURRENT[..], &[option]].concat();
+        let with = |options: &[&'static str]| [&RECURRENT[..], options].concat();
         Ok(match config.kind.as_str() {
             "one_hot" => {
                 config.allow(&[])?;
                 OneHot.into()
             }
             "embedding" => {
-                config.allow(&["units", "padding_id", "init", "l2"])?;
+                config.allow(&["units", "padding_id", "init", "l2", "tied", "dropout", "trainable"])?;
                 let layer = Embedding::new(config.needed("units", config.units)?);
-                let init = config.init.unwrap_or(layer.init);
-                Embedding { padding_id: config.padding_id, init, l2: config.l2.unwrap_or(0.0), ..layer }
-                    .into()
+                Embedding {
+                    units: layer.units,
+                    padding_id: config.padding_id,
+                    init: config.init.unwrap_or(layer.init),
+                    l2: config.l2.unwrap_or(0.0),
+                    tied: config.tied.unwrap_or(false),
+                    dropout: config.dropout.unwrap_or(0.0),
+                    trainable: config.trainable.unwrap_or(true),
+                }
+                .into()
             }
             "simple_rnn" => {
-                config.allow(&with("activation"))?;
+                config.allow(&with(&["activation"]))?;
                 let activation = config.activation.unwrap_or(Activation::Tanh);
                 config.recurrent(SimpleRnnOptions { activation })?.into()
             }
             "lstm" => {
-                config.allow(&with("unit_forget_bias"))?;
+                config.allow(&with(&["unit_forget_bias", "zoneout_cell"]))?;
                 // An initialiser given for all weights is meant for the forget gate's bias too.
                 let unit_forget_bias = config.unit_forget_bias.unwrap_or(config.init.is_none());
-                config.recurrent(LstmOptions { unit_forget_bias })?.into()
+                let zoneout_cell = config.zoneout_cell.unwrap_or(0.0);
+                config.recurrent(LstmOptions { unit_forget_bias, zoneout_cell })?.into()
             }
             "gru" => {
-                config.allow(&with("reset_after"))?;
+                config.allow(&with(&["reset_after"]))?;
                 config.recurrent(GruOptions { reset_after: config.reset_after.unwrap_or(true) })?.into()
             }
             "bidirectional" => {
@@ -238,12 +277,23 @@ impl TryFrom<LayerConfig> for LayerSpec {
                 config.needed("activation", config.activation)?.into()
             }
             "dropout" => {
-                config.allow(&["rate"])?;
-                Dropout::new(config.needed("rate", config.rate)?).into()
+                config.allow(&["rate", "variational"])?;
+                let layer = Dropout::new(config.needed("rate", config.rate)?);
+                layer.variational(config.variational.unwrap_or(false)).into()
             }
             "layer_norm" => {
                 config.allow(&["epsilon"])?;
                 LayerNorm { epsilon: config.epsilon.unwrap_or(LayerNorm::default().epsilon) }.into()
+            }
+            "penalty" => {
+                config.allow(&["alpha", "beta"])?;
+                if config.alpha.or(config.beta).is_none() {
+                    return Err(Error::config(
+                        "layer `penalty`",
+                        "needs the option `alpha` or `beta`, or both",
+                    ));
+                }
+                Penalty { alpha: config.alpha.unwrap_or(0.0), beta: config.beta.unwrap_or(0.0) }.into()
             }
             "flatten" => {
                 config.allow(&["steps"])?;
@@ -267,18 +317,27 @@ impl From<LayerSpec> for LayerConfig {
     fn from(spec: LayerSpec) -> LayerConfig {
         let kind = spec.kind().to_string();
         let none = LayerConfig { kind, ..LayerConfig::default() };
-        let l2 = |l2: f64| (l2 != 0.0).then_some(l2);
+        let some = |on: bool| on.then_some(true);
+        let rate = |rate: f64| (rate != 0.0).then_some(rate);
         match spec {
             LayerSpec::OneHot(OneHot) => none,
-            LayerSpec::Embedding(Embedding { units, padding_id, init, l2: rate }) => {
-                LayerConfig { units: Some(units), padding_id, init: Some(init), l2: l2(rate), ..none }
-            }
+            LayerSpec::Embedding(layer) => LayerConfig {
+                units: Some(layer.units),
+                padding_id: layer.padding_id,
+                init: Some(layer.init),
+                l2: rate(layer.l2),
+                tied: some(layer.tied),
+                dropout: rate(layer.dropout),
+                trainable: (!layer.trainable).then_some(false),
+                ..none
+            },
             LayerSpec::SimpleRnn(layer) => LayerConfig {
                 activation: Some(layer.cell.activation),
                 ..LayerConfig::from_recurrent(&none.kind, layer)
             },
             LayerSpec::Lstm(layer) => LayerConfig {
                 unit_forget_bias: Some(layer.cell.unit_forget_bias),
+                zoneout_cell: rate(layer.cell.zoneout_cell),
                 ..LayerConfig::from_recurrent(&none.kind, layer)
             },
             LayerSpec::Gru(layer) => LayerConfig {
@@ -288,17 +347,22 @@ impl From<LayerSpec> for LayerConfig {
             LayerSpec::Bidirectional(Bidirectional { layer, merge }) => {
                 LayerConfig { layer: Some(Box::new((*layer).into())), merge: Some(merge), ..none }
             }
-            LayerSpec::Dense(Dense { units, activation, kernel_init, bias_init, l2: rate }) => LayerConfig {
+            LayerSpec::Dense(Dense { units, activation, kernel_init, bias_init, l2 }) => LayerConfig {
                 units: Some(units),
                 activation: Some(activation),
                 kernel_init: Some(kernel_init),
                 bias_init: Some(bias_init),
-                l2: l2(rate),
+                l2: rate(l2),
                 ..none
             },
             LayerSpec::Activation(activation) => LayerConfig { activation: Some(activation), ..none },
-            LayerSpec::Dropout(Dropout { rate }) => LayerConfig { rate: Some(rate), ..none },
+            LayerSpec::Dropout(Dropout { rate, variational }) => {
+                LayerConfig { rate: Some(rate), variational: some(variational), ..none }
+            }
             LayerSpec::LayerNorm(LayerNorm { epsilon }) => LayerConfig { epsilon: Some(epsilon), ..none },
+            LayerSpec::Penalty(Penalty { alpha, beta }) => {
+                LayerConfig { alpha: Some(alpha), beta: Some(beta), ..none }
+            }
             LayerSpec::Flatten(Flatten { steps }) => LayerConfig { steps: Some(steps), ..none },
             LayerSpec::Pool(pool) => LayerConfig { pooling: Some(pool), ..none },
         }

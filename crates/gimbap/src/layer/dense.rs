@@ -7,7 +7,7 @@ use gimbap_kernels::packed::{Matrix, Onto, Packed, multiply};
 use gimbap_kernels::rows::{self, Function};
 use gimbap_kernels::{Arithmetic, team};
 
-use super::{Activation, Builder, Dense, Layer, Pass, Shape, Signal, blocks, take};
+use super::{Activation, Builder, Dense, Layer, Pass, Shape, Signal, Tied, blocks};
 use crate::{Error, Result};
 
 impl Activation {
@@ -53,7 +53,10 @@ struct DenseLayer<R> {
     input: Shape,
     units: usize,
     activation: Activation,
-    parameters: Range<usize>,
+    w: Range<usize>,
+    b: Range<usize>,
+    /// `w` is an embedding's `[units, I]`.
+    tied: bool,
     forward: Parts<R>,
     backward: Parts<R>,
     buffers: Buffers<R>,
@@ -131,19 +134,67 @@ pub(super) fn build<R: Arithmetic>(
     let (i, units) = (builder.features(input)?, spec.units);
     builder.positive("units", units)?;
     builder.penalty(spec.l2)?;
-    let w = builder.add_kernel("w", (input, units), spec.l2, spec.kernel_init, (i, units));
+    let tied = builder.take_tied();
+    let w = match &tied {
+        Some(embedding) => check_tied(embedding, spec, i, builder)?,
+        None => builder.add_kernel("w", (input, units), spec.l2, spec.kernel_init, (i, units)),
+    };
     let b = builder.add("b", &[units], 0.0, spec.bias_init, (i, units));
-    let (activation, parameters) = (spec.activation, w.start..b.end);
     let layer = DenseLayer {
         input,
         units,
-        activation,
-        parameters,
+        activation: spec.activation,
+        w,
+        b,
+        tied: tied.is_some(),
         forward: Parts::new(),
         backward: Parts::new(),
         buffers: Buffers::default(),
     };
     Ok((Box::new(layer), if input.has_steps() { Shape::Steps(units) } else { Shape::Flat(units) }))
+}
+
+/// The place of an embedding's vectors, if they fit as the weights of a dense layer over `i` features.
+fn check_tied(embedding: &Tied, spec: &Dense, i: usize, builder: &Builder) -> Result<Range<usize>> {
+    let Tied { layer, vocabulary, units, parameters } = embedding;
+    let message = if spec.units != *vocabulary {
+        format!(
+            "has {} units, but its weights are those of layer `{layer}` (`tied`), of {vocabulary} tokens: give it \
+             {vocabulary} units",
+            spec.units
+        )
+    } else if i != *units {
+        format!(
+            "takes {i} features, but its weights are the vectors of layer `{layer}` (`tied`), of {units}: give the \
+             layer in front of it {units} units, or the vectors {i}"
+        )
+    } else if spec.l2 != 0.0 {
+        format!("has an `l2`, but its weights are those of layer `{layer}` (`tied`): give `l2` to that layer")
+    } else {
+        return Ok(parameters.clone());
+    };
+    Err(Error::config(builder.place(), message))
+}
+
+impl<R: Arithmetic> DenseLayer<R> {
+    /// Adds the gradients of `w` and `b`, over the rows of `chunks`.
+    fn add_gradients(&mut self, x: Left<'_, R>, d: &[R], chunks: &[Range<usize>], gradients: &mut [R]) {
+        let (i, units) = (self.input.width(), self.units);
+        // The weights lie in front of the bias: the layer's own, or an embedding's.
+        let (before, from_b) = gradients.split_at_mut(self.b.start);
+        let d_w = Output::new(&mut before[self.w.clone()], if self.tied { i } else { units });
+        let d_b = Output::new(&mut from_b[..units], units);
+        let bias = Term { left: Left::One, output: &d_b, column: 0 };
+        let mut terms = vec![bias];
+        match x {
+            Left::Matrix(x) if self.tied => {
+                let terms = vec![Term { left: Left::Matrix(d), output: &d_w, column: 0 }];
+                add_outer_products(&mut self.buffers, (x, i), chunks, &[Sum { columns: 0..i, terms }]);
+            }
+            x => terms.insert(0, Term { left: x, output: &d_w, column: 0 }),
+        }
+        add_outer_products(&mut self.buffers, (d, units), chunks, &[Sum { columns: 0..units, terms }]);
+    }
 }
 
 impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
@@ -154,7 +205,7 @@ impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
 
     fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
         let (i, units) = (self.input.width(), self.units);
-        let (w, b) = pass.parameters[self.parameters.clone()].split_at(i * units);
+        let (w, b) = (&pass.parameters[self.w.clone()], &pass.parameters[self.b.clone()]);
         let output = output.values_mut();
         match input {
             Signal::Ids(ids) => {
@@ -166,13 +217,14 @@ impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
             }
             Signal::Values(x) => {
                 output.resize(x.len() / i * units, R::ZERO);
+                let (row_stride, column_stride) = if self.tied { (1, i) } else { (units, 1) };
                 self.forward.pack(units, |part| Matrix {
-                    values: &w[part.start..],
+                    values: &w[part.start * column_stride..],
                     k: i,
                     gates: 1,
                     units: part.len(),
-                    row_stride: units,
-                    column_stride: 1,
+                    row_stride,
+                    column_stride,
                 });
                 self.forward.forward(x, i, b, output);
             }
@@ -191,8 +243,6 @@ impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
     ) {
         let (i, units) = (self.input.width(), self.units);
         self.activation.backward(output.values(), d_output, units);
-        let mut part = &mut gradients[self.parameters.clone()];
-        let (d_w, d_b) = (Output::new(take(&mut part, i * units), units), Output::new(part, units));
         let mut chunks = Vec::new();
         for rows in blocks(pass.layout, self.input.has_steps()) {
             chunks.extend(rows.clone().step_by(CHUNK).map(|first| first..(first + CHUNK).min(rows.end)));
@@ -201,26 +251,18 @@ impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
             Signal::Ids(ids) => Left::OneHot { ids, scale: None },
             Signal::Values(x) => Left::Matrix(x),
         };
-        let terms = vec![
-            Term { left: x, output: &d_w, column: 0 },
-            Term { left: Left::One, output: &d_b, column: 0 },
-        ];
-        add_outer_products(
-            &mut self.buffers,
-            (d_output, units),
-            &chunks,
-            &[Sum { columns: 0..units, terms }],
-        );
+        self.add_gradients(x, d_output, &chunks, gradients);
         if let Some(d_input) = d_input {
             d_input.resize(d_output.len() / units * i, R::ZERO);
-            let w = &pass.parameters[self.parameters.start..][..i * units];
+            let w = &pass.parameters[self.w.clone()];
+            let (row_stride, column_stride) = if self.tied { (i, 1) } else { (1, units) };
             self.backward.pack(units, |part| Matrix {
-                values: &w[part.start..],
+                values: &w[part.start * row_stride..],
                 k: part.len(),
                 gates: 1,
                 units: i,
-                row_stride: 1,
-                column_stride: units,
+                row_stride,
+                column_stride,
             });
             self.backward.backward(d_output, units, d_input, i);
         }

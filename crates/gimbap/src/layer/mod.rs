@@ -13,15 +13,18 @@ mod config;
 mod dense;
 mod dropout;
 mod norm;
+mod penalty;
 mod pool;
 mod recurrent;
 pub mod spec;
 mod token;
+mod weight_drop;
 
 pub use config::{KINDS, LayerConfig};
 pub use spec::{
     Activation, Bidirectional, Dense, Dropout, Embedding, Flatten, Gru, GruOptions, LayerNorm, LayerSpec,
-    Lstm, LstmOptions, Merge, OneHot, Pool, Recurrent, RecurrentOptions, SimpleRnn, SimpleRnnOptions,
+    Lstm, LstmOptions, Merge, OneHot, Penalty, Pool, Recurrent, RecurrentOptions, SimpleRnn,
+    SimpleRnnOptions,
 };
 
 use std::ops::Range;
@@ -202,6 +205,11 @@ pub trait Layer<R: Arithmetic>: Send + std::fmt::Debug {
         gradients: &mut [R],
     );
 
+    /// What it adds to the reduced loss of the last kept forward call.
+    fn penalty(&self) -> f64 {
+        0.0
+    }
+
     /// Whether it makes one row of a sequence of rows.
     fn ends_time(&self) -> bool {
         false
@@ -287,6 +295,8 @@ pub struct Parameter {
     /// It has a row for each token of the model's input, and the gradients of a batch's loss are zero in the rows of
     /// tokens that the batch does not have.
     pub by_token: bool,
+    /// Training moves it; if not, its gradient is zero.
+    pub trainable: bool,
     init: Init,
 }
 
@@ -328,17 +338,57 @@ pub(crate) struct Builder {
     layer: String,
     number: u64,
     one_hot_stays: bool,
+    ends: bool,
+    tied: Option<Tied>,
+}
+
+/// The vectors `[V, units]` of an embedding, on their way to the dense layer at the model's end.
+#[derive(Clone, Debug)]
+struct Tied {
+    /// The embedding.
+    layer: String,
+    vocabulary: usize,
+    units: usize,
+    parameters: Range<usize>,
 }
 
 impl Builder {
     pub(crate) fn new() -> Self {
-        Builder { parameters: Vec::new(), layer: String::new(), number: 0, one_hot_stays: false }
+        Builder {
+            parameters: Vec::new(),
+            layer: String::new(),
+            number: 0,
+            one_hot_stays: false,
+            ends: false,
+            tied: None,
+        }
     }
 
-    /// The layer that follows: its name, its number among the layers (random streams are keyed by it), and
-    /// whether the one behind it takes one-hot vectors as ids.
-    pub(crate) fn enter(&mut self, layer: String, number: usize, one_hot_stays: bool) {
-        (self.layer, self.number, self.one_hot_stays) = (layer, number as u64, one_hot_stays);
+    /// The layer that follows, number `number` of `specs` (random streams are keyed by it), and its name.
+    pub(crate) fn enter(&mut self, layer: String, number: usize, specs: &[LayerSpec]) {
+        let behind = &specs[number + 1..];
+        (self.layer, self.number) = (layer, number as u64);
+        self.one_hot_stays = behind.first().is_some_and(takes_one_hot);
+        self.ends = behind.iter().all(|spec| matches!(spec, LayerSpec::Activation(_)));
+    }
+
+    /// The embedding whose vectors the layer has as its weights: if one is tied, and the model ends here but for
+    /// activations.
+    fn take_tied(&mut self) -> Option<Tied> {
+        self.tied.take_if(|_| self.ends)
+    }
+
+    /// All layers are there.
+    pub(crate) fn finish(self) -> Result<Vec<Parameter>> {
+        match self.tied {
+            None => Ok(self.parameters),
+            Some(Tied { layer, vocabulary, .. }) => Err(Error::config(
+                format!("layer `{layer}`"),
+                format!(
+                    "is `tied` to the dense layer at the model's end, and there is none: add Dense({vocabulary}) there"
+                ),
+            )),
+        }
     }
 
     fn place(&self) -> String {
@@ -368,6 +418,7 @@ impl Builder {
             range: range.clone(),
             l2,
             by_token: false,
+            trainable: true,
             init: Init { initializer, fan_in, fan_out, forget_bias: None, zero_row: None },
         });
         range
@@ -389,8 +440,8 @@ impl Builder {
         range
     }
 
-    fn last(&mut self) -> Option<&mut Init> {
-        self.parameters.last_mut().map(|parameter| &mut parameter.init)
+    fn last(&mut self) -> Option<&mut Parameter> {
+        self.parameters.last_mut()
     }
 
     fn positive(&self, name: &str, value: usize) -> Result<()> {
@@ -441,7 +492,7 @@ impl Builder {
 }
 
 /// Whether a layer takes one-hot vectors as ids.
-pub(crate) fn takes_one_hot(spec: &LayerSpec) -> bool {
+fn takes_one_hot(spec: &LayerSpec) -> bool {
     spec.recurrent().is_some() || matches!(spec, LayerSpec::Dense(_))
 }
 
@@ -462,6 +513,7 @@ pub(crate) fn build<R: Arithmetic>(
         LayerSpec::Activation(activation) => dense::activation(*activation, input, builder),
         LayerSpec::Dropout(spec) => dropout::build(spec, input, builder),
         LayerSpec::LayerNorm(spec) => norm::build(spec, input, builder),
+        LayerSpec::Penalty(spec) => penalty::build(spec, input, builder),
         LayerSpec::Flatten(spec) => pool::flatten(spec, input, builder),
         LayerSpec::Pool(pool) => pool::build(*pool, input, builder),
     }

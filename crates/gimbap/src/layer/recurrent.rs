@@ -4,10 +4,14 @@ use std::ops::Range;
 
 use gimbap_kernels::Arithmetic;
 
+use super::dropout::mask_by_sequence;
+use super::weight_drop::WeightDrop;
 use super::{Activation, Builder, Carry, Layer, LayerSpec, Pass, Recurrent, Shape, Signal, take};
+use crate::cell::MAX_STATES;
 use crate::data::layout::Layout;
 use crate::quantize::Precision;
 use crate::sequence::stepper::{Entry, Moment, STREAM_SHARE, Step};
+use crate::sequence::zone::Zoned;
 use crate::sequence::{CellKind, Gradients, Input, Kept, Run, Segment, State, Weights, recurrence};
 use crate::{Error, Result};
 
@@ -21,7 +25,10 @@ pub(super) struct Direction<R> {
     backwards: bool,
     dropout: f64,
     recurrent_dropout: f64,
+    weight_drop: Option<WeightDrop<R>>,
+    zoneout: [f64; MAX_STATES],
     stream: u64,
+    zone_streams: [u64; MAX_STATES],
     parameters: Range<usize>,
     arranged: Arranged<R>,
     d_x: Vec<R>,
@@ -34,6 +41,7 @@ struct Arranged<R> {
     ids: Vec<u32>,
     scale: Vec<R>,
     h_mask: Vec<R>,
+    zone: [Vec<R>; MAX_STATES],
     reversal: Vec<usize>,
     layout: Option<Layout>,
 }
@@ -53,7 +61,9 @@ impl<R: Arithmetic> Arranged<R> {
             Signal::Values(values) => Input::Dense(if self.x.is_empty() { values } else { &self.x }),
         };
         let h_mask = (!self.h_mask.is_empty()).then_some(&self.h_mask[..]);
-        Segment { weights, layout: self.layout.as_ref().unwrap_or(pass.layout), x, h_mask }
+        let zoned = self.zone.iter().any(|m| !m.is_empty());
+        let zone = zoned.then(|| self.zone.each_ref().map(|m| &m[..]));
+        Segment { weights, layout: self.layout.as_ref().unwrap_or(pass.layout), x, h_mask, zone }
     }
 }
 
@@ -74,9 +84,11 @@ impl<R: Arithmetic> Direction<R> {
                 }
             },
             LayerSpec::Lstm(layer) => {
-                let direction = Self::of(CellKind::Lstm, layer, input, backwards, prefix, builder)?;
+                builder.rate("zoneout_cell", layer.cell.zoneout_cell)?;
+                let mut direction = Self::of(CellKind::Lstm, layer, input, backwards, prefix, builder)?;
+                direction.zoneout[1] = layer.cell.zoneout_cell;
                 if let (true, Some(bias)) = (layer.cell.unit_forget_bias, builder.last()) {
-                    bias.forget_bias = Some(layer.units);
+                    bias.init.forget_bias = Some(layer.units);
                 }
                 Ok(direction)
             }
@@ -107,6 +119,8 @@ impl<R: Arithmetic> Direction<R> {
         let columns = run.gates() * h;
         builder.rate("dropout", layer.dropout)?;
         builder.rate("recurrent_dropout", layer.recurrent_dropout)?;
+        builder.rate("weight_drop", layer.weight_drop)?;
+        builder.rate("zoneout", layer.zoneout)?;
         builder.penalty(layer.l2)?;
         // PyTorch's initialiser goes by H for every array of the layer; Keras's by each array's own fans.
         let fans =
@@ -120,6 +134,7 @@ impl<R: Arithmetic> Direction<R> {
         }
         let last = if run.recurrent_bias() { "b_h" } else { "b" };
         let last = builder.add(&name(last), &[columns], 0.0, bias, fans(bias, columns));
+        let stream = |purpose| builder.stream(purpose + u64::from(backwards));
         Ok(Direction {
             run,
             stepper: None,
@@ -128,7 +143,10 @@ impl<R: Arithmetic> Direction<R> {
             backwards,
             dropout: layer.dropout,
             recurrent_dropout: layer.recurrent_dropout,
+            weight_drop: (layer.weight_drop > 0.0).then(|| WeightDrop::new(layer.weight_drop, stream(4))),
+            zoneout: [layer.zoneout, 0.0],
             stream: builder.stream(if backwards { 2 } else { 0 }),
+            zone_streams: [stream(6), stream(8)],
             parameters: first.start..last.end,
             arranged: Arranged::default(),
             d_x: Vec::new(),
@@ -162,11 +180,17 @@ impl<R: Arithmetic> Direction<R> {
 
     pub(super) fn prepare(&mut self, parameters: &[R]) {
         let weights = self.weights(parameters);
-        self.run.pack(&weights);
+        match &mut self.weight_drop {
+            Some(drop) => drop.prepare(),
+            None => self.run.pack(&weights),
+        }
     }
 
     pub(super) fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
         let mut stepper = self.run.stepper(precision);
+        if self.zoneout.iter().any(|rate| *rate > 0.0) {
+            stepper = Box::new(Zoned::new(stepper, self.zoneout));
+        }
         stepper.pack(&self.weights(parameters), matches!(self.input, Shape::Steps(_)), STREAM_SHARE);
         self.stepper = Some(stepper);
     }
@@ -177,9 +201,14 @@ impl<R: Arithmetic> Direction<R> {
         let x_mask = self.x_mask(pass);
         let to = &mut self.arranged;
         to.h_mask = match pass.draw.filter(|_| self.recurrent_dropout > 0.0) {
-            Some(draw) => mask(draw.rng(self.stream + 1), pass, self.units, self.recurrent_dropout),
+            Some(draw) => {
+                mask_by_sequence(draw.rng(self.stream + 1), pass, self.units, self.recurrent_dropout)
+            }
             None => Vec::new(),
         };
+        for ((m, rate), stream) in to.zone.iter_mut().zip(self.zoneout).zip(self.zone_streams) {
+            zone(pass, self.units, rate, stream, m);
+        }
         if backwards {
             to.reversal = pass.layout.reversal();
             to.layout = pass.layout.reversed_resets(&to.reversal);
@@ -214,7 +243,7 @@ impl<R: Arithmetic> Direction<R> {
     /// The mask `[B, I]` of the input, as the layout's rows; empty without dropout.
     fn x_mask(&self, pass: &Pass<'_, R>) -> Vec<R> {
         match pass.draw.filter(|_| self.dropout > 0.0) {
-            Some(draw) => mask(draw.rng(self.stream), pass, self.input.width(), self.dropout),
+            Some(draw) => mask_by_sequence(draw.rng(self.stream), pass, self.input.width(), self.dropout),
             None => Vec::new(),
         }
     }
@@ -229,12 +258,15 @@ impl<R: Arithmetic> Direction<R> {
     ) {
         self.arrange(pass, input);
         let weights = self.weights(pass.parameters);
-        let Direction { run, stepper, arranged, .. } = self;
-        let segment = arranged.segment(weights, pass, input);
-        match stepper {
-            Some(stepper) => stepper.forward(&segment, state, h),
-            None => run.forward(&segment, state, h, pass.keep),
+        let Direction { run, stepper, arranged, weight_drop, .. } = self;
+        if let Some(stepper) = stepper {
+            return stepper.forward(&arranged.segment(weights, pass, input), state, h);
         }
+        let weights = match weight_drop {
+            Some(drop) => drop.pack(&mut **run, weights, pass.draw),
+            None => weights,
+        };
+        run.forward(&arranged.segment(weights, pass, input), state, h, pass.keep);
     }
 
     /// `d_h` is in the order of `h`; `d_x` in that of the layer's input.
@@ -252,15 +284,21 @@ impl<R: Arithmetic> Direction<R> {
         let weights = self.weights(pass.parameters);
         let [w_x, w_h, b, b_h] = self.sizes();
         let mut part = &mut gradients[self.parameters.clone()];
-        let gradients = Gradients {
-            d_w_x: take(&mut part, w_x),
-            d_w_h: take(&mut part, w_h),
-            d_b: take(&mut part, b),
-            d_b_h: take(&mut part, b_h),
-        };
-        let Direction { run, arranged, d_x: d_seen, .. } = self;
+        let d_w_x = take(&mut part, w_x);
+        let d_w_h = take(&mut part, w_h);
+        let (d_b, d_b_h) = (take(&mut part, b), take(&mut part, b_h));
+        let Direction { run, arranged, weight_drop, d_x: d_seen, .. } = self;
         let d_wanted = d_x.is_some().then_some(&mut *d_seen);
+        let mut drop = weight_drop.as_mut().filter(|_| pass.draw.is_some());
+        let (weights, d_seen_w_h) = match &mut drop {
+            Some(drop) => drop.begin_backward(weights),
+            None => (weights, &mut *d_w_h),
+        };
+        let gradients = Gradients { d_w_x, d_w_h: d_seen_w_h, d_b, d_b_h };
         run.backward(&arranged.segment(weights, pass, input), kept, d_h, d_state, gradients, d_wanted);
+        if let Some(drop) = drop {
+            drop.end_backward(d_w_h);
+        }
         let Some(d_x) = d_x else { return };
         multiply_rows(pass.layout, &self.x_mask(pass), self.input.width(), &mut self.d_x);
         if self.backwards {
@@ -283,12 +321,21 @@ impl<R: Arithmetic> Direction<R> {
     }
 }
 
-/// A dropout mask `[B, width]`, drawn by sequence and laid out as the layout's rows.
-fn mask<R: Arithmetic>(mut rng: crate::rng::Rng, pass: &Pass<'_, R>, width: usize, rate: f64) -> Vec<R> {
-    let kept = R::from_f64(1.0 / (1.0 - rate));
-    let by_sequence: Vec<R> =
-        (0..pass.order.len() * width).map(|_| if rng.bernoulli(rate) { R::ZERO } else { kept }).collect();
-    pass.order.iter().flat_map(|&b| &by_sequence[b * width..(b + 1) * width]).copied().collect()
+/// What is kept of a state `[N, units]` from each step to the next: all or nothing in training, else the rate; nothing
+/// at rate 0. Each step has a random stream of its own, so that a segment that is run again draws the same.
+fn zone<R: Arithmetic>(pass: &Pass<'_, R>, units: usize, rate: f64, stream: u64, m: &mut Vec<R>) {
+    m.clear();
+    if rate == 0.0 {
+        return;
+    }
+    let Some(draw) = pass.draw else {
+        return m.resize(pass.layout.rows() * units, R::from_f64(rate));
+    };
+    for t in 0..pass.layout.steps() {
+        let mut rng = draw.rng(stream | ((pass.layout.start() + t) as u64) << 32);
+        let values = pass.layout.active(t) * units;
+        m.extend((0..values).map(|_| if rng.bernoulli(rate) { R::ONE } else { R::ZERO }));
+    }
 }
 
 fn multiply_rows<R: Arithmetic>(layout: &Layout, mask: &[R], width: usize, rows: &mut [R]) {

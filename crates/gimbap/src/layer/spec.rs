@@ -64,12 +64,23 @@ pub struct Embedding {
     pub init: Initializer,
     /// Adds `l2 * sum(w^2)` to the loss.
     pub l2: f64,
+    /// Lends its vectors `E` to the dense layer at the model's end, which becomes `y = activation(x E^T + b)` and has no
+    /// `w` of its own (Press and Wolf, arXiv:1608.05859v3; Inan et al., arXiv:1611.01462v3). That layer has `V` units,
+    /// the one in front of it as many as the embedding. `E` begins as `init` says.
+    pub tied: bool,
+    /// The part of the tokens dropped in training: for a batch all vectors of a dropped token are zero, the others are
+    /// scaled by `1 / (1 - dropout)` (Gal and Ghahramani, arXiv:1512.05287v5). Not where the vectors are lent.
+    pub dropout: f64,
+    /// Whether training moves the vectors; those of a file may be meant to stay as they are. Vectors that stay have no
+    /// gradient, and no penalty, weight decay or tied layer that would move them.
+    pub trainable: bool,
 }
 
 impl Embedding {
     /// Vectors of this many features.
     pub fn new(units: usize) -> Self {
-        Embedding { units, padding_id: None, init: Initializer::Uniform { scale: 0.05 }, l2: 0.0 }
+        let init = Initializer::Uniform { scale: 0.05 };
+        Embedding { units, padding_id: None, init, l2: 0.0, tied: false, dropout: 0.0, trainable: true }
     }
 
     /// The id whose vector is zero and stays so.
@@ -81,6 +92,24 @@ impl Embedding {
     /// How the vectors begin.
     pub fn init(mut self, init: Initializer) -> Self {
         self.init = init;
+        self
+    }
+
+    /// Whether the dense layer at the model's end has the same weights.
+    pub fn tied(mut self, on: bool) -> Self {
+        self.tied = on;
+        self
+    }
+
+    /// Drops this part of the tokens in training.
+    pub fn dropout(mut self, rate: f64) -> Self {
+        self.dropout = rate;
+        self
+    }
+
+    /// Whether training moves the vectors.
+    pub fn trainable(mut self, on: bool) -> Self {
+        self.trainable = on;
         self
     }
 }
@@ -108,6 +137,14 @@ pub struct Recurrent<K> {
     pub dropout: f64,
     /// The part of `h_{t-1}` dropped in training where it enters `W_h`: one mask per sequence.
     pub recurrent_dropout: f64,
+    /// DropConnect (Wan et al. 2013; on `W_h` Merity et al., arXiv:1708.02182v1): the part of `W_h`'s weights that are
+    /// zero in a step of training, in which the others are scaled by `1 / (1 - weight_drop)`. One mask for all gates,
+    /// sequences and time steps.
+    pub weight_drop: f64,
+    /// Zoneout (Krueger et al., arXiv:1606.01305v4, equations 4 and 5): the part of the units that keep `h_{t-1}` at a
+    /// step of training, drawn for each sequence and step. Otherwise `h_t` is the mean of that,
+    /// `zoneout h_{t-1} + (1 - zoneout) h~_t` with the cell's own `h~_t`: in streams too.
+    pub zoneout: f64,
     /// How `w_x` begins.
     pub kernel_init: Initializer,
     /// How `w_h` begins.
@@ -132,15 +169,17 @@ impl Default for SimpleRnnOptions {
 }
 
 /// What [`Lstm`] alone has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LstmOptions {
     /// Adds 1 to the forget gate's bias at the start (Keras's default; PyTorch has no such thing).
     pub unit_forget_bias: bool,
+    /// As [`Recurrent::zoneout`], of `c`. `h~_t` comes of the cell's own `c~_t`.
+    pub zoneout_cell: f64,
 }
 
 impl Default for LstmOptions {
     fn default() -> Self {
-        LstmOptions { unit_forget_bias: true }
+        LstmOptions { unit_forget_bias: true, zoneout_cell: 0.0 }
     }
 }
 
@@ -176,6 +215,8 @@ impl<K: Default> Recurrent<K> {
             stateful: false,
             dropout: 0.0,
             recurrent_dropout: 0.0,
+            weight_drop: 0.0,
+            zoneout: 0.0,
             kernel_init: Initializer::GlorotUniform,
             recurrent_init: Initializer::Orthogonal,
             bias_init: Initializer::Zeros,
@@ -221,6 +262,18 @@ impl<K> Recurrent<K> {
         self
     }
 
+    /// Drops this part of `W_h`'s weights in training.
+    pub fn weight_drop(mut self, rate: f64) -> Self {
+        self.weight_drop = rate;
+        self
+    }
+
+    /// The part of the units that keep `h_{t-1}` at a step.
+    pub fn zoneout(mut self, rate: f64) -> Self {
+        self.zoneout = rate;
+        self
+    }
+
     /// All of `w_x`, `w_h`, `b` begin so.
     pub fn init(mut self, init: Initializer) -> Self {
         (self.kernel_init, self.recurrent_init, self.bias_init) = (init, init, init);
@@ -259,6 +312,12 @@ impl Lstm {
         self.cell.unit_forget_bias = on;
         self
     }
+
+    /// The part of the units that keep `c_{t-1}` at a step.
+    pub fn zoneout_cell(mut self, rate: f64) -> Self {
+        self.cell.zoneout_cell = rate;
+        self
+    }
 }
 
 impl Gru {
@@ -291,14 +350,15 @@ impl Bidirectional {
     }
 }
 
-/// `y = activation(x W + b)`, on every time step if there are any. Parameters: `w [I, units]`, `b [units]`.
+/// `y = activation(x W + b)`, on every time step if there are any. Parameters: `w [I, units]` (unless the model's
+/// [`Embedding`] is [`tied`](Embedding::tied) to it), `b [units]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dense {
     /// Features of the output.
     pub units: usize,
     /// What is applied to it.
     pub activation: Activation,
-    /// How `w` begins.
+    /// How `w` begins; a tied one begins as the embedding does.
     pub kernel_init: Initializer,
     /// How `b` begins.
     pub bias_init: Initializer,
@@ -342,12 +402,20 @@ impl Dense {
 pub struct Dropout {
     /// The part dropped, in `[0, 1)`.
     pub rate: f64,
+    /// Drops the same features at all steps of a sequence in a batch (Gal and Ghahramani, arXiv:1512.05287v5).
+    pub variational: bool,
 }
 
 impl Dropout {
     /// Drops this part.
     pub fn new(rate: f64) -> Self {
-        Dropout { rate }
+        Dropout { rate, variational: false }
+    }
+
+    /// Whether all steps of a sequence share one mask.
+    pub fn variational(mut self, on: bool) -> Self {
+        self.variational = on;
+        self
     }
 }
 
@@ -362,6 +430,37 @@ pub struct LayerNorm {
 impl Default for LayerNorm {
     fn default() -> Self {
         LayerNorm { epsilon: 1e-3 }
+    }
+}
+
+/// Activation regularisation (Merity et al., arXiv:1708.01009v1): leaves the values as they are, and in training adds
+///
+/// ```text
+/// alpha mean(x_t²) + beta mean((x_t - x_{t-1})²)
+/// ```
+///
+/// to the reduced loss: means over the features of all steps of the batch, and of all pairs of neighbouring steps of a
+/// sequence (none across a reset). The losses that a training tells are without it. In the AWD-LSTM (arXiv:1708.02182v1)
+/// `alpha` stands behind the output's dropout and `beta` in front of it, so it has two of these layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Penalty {
+    /// What large values cost (AR).
+    pub alpha: f64,
+    /// What changes from step to step cost (temporal AR, TAR).
+    pub beta: f64,
+}
+
+impl Penalty {
+    /// What large values cost.
+    pub fn alpha(mut self, alpha: f64) -> Self {
+        self.alpha = alpha;
+        self
+    }
+
+    /// What changes from step to step cost.
+    pub fn beta(mut self, beta: f64) -> Self {
+        self.beta = beta;
+        self
     }
 }
 
@@ -404,6 +503,8 @@ pub enum LayerSpec {
     Dropout(Dropout),
     /// See [`LayerNorm`].
     LayerNorm(LayerNorm),
+    /// See [`Penalty`].
+    Penalty(Penalty),
     /// See [`Flatten`].
     Flatten(Flatten),
     /// See [`Pool`].
@@ -430,6 +531,7 @@ into_spec!(
     Activation,
     Dropout,
     LayerNorm,
+    Penalty,
     Flatten,
     Pool
 );
@@ -470,6 +572,7 @@ impl LayerSpec {
             | LayerSpec::Activation(_)
             | LayerSpec::Dropout(_)
             | LayerSpec::LayerNorm(_)
+            | LayerSpec::Penalty(_)
             | LayerSpec::Flatten(_)
             | LayerSpec::Pool(_) => None,
         }
@@ -488,6 +591,7 @@ impl LayerSpec {
             LayerSpec::Activation(_) => "activation",
             LayerSpec::Dropout(_) => "dropout",
             LayerSpec::LayerNorm(_) => "layer_norm",
+            LayerSpec::Penalty(_) => "penalty",
             LayerSpec::Flatten(_) => "flatten",
             LayerSpec::Pool(_) => "pool",
         }

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use gimbap_kernels::Arithmetic;
 
-use super::{Builder, Embedding, Layer, Pass, Shape, Signal, blocks};
+use super::dropout::mask;
+use super::{Builder, Embedding, Layer, Pass, Shape, Signal, Tied, blocks};
 use crate::{Error, Result};
 
 fn ids(input: Shape, builder: &Builder) -> Result<usize> {
@@ -62,10 +63,16 @@ impl<R: Arithmetic> Layer<R> for OneHotLayer {
 }
 
 #[derive(Debug)]
-struct EmbeddingLayer {
+struct EmbeddingLayer<R> {
+    vocabulary: usize,
     units: usize,
     padding_id: Option<u32>,
     parameters: Range<usize>,
+    trainable: bool,
+    dropout: f64,
+    stream: u64,
+    /// `[V]`, of a pass that drops tokens: what the vectors of each are multiplied by.
+    mask: Vec<R>,
 }
 
 pub(super) fn embedding<R: Arithmetic>(
@@ -80,16 +87,58 @@ pub(super) fn embedding<R: Arithmetic>(
         let message = format!("`padding_id` is {id}, but the vocabulary has only {vocabulary} tokens");
         return Err(Error::config(builder.place(), message));
     }
-    let parameters =
-        builder.add_kernel("w", (input, spec.units), spec.l2, spec.init, (vocabulary, spec.units));
-    if let Some(init) = builder.last() {
-        init.zero_row = spec.padding_id;
+    builder.rate("dropout", spec.dropout)?;
+    if !spec.trainable && (spec.tied || spec.l2 != 0.0) {
+        let other = if spec.tied { "tied" } else { "l2" };
+        let message =
+            format!("is not `trainable`, but its `{other}` would move it: leave out one of the two");
+        return Err(Error::config(builder.place(), message));
     }
-    let layer = EmbeddingLayer { units: spec.units, padding_id: spec.padding_id, parameters };
+    let fans = (vocabulary, spec.units);
+    let parameters = if spec.tied {
+        if spec.padding_id.is_some() {
+            let message = "is `tied`, so every token's vector learns as an output: leave out `padding_id`";
+            return Err(Error::config(builder.place(), message));
+        }
+        // Every row has a gradient, as an output: it is no parameter by token.
+        let parameters = builder.add("w", &[vocabulary, spec.units], spec.l2, spec.init, fans);
+        let (layer, units) = (builder.layer.clone(), spec.units);
+        builder.tied = Some(Tied { layer, vocabulary, units, parameters: parameters.clone() });
+        parameters
+    } else {
+        builder.add_kernel("w", (input, spec.units), spec.l2, spec.init, fans)
+    };
+    if let Some(parameter) = builder.last() {
+        parameter.init.zero_row = spec.padding_id;
+        parameter.trainable = spec.trainable;
+    }
+    let layer = EmbeddingLayer {
+        vocabulary,
+        units: spec.units,
+        padding_id: spec.padding_id,
+        parameters,
+        trainable: spec.trainable,
+        dropout: spec.dropout,
+        stream: builder.stream(0),
+        mask: Vec::new(),
+    };
     Ok((Box::new(layer), Shape::Steps(spec.units)))
 }
 
-impl<R: Arithmetic> Layer<R> for EmbeddingLayer {
+impl<R: Arithmetic> EmbeddingLayer<R> {
+    /// Multiplies the rows of these tokens by the mask.
+    fn drop(&self, ids: &[u32], rows: &mut [R]) {
+        if self.mask.is_empty() {
+            return;
+        }
+        for (&id, row) in ids.iter().zip(rows.chunks_exact_mut(self.units)) {
+            let m = self.mask[id as usize];
+            row.iter_mut().for_each(|x| *x *= m);
+        }
+    }
+}
+
+impl<R: Arithmetic> Layer<R> for EmbeddingLayer<R> {
     fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
         let w = &pass.parameters[self.parameters.clone()];
         let output = output.values_mut();
@@ -97,6 +146,11 @@ impl<R: Arithmetic> Layer<R> for EmbeddingLayer {
         for &id in input.ids() {
             output.extend_from_slice(&w[id as usize * self.units..][..self.units]);
         }
+        self.mask.clear();
+        if let Some(draw) = pass.draw.filter(|_| self.dropout > 0.0) {
+            mask(&mut draw.rng(self.stream), self.vocabulary, self.dropout, &mut self.mask);
+        }
+        self.drop(input.ids(), output);
     }
 
     fn backward(
@@ -108,6 +162,10 @@ impl<R: Arithmetic> Layer<R> for EmbeddingLayer {
         _d_input: Option<&mut Vec<R>>,
         gradients: &mut [R],
     ) {
+        if !self.trainable {
+            return;
+        }
+        self.drop(input.ids(), d_output);
         let d_w = &mut gradients[self.parameters.clone()];
         for rows in blocks(pass.layout, true) {
             let d = d_output[rows.start * self.units..rows.end * self.units].chunks_exact(self.units);

@@ -49,6 +49,9 @@ impl Live {
                 continue;
             }
             live.push_dense(std::mem::replace(&mut dense, range.end..range.end));
+            if !parameter.trainable {
+                continue;
+            }
             if tokens.is_empty() {
                 tokens.extend_from_slice(ids);
                 tokens.sort_unstable();

@@ -87,6 +87,16 @@ impl Optimizer {
         }
     }
 
+    /// The decoupled weight decay.
+    pub fn weight_decay(&self) -> f64 {
+        match self {
+            Self::Sgd(o) => o.weight_decay,
+            Self::RmsProp(o) => o.weight_decay,
+            Self::Adam(o) => o.weight_decay,
+            Self::AdamW(o) => o.weight_decay,
+        }
+    }
+
     /// The name, as in a config: `sgd`, `rmsprop`, `adam`, `adamw`.
     pub fn name(&self) -> &'static str {
         match self {

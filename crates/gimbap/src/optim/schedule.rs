@@ -66,6 +66,10 @@ pub enum Schedule {
         /// The rate is not reduced below this.
         #[serde(default)]
         min_rate: f64,
+        /// After the first reduction the rate is reduced at every epoch, whatever the loss (rnnlm's rule: Mikolov et
+        /// al., Interspeech 2010; there with `factor` 1/2 and `patience` 1).
+        #[serde(default)]
+        keep: bool,
     },
 }
 
@@ -123,7 +127,11 @@ impl Schedule {
 
     /// Takes note of an epoch's validation loss (the training loss where there is no validation part).
     pub fn on_epoch_end(&self, state: &mut ScheduleState, validation_loss: f64) {
-        let Self::Plateau { factor, patience, min_delta, .. } = *self else { return };
+        let Self::Plateau { factor, patience, min_delta, keep, .. } = *self else { return };
+        if keep && state.scale < 1.0 {
+            state.scale *= factor;
+            return;
+        }
         if validation_loss < state.best.map_or(f64::INFINITY, |best| best - min_delta) {
             state.best = Some(validation_loss);
             state.waited = 0;
@@ -215,7 +223,8 @@ mod tests {
 
     #[test]
     fn plateau_waits_and_survives_a_save() {
-        let plateau = Schedule::Plateau { factor: 0.5, patience: 2, min_delta: 0.1, min_rate: 0.3 };
+        let plateau =
+            Schedule::Plateau { factor: 0.5, patience: 2, min_delta: 0.1, min_rate: 0.3, keep: false };
         let mut state = ScheduleState::default();
         let mut seen = Vec::new();
         for loss in [1.0, 0.95, f64::NAN, 0.5, 0.6, 0.45, 0.45, 0.45] {
@@ -229,6 +238,19 @@ mod tests {
     }
 
     #[test]
+    fn a_plateau_that_keeps_on_halves_at_each_epoch_from_the_first() {
+        let text = r#"{"type":"plateau","factor":0.5,"patience":1,"min_delta":0.1,"keep":true}"#;
+        let plateau: Schedule = serde_json::from_str(text).unwrap();
+        let mut state = ScheduleState::default();
+        let mut seen = Vec::new();
+        for loss in [3.0, 2.0, 1.95, 1.0, 0.5, 0.4] {
+            plateau.on_epoch_end(&mut state, loss);
+            seen.push(plateau.rate(1.0, 0, 0, &state));
+        }
+        assert_eq!(seen, [1.0, 1.0, 0.5, 0.25, 0.125, 0.0625]);
+    }
+
+    #[test]
     fn senseless_values_are_refused() {
         for (schedule, place) in [
             (Schedule::Step { every: 0, factor: 0.5 }, "schedule.every"),
@@ -237,7 +259,7 @@ mod tests {
             (Schedule::Cosine { warmup: 5, total: 5, floor: 0.0 }, "schedule.total"),
             (Schedule::Cosine { warmup: 0, total: 5, floor: 1.5 }, "schedule.floor"),
             (
-                Schedule::Plateau { factor: 1.0, patience: 1, min_delta: 0.0, min_rate: 0.0 },
+                Schedule::Plateau { factor: 1.0, patience: 1, min_delta: 0.0, min_rate: 0.0, keep: false },
                 "schedule.factor",
             ),
         ] {

@@ -7,7 +7,7 @@ use gimbap_kernels::packed::{Onto, Packed, multiply_group};
 
 use super::forward::Work;
 use super::units::{Backward, OperandBackward};
-use super::{Kept, Recurrence, Segment, Share};
+use super::{Kept, Recurrence, Segment, Share, zone};
 use crate::cell::{Cell, MAX_STATES, Stage};
 
 /// How the gradient of a step's states comes from the step after it.
@@ -31,15 +31,22 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         share: &mut Share<'_, R>,
     ) {
         let Share { rows, planes, states: d_state, work } = share;
-        let Segment { layout, h_mask, .. } = *segment;
+        let Segment { layout, h_mask, zone, .. } = *segment;
         let transposed = &self.transposed;
         let Kept { initial, h } = kept;
         let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
-        let Work { operand: d_operand, before, .. } = &mut **work;
+        let Work { operand: d_operand, before, past, .. } = &mut **work;
         d_operand.resize(rows.len() * hidden, R::ZERO);
         let [d_h_state, d_c_state] = d_state;
         let mut d_state = [d_h_state.slab_mut(0), d_c_state.slab_mut(0)];
         let states = [h, &self.c];
+        // The states as the cell made them.
+        let mut made = states;
+        let zoned = |s: usize| zone.map(|zone| zone[s]).filter(|m| !m.is_empty());
+        for s in (0..MAX_STATES).filter(|s| zoned(*s).is_some()) {
+            made[s] = &self.raw[s];
+            past[s].resize(rows.len() * hidden, R::ZERO);
+        }
         let mask = h_mask.map(|mask| &mask[rows.start * hidden..]);
         let active = |t: usize| layout.active(t).clamp(rows.start, rows.end) - rows.start;
         let marks = |t: usize| layout.resets(t).map(|marks| &marks[rows.start..]);
@@ -50,7 +57,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                 continue;
             }
             let at = |t: usize| (layout.offsets()[t] + rows.start) * hidden;
-            let next = std::array::from_fn(|s| states[s].get(at(t)..).unwrap_or(&[]));
+            let next = std::array::from_fn(|s| made[s].get(at(t)..).unwrap_or(&[]));
             let prev = std::array::from_fn(|s| match t {
                 0 => initial.0[s].get(rows.start * hidden..).unwrap_or(&[]),
                 _ => states[s].get(at(t - 1)..).unwrap_or(&[]),
@@ -66,6 +73,13 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                     let arriving = Arriving { rows: later, d_planes, mask, marks: marks(t + 1) };
                     self.arrive(&transposed.w_h, group, arriving, &mut d_state, d_operand);
                 }
+                let (mut d_output, zoned_units) = (d_output, units.clone());
+                let place = (&zoned_units, count, hidden);
+                for s in 0..MAX_STATES {
+                    let Some(m) = zoned(s) else { continue };
+                    let d_output = if s == 0 { d_output.take() } else { None };
+                    zone::share_out(&m[at(t)..], place, d_output, d_state[s], &mut past[s]);
+                }
                 let [d_h, d_c] = &mut d_state;
                 R::run(Backward {
                     cell: self.cell,
@@ -78,6 +92,9 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                     d_output,
                     d_state: [&mut d_h[..], &mut d_c[..]],
                 });
+                for s in (0..MAX_STATES).filter(|s| zoned(*s).is_some()) {
+                    zone::rejoin(place, &past[s], d_state[s]);
+                }
             }
             let second =
                 C::PRODUCTS.iter().zip(&transposed.w_h).find(|(product, _)| product.stage != Stage::Hidden);

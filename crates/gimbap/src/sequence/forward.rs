@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use gimbap_kernels::Arithmetic;
 use gimbap_kernels::packed::{Onto, multiply_group};
+use gimbap_kernels::slabs::Part;
 
 use super::units::{Forward, Operand};
-use super::{Before, Input, Recurrence, Segment, Share, State, apply_mask};
+use super::{Before, Input, Recurrence, Segment, Share, State, apply_mask, zone};
 use crate::cell::{Cell, MAX_STATES, Stage};
 
 /// With fewer rows a step than this, `W_x x` is made for several steps at once, or its weights would be read for too
@@ -23,11 +24,19 @@ pub(super) struct Work<R> {
     /// `[rows, P H]`, of cells with two stages, where the planes are not kept.
     planes: Vec<R>,
     pub(super) before: Before<R>,
+    /// `[rows, H]`: the gradients of zoned states that go past the cell.
+    pub(super) past: [Vec<R>; MAX_STATES],
 }
 
 impl<R> Default for Work<R> {
     fn default() -> Self {
-        Work { tile: Vec::new(), operand: Vec::new(), planes: Vec::new(), before: Before::default() }
+        Work {
+            tile: Vec::new(),
+            operand: Vec::new(),
+            planes: Vec::new(),
+            before: Before::default(),
+            past: Default::default(),
+        }
     }
 }
 
@@ -52,14 +61,15 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         initial: &State<R>,
         keep: bool,
         share: &mut Share<'_, R>,
+        raw: &mut [Part<'_, R>; MAX_STATES],
     ) {
         let Share { rows, planes, states, work } = share;
-        let Segment { weights, layout, x, h_mask } = *segment;
+        let Segment { weights, layout, x, h_mask, zone } = *segment;
         let input = (weights.w_x, x);
         let hidden = self.hidden;
         let whole = rows.len() == layout.batch();
         let ahead = if whole { (ROWS_AHEAD / rows.len().max(1)).max(1) } else { 1 };
-        let Work { tile, operand, planes: transient, before } = &mut **work;
+        let Work { tile, operand, planes: transient, before, .. } = &mut **work;
         let mut made = 0..0;
         for t in 0..layout.steps() {
             let count = layout.active(t).clamp(rows.start, rows.end) - rows.start;
@@ -67,7 +77,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                 break;
             }
             let [h_part, c_part] = &mut *states;
-            let (prev, next) = if t == 0 {
+            let (prev, mut next) = if t == 0 {
                 let first = rows.start * hidden;
                 let prev = std::array::from_fn(|s| initial.0[s].get(first..).unwrap_or(&[]));
                 (prev, [h_part.slab_mut(0), c_part.slab_mut(0)])
@@ -80,7 +90,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             let step = Step {
                 rows: count,
                 prev,
-                next,
+                next: next.each_mut().map(|next| &mut **next),
                 planes: keep.then(|| planes.slab_mut(t)),
                 mask: h_mask.map(|mask| &mask[rows.start * hidden..]),
             };
@@ -103,6 +113,9 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             } else {
                 tile.resize(count * Self::PLANES * hidden, R::ZERO);
                 self.advance(step, tile, (0, count), Some((input, first)), operand, transient);
+            }
+            for (s, m) in zone.iter().flatten().enumerate().filter(|(_, m)| !m.is_empty()) {
+                zone::blend(&m[first * hidden..], prev[s], next[s], raw[s].slab_mut(t));
             }
         }
     }

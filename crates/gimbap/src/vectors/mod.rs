@@ -39,6 +39,7 @@ pub use file::Format;
 pub use pca::Plane;
 pub use skipgram::{Pass, SkipGram};
 
+use crate::data::text::Vocabulary;
 use crate::{Error, Result};
 
 /// Words with a vector each, in the order of the file: in most files the frequent ones come first.
@@ -135,6 +136,23 @@ impl Vectors {
     /// The row of a word, written exactly so.
     pub fn find(&self, word: &str) -> Option<usize> {
         self.index.get(word).copied()
+    }
+
+    /// The row of each of a vocabulary's tokens, if there is one: of the word that is written so, else of the first word
+    /// that the vocabulary would read as this token (in lower case, in its normal form), else of the token in lower case.
+    pub fn rows_of(&self, vocabulary: &Vocabulary) -> Vec<Option<usize>> {
+        let mut read: HashMap<String, usize> = HashMap::new();
+        for (row, word) in self.words.iter().enumerate() {
+            let as_read = vocabulary.normalise(word);
+            if as_read != *word {
+                read.entry(as_read.into_owned()).or_insert(row);
+            }
+        }
+        let find = |token: &String| {
+            let lower = || self.find(&token.to_lowercase());
+            self.find(token).or_else(|| read.get(token).copied()).or_else(lower)
+        };
+        vocabulary.tokens().iter().map(find).collect()
     }
 
     /// How many rows of the file were passed over because their word had come before.

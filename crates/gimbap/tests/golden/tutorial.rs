@@ -35,13 +35,13 @@ struct Recorded<'a, R> {
 }
 
 impl<R: Arithmetic> BatchSource<R> for Recorded<'_, R> {
-    fn batches(&self) -> usize {
+    fn batches(&self, _epoch: usize) -> usize {
         self.data.len().div_ceil(self.batch)
     }
 
-    fn batch(&self, epoch: usize, index: usize) -> Cow<'_, Batch<R>> {
+    fn batch(&self, epoch: usize, index: usize) -> gimbap::Result<Cow<'_, Batch<R>>> {
         let order = self.order.chunks(self.data.len()).nth(epoch).unwrap();
-        Cow::Owned(Batch::of(self.data, order.chunks(self.batch).nth(index).unwrap()))
+        Ok(Cow::Owned(Batch::of(self.data, order.chunks(self.batch).nth(index).unwrap())))
     }
 
     fn targets(&self) -> usize {

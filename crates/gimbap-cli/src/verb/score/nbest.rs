@@ -8,8 +8,8 @@ use serde_json::json;
 use super::{AT_ONCE, among, nothing};
 use crate::args::Score;
 use crate::input;
+use crate::lm::judge::Judge;
 use crate::output::{Failure, Out, Outcome, write_stdout};
-use crate::task::judge::Judge;
 use crate::task::number;
 
 /// A hypothesis, as it came.

@@ -7,9 +7,10 @@ use gimbap::model::Model;
 use gimbap::score::Scorer;
 use serde_json::{Map, Value};
 
-use super::number;
+use super::finite;
 use crate::args::Unknown;
 use crate::output::Outcome;
+use crate::task::number;
 
 /// A line and its probability.
 #[derive(Debug, Clone)]
@@ -46,6 +47,7 @@ impl<'a> Judge<'a> {
     pub fn judge(&mut self, lines: Vec<String>) -> Outcome<Vec<Judged>> {
         let ids: Vec<Vec<u32>> = lines.iter().map(|line| self.vocabulary.encode_line(line)).collect();
         let logprobs = self.scorer.log_probs(CLOSING_ID, &ids)?;
+        logprobs.iter().try_for_each(|logprobs| finite(logprobs))?;
         let judged = lines.into_iter().zip(ids).zip(logprobs);
         Ok(judged.map(|((text, ids), logprobs)| Judged { text, ids, logprobs }).collect())
     }
@@ -127,9 +129,22 @@ pub fn perplexity((logprob, tokens): (f64, usize)) -> f64 {
     (-logprob / tokens as f64).exp()
 }
 
+/// A token for people: one of whitespace in quotes, and what breaks lines or columns escaped.
+pub fn shown(token: &str) -> String {
+    match token.contains(char::is_whitespace) {
+        true => format!("{token:?}"),
+        false => token.escape_debug().to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whitespace_can_be_seen() {
+        assert_eq!([" ", "\n", "a"].map(shown), ["\" \"", "\"\\n\"", "a"]);
+    }
 
     #[test]
     fn unknown_tokens_can_be_left_out() {

@@ -1,0 +1,133 @@
+//! What is told of a model that gives labels, to sequences or to tokens: its figures, and a report for each label.
+
+use gimbap::metric::calibration::{largest, log};
+use gimbap::metric::{Confusion, MetricState, Scores, Target};
+use gimbap::model::Model;
+use serde_json::{Map, Value, json};
+
+use super::{number, short};
+use crate::output::{Failure, Outcome, table};
+
+/// A table of what is taken for what is shown for so many labels; a wider one breaks its lines.
+const SHOWN: usize = 12;
+
+/// Adds up one pass over labelled rows.
+pub struct Judged {
+    loss: f64,
+    rows: usize,
+    metrics: Vec<MetricState>,
+    /// What was taken for what.
+    pub confusion: Confusion,
+}
+
+impl Judged {
+    /// For a model with so many labels.
+    pub fn new(model: &Model, labels: usize) -> Outcome<Self> {
+        let Some(training) = model.training() else {
+            return Err(Failure::work(
+                "task",
+                "the model was never compiled: it is not known what to measure",
+            ));
+        };
+        let kind = training.loss.output_kind();
+        let metrics = training.metrics.iter().map(|&metric| MetricState::new(metric, kind));
+        Ok(Judged {
+            loss: 0.0,
+            rows: 0,
+            metrics: metrics.collect::<Result<_, _>>()?,
+            confusion: Confusion::new(labels),
+        })
+    }
+
+    /// Counts a row: its probabilities, and its label. Gives back what was predicted.
+    pub fn add(&mut self, probabilities: &[f64], label: u32) -> u32 {
+        let loss = -log(probabilities[label as usize]);
+        self.loss += loss;
+        self.rows += 1;
+        for metric in &mut self.metrics {
+            match metric.metric().is_from_loss() {
+                true => metric.update_loss(loss, 1.0),
+                false => metric.update(probabilities, Target::Class(label), 1.0),
+            }
+        }
+        let predicted = largest(probabilities) as u32;
+        self.confusion.add(label, predicted);
+        predicted
+    }
+
+    /// The loss and the metrics.
+    pub fn figures(&self) -> Map<String, Value> {
+        let loss = ("loss".to_string(), number(self.loss / self.rows.max(1) as f64));
+        let metrics = self.metrics.iter().map(|m| (m.metric().to_string(), number(m.finish())));
+        [loss].into_iter().chain(metrics).collect()
+    }
+
+    /// Adds the report for each label to the figures; gives back the same as tables.
+    pub fn report(&self, labels: &[String], metrics: &mut Map<String, Value>) -> String {
+        let each: Vec<Scores> = (0..labels.len()).map(|label| self.confusion.scores(label)).collect();
+        let of = |(label, scores): (&String, &Scores)| {
+            let mut object = json!({"label": label});
+            if let (Value::Object(object), Value::Object(scores)) = (&mut object, object_of(scores)) {
+                object.extend(scores);
+            }
+            object
+        };
+        let means = [("macro", self.confusion.macro_mean()), ("weighted", self.confusion.weighted_mean())];
+        metrics.insert("classes".into(), labels.iter().zip(&each).map(of).collect());
+        for (name, scores) in &means {
+            metrics.insert((*name).into(), object_of(scores));
+        }
+        let matrix: Vec<&[u64]> = (0..labels.len()).map(|actual| self.confusion.row(actual)).collect();
+        metrics.insert("confusion".into(), json!(matrix));
+
+        let mut rows: Vec<_> =
+            labels.iter().zip(&each).map(|(label, scores)| row_of(label, scores)).collect();
+        rows.extend(means.iter().map(|(name, scores)| row_of(&format!("{name} mean"), scores)));
+        let mut text = scores_table("", &rows);
+        if labels.len() <= SHOWN {
+            let row = |(actual, label): (usize, &String)| {
+                let counts = self.confusion.row(actual).iter().map(u64::to_string);
+                std::iter::once(label.clone()).chain(counts).collect()
+            };
+            let rows: Vec<Vec<String>> = labels.iter().enumerate().map(row).collect();
+            let header: Vec<&str> =
+                std::iter::once("actual, taken for").chain(labels.iter().map(String::as_str)).collect();
+            text.push_str(&format!("\n\n{}", table(&header, &rows)));
+        }
+        text
+    }
+}
+
+/// Figures for JSON.
+pub fn object_of(scores: &Scores) -> Value {
+    json!({
+        "precision": number(scores.precision),
+        "recall": number(scores.recall),
+        "f1": number(scores.f1),
+        "support": scores.support,
+    })
+}
+
+/// Figures as a row of a table.
+pub fn row_of(name: &str, scores: &Scores) -> Vec<String> {
+    let figures = [scores.precision, scores.recall, scores.f1].map(short);
+    std::iter::once(name.to_owned()).chain(figures).chain([scores.support.to_string()]).collect()
+}
+
+/// The table of such rows.
+pub fn scores_table(title: &str, rows: &[Vec<String>]) -> String {
+    table(&[title, "precision", "recall", "f1", "support"], rows)
+}
+
+/// The part that the most frequent of these labels would get right, or the one most frequent in `of`.
+pub fn majority(counts: &[usize], of: &[usize]) -> f64 {
+    let most = (0..of.len()).rev().max_by_key(|&label| of[label]).unwrap_or(0);
+    counts.get(most).copied().unwrap_or(0) as f64 / counts.iter().sum::<usize>().max(1) as f64
+}
+
+/// How often each label occurs.
+pub fn counts<'a>(labels: impl IntoIterator<Item = &'a u32>, of: usize) -> Vec<usize> {
+    let mut counts = vec![0; of];
+    labels.into_iter().for_each(|&label| counts[label as usize] += 1);
+    counts
+}
