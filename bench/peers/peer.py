@@ -42,7 +42,21 @@ class Recipe:
     recipe: str
 
 
-Work = Layer | Recipe
+@dataclass(frozen=True)
+class Language:
+    """What a trained language model of two LSTM layers is asked for: to `score` sentences, so many together, or to
+    `generate` tokens. Token 0 is the unknown one, and token 1 closes a sentence and stands before the first."""
+
+    answer: str
+    v: int
+    embedding: int | None
+    h: int
+    sentences: int
+    batch: int
+    tokens: int
+
+
+Work = Layer | Recipe | Language
 
 
 class Prepared(Protocol):
@@ -145,7 +159,8 @@ def own_stdout() -> TextIO:
 
 
 def work(request: dict[str, Any]) -> Work:
-    return Recipe(**request) if "recipe" in request else Layer(**request)
+    kind = Recipe if "recipe" in request else Language if "answer" in request else Layer
+    return kind(**request)
 
 
 def read(path: str) -> Array:

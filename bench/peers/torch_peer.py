@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from peer import Array, Arrays, Layer, Prepared, Recipe, Unsupported, Work, arguments, serve
+from peer import Array, Arrays, Language, Layer, Prepared, Recipe, Unsupported, Work, arguments, serve
 
 MODULES = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 
@@ -178,7 +178,80 @@ class Steps:
         return {"losses": np.cumsum(losses) / np.arange(1, WINDOWS + 1)}
 
 
+def sentences(work: Language, values: Array) -> tuple[list[torch.Tensor], Array]:
+    """The sentences that `values` begins with, as ids, and the weights behind them."""
+    lengths = values[: work.sentences].astype(np.int64)
+    ends = work.sentences + np.cumsum(lengths)
+    ids = [torch.from_numpy(values[end - n : end].astype(np.int64)) for end, n in zip(ends, lengths, strict=True)]
+    return ids, values[ends[-1] if work.sentences else 0 :]
+
+
+class Score:
+    """The log-probabilities of sentences: sorted by length, so many together, padded. Sorting and padding take no time."""
+
+    IGNORED = -100
+
+    def __init__(self, work: Language, values: Array) -> None:
+        ids, weights = sentences(work, values)
+        self.steps = len(ids)
+        self.model = LanguageModel(work.v, work.embedding, work.h)
+        self.model.load(weights)
+        order = sorted(range(len(ids)), key=lambda sentence: -len(ids[sentence]))
+        self.groups = [order[start : start + work.batch] for start in range(0, len(order), work.batch)]
+        pad = torch.nn.utils.rnn.pad_sequence
+        before = [torch.cat([torch.tensor([1]), sentence[:-1]]) for sentence in ids]
+        self.inputs = [pad([before[sentence] for sentence in group]) for group in self.groups]
+        self.targets = [pad([ids[s] for s in group], padding_value=self.IGNORED) for group in self.groups]
+
+    def logprobs(self) -> list[torch.Tensor]:
+        found = []
+        with torch.inference_mode():
+            for inputs, targets in zip(self.inputs, self.targets, strict=True):
+                logits, _ = self.model(inputs, None)
+                losses = torch.nn.functional.cross_entropy(
+                    logits.flatten(0, 1), targets.flatten(), ignore_index=self.IGNORED, reduction="none"
+                )
+                found.append(-losses.view_as(targets).sum(0))
+        return found
+
+    def call(self) -> None:
+        self.logprobs()
+
+    def results(self) -> dict[str, Array]:
+        by_sentence = np.empty(self.steps, dtype=np.float32)
+        for group, logprobs in zip(self.groups, self.logprobs(), strict=True):
+            by_sentence[group] = logprobs.numpy()
+        return {"logprobs": by_sentence}
+
+
+class Generate:
+    """Tokens, each drawn from the distribution after those before it."""
+
+    def __init__(self, work: Language, values: Array) -> None:
+        self.model, self.steps = LanguageModel(work.v, work.embedding, work.h), work.tokens
+        self.model.load(sentences(work, values)[1])
+
+    def write(self, likeliest: bool) -> list[int]:
+        written, state, token = [], None, torch.tensor([[1]])
+        with torch.inference_mode():
+            for _ in range(self.steps):
+                logits, state = self.model(token, state)
+                logits[0, 0, 0] = -torch.inf
+                scores = logits[0]
+                token = scores.argmax(-1, True) if likeliest else torch.multinomial(scores.softmax(-1), 1)
+                written.append(int(token))
+        return written
+
+    def call(self) -> None:
+        self.write(likeliest=False)
+
+    def results(self) -> dict[str, Array]:
+        return {"tokens": np.array(self.write(likeliest=True))}
+
+
 def prepare(work: Work, values: Array) -> Prepared:
+    if isinstance(work, Language):
+        return {"score": Score, "generate": Generate}[work.answer](work, values)
     if isinstance(work, Recipe):
         return Steps(work, values)
     kinds = {"train": Train, "infer": Infer, "stream": Stream}

@@ -1,12 +1,14 @@
 //! What can be typed: the verbs, their flags, and an example under every `--help`.
 
 mod generate;
+mod score;
 mod vectors;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use generate::Generate;
+pub use score::{By, Score};
 pub use vectors::{Analogy, Embed, Map, Neighbors};
 
 /// The command line.
@@ -232,28 +234,6 @@ pub enum Unknown {
     Count,
     /// They are read, but not counted
     Exclude,
-}
-
-/// `gimbap score MODEL [FILE or -]`
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  printf 'no pain no gain\\nno pain spooky red\\n' | gimbap score runs/travellers/best.safetensors --rank"
-)]
-pub struct Score {
-    /// The model file, or a run's folder
-    pub model: PathBuf,
-    /// One sentence a line; `-` is standard input
-    #[arg(default_value = "-")]
-    pub input: PathBuf,
-    /// The log-probability of every token too
-    #[arg(long)]
-    pub per_token: bool,
-    /// Best first, with each line's probability among the lines given
-    #[arg(long)]
-    pub rank: bool,
-    /// Whether tokens outside the vocabulary count in a line's log-probability
-    #[arg(long, value_name = "WHICH", default_value = "count")]
-    pub unknown: Unknown,
 }
 
 /// What weights can be made of.

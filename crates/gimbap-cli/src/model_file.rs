@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use gimbap::model::Model;
+use gimbap::model::{Input, Model};
 
 use crate::output::{Failure, Outcome};
 use crate::run_dir::model_path;
-use crate::task::{TaskDoc, lm};
+use crate::task::{TaskDoc, classify, lm};
 
 /// A model and where it came from.
 #[derive(Debug)]
@@ -32,10 +32,34 @@ pub fn task_of(model: &Model, path: &Path) -> Outcome<Option<TaskDoc>> {
     if model.task.is_null() {
         return Ok(None);
     }
-    serde_json::from_value(model.task.clone()).map(Some).map_err(|e| {
-        let message = format!("{}: its task is not one that this version knows: {e}", path.display());
-        Failure::work("model_file", message)
-    })
+    let wrong = |what: String| Failure::work("model_file", format!("{}: {what}", path.display()));
+    let task: TaskDoc = serde_json::from_value(model.task.clone())
+        .map_err(|e| wrong(format!("its task is not one that this version knows: {e}")))?;
+    match misfit(&task, model) {
+        Some(misfit) => Err(wrong(misfit)),
+        None => Ok(Some(task)),
+    }
+}
+
+/// What is wrong between a task's vocabulary and the model it is with.
+fn misfit(task: &TaskDoc, model: &Model) -> Option<String> {
+    let (vocabulary, writes) = match task {
+        TaskDoc::Lm(doc) => (&doc.vocabulary, true),
+        TaskDoc::Tag(doc) => (&doc.vocabulary, false),
+        TaskDoc::Classify(classify::Doc { input: classify::Kind::Text { vocabulary, .. }, .. }) => {
+            (vocabulary, false)
+        }
+        TaskDoc::Classify(_) | TaskDoc::Forecast(_) => return None,
+    };
+    let tokens = vocabulary.len();
+    let outputs = || model.describe().ok()?.last().map(|(_, _, output, _)| output.width());
+    let (does, number) = match model.input() {
+        Input::Features(_) => return Some("it has a vocabulary, but its model takes features".into()),
+        Input::Ids(takes) if takes != tokens => ("takes", takes),
+        Input::Ids(_) => ("gives scores of", outputs().filter(|&gives| writes && gives != tokens)?),
+    };
+    let remedy = "give the model file as training wrote it";
+    Some(format!("its vocabulary has {tokens} tokens, the model {does} {number}: {remedy}"))
 }
 
 /// Opens a language model; `verb` is for the message about any other.

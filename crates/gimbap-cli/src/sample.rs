@@ -37,7 +37,8 @@ pub struct Repetition {
     pub window: usize,
 }
 
-/// The natural logarithms of the probabilities that scores (logits) stand for.
+/// The natural logarithms of the probabilities that scores (logits) stand for: what the tests go by.
+#[cfg(test)]
 pub fn log_softmax(scores: &[f32]) -> Vec<f64> {
     let max = scores.iter().fold(f64::NEG_INFINITY, |m, &x| m.max(f64::from(x)));
     let sum: f64 = scores.iter().map(|&x| (f64::from(x) - max).exp()).sum();
@@ -45,7 +46,8 @@ pub fn log_softmax(scores: &[f32]) -> Vec<f64> {
     scores.iter().map(|&x| f64::from(x) - log_sum).collect()
 }
 
-/// The ids in falling order of `logprobs`, equal ones by id.
+/// The ids in falling order of `logprobs`, equal ones by id: what the tests go by.
+#[cfg(test)]
 pub fn order(logprobs: &[f64]) -> Vec<usize> {
     let mut ids: Vec<usize> = (0..logprobs.len()).collect();
     ids.sort_by(|&a, &b| logprobs[b].total_cmp(&logprobs[a]).then(a.cmp(&b)));

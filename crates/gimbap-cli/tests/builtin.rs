@@ -29,7 +29,7 @@ fn the_built_in_corpus() {
     };
     assert_eq!(score("NO PAIN NO GAIN\n"), score("no pain no gain\n"));
 
-    // Sentences stand for themselves, to `eval` as to `score`.
+    // Sentences stand for themselves, to `eval` as to `score`, and an empty one is its end alone.
     bench.write("said.txt", "no pain no gain\n\nspooky red\nmina grew up in korea\n");
     let eval = json(&bench.ok(&["eval", "runs/travellers", "said.txt", "--json"]).stdout);
     let scored = jsonl(&bench.ok(&["score", "runs/travellers", "said.txt", "--json"]).stdout);

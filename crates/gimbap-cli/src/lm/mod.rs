@@ -1,7 +1,8 @@
-//! How a language model writes: token by token, by beam search, into a blank.
+//! How a language model judges lines, and how it writes: token by token, by beam search, into a blank.
 
 pub mod beam;
 pub mod fill;
+pub mod judge;
 pub mod stop;
 pub mod writer;
 

@@ -15,9 +15,10 @@ use gimbap::rng::keyed;
 use gimbap::train::{EarlyStopping, Fit, Flow};
 use serde_json::{Map, Value, json};
 
-use super::speak::{self, shifted};
+use super::lm::shifted;
 use super::{Report, TaskDoc, Work, figures, lm, number, plain_figures, sequential};
 use crate::config::{Config, Tokens};
+use crate::lm::judge::Judge;
 use crate::lm::writer::Writer;
 use crate::output::{Failure, Out, Outcome, table, thousands};
 use crate::sample::{Choice, Sampler};
@@ -159,10 +160,9 @@ impl Work for Builtin {
         let evaluation = model.evaluate_data(&self.valid, 32)?;
         let (perplexity, best) = (evaluation.loss.exp(), corpus::perplexity(&self.held_out));
 
-        let pair = ["no pain no gain", "no pain spooky red"].map(String::from);
-        let [said, unsaid] = &speak::score(&self.vocabulary, model, &pair)?[..] else {
-            unreachable!("two lines")
-        };
+        let pair = ["no pain no gain", "no pain spooky red"];
+        let judged = Judge::new(&self.vocabulary, model)?.judge(pair.map(String::from).to_vec())?;
+        let [said, unsaid] = [0, 1].map(|line| judged[line].sum().logprob);
 
         out.log("training the other cells, for the table of distances");
         let mut accuracy = Map::new();
@@ -193,11 +193,11 @@ impl Work for Builtin {
              how often the language is right, by the number of words since the country:\n{}",
             thousands(evaluation.rows),
             self.samples(model)?.iter().map(|s| format!("  {s}")).collect::<Vec<_>>().join("\n"),
-            said.text,
-            said.logprob.exp(),
-            unsaid.text,
-            unsaid.logprob.exp(),
-            (said.logprob - unsaid.logprob).exp(),
+            pair[0],
+            said.exp(),
+            pair[1],
+            unsaid.exp(),
+            (said - unsaid).exp(),
             table(&header, &rows),
         );
         let metrics = self.figures(&evaluation);
@@ -205,7 +205,7 @@ impl Work for Builtin {
             "perplexity": perplexity,
             "best_possible_perplexity": best,
             "distance_accuracy": accuracy,
-            "logprob": {&said.text: said.logprob, &unsaid.text: unsaid.logprob},
+            "logprob": {pair[0]: said, pair[1]: unsaid},
         });
         let Value::Object(beside) = beside else { unreachable!("an object was just made") };
         Ok(Report { metrics, beside, text, ..Report::default() })

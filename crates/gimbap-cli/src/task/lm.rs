@@ -7,21 +7,22 @@ use gimbap::bptt::Bptt;
 use gimbap::data::batch::{Batch, BatchSource, TokenStream};
 use gimbap::data::dataset::{Dataset, Sequences, Targets};
 use gimbap::data::read::read_text_or_folder;
-use gimbap::data::text::{UNKNOWN_ID, Unit, Vocabulary};
+use gimbap::data::text::{CLOSING_ID, UNKNOWN_ID, Unit, Vocabulary};
 use gimbap::layer::Dense;
 use gimbap::loss::{Loss, RowTargets};
 use gimbap::metric::Metric;
 use gimbap::model::{Evaluation, Input, Model};
+use gimbap::score::Scorer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::speak::shifted;
 use super::{
     Report, TaskDoc, Work, card_of, data_path, figures, line_of, number, plain_figures, sequential,
     vocabulary,
 };
 use crate::args::Unknown;
 use crate::config::{Config, Held};
+use crate::lm::judge::Sum;
 use crate::output::{Failure, Out, Outcome, thousands};
 
 /// What a language model keeps.
@@ -168,6 +169,12 @@ fn measuring(ids: &[u32]) -> Outcome<TokenStream> {
     Ok(TokenStream::new(ids.to_vec(), streams, 100, 100)?)
 }
 
+/// What a model sees where it should say `ids`: the closing mark, then all but the last.
+pub fn shifted(ids: &[u32]) -> Vec<u32> {
+    let before = ids.split_last().map_or(&[][..], |(_, before)| before);
+    [&[CLOSING_ID], before].concat()
+}
+
 /// Lines as sequences of their own.
 pub fn line_dataset(lines: &[Vec<u32>]) -> Outcome<Dataset<f32>> {
     let inputs: Vec<Vec<u32>> = lines.iter().map(|ids| shifted(ids)).collect();
@@ -201,20 +208,21 @@ impl BatchSource<f32> for Known {
     }
 }
 
-/// Measures a model on a text: on one of lines as `gimbap score` judges them. Tells the perplexity with and without
+/// Measures a model on a text: one of lines as `gimbap score --total` does. Tells the perplexity with and without
 /// unknown tokens; the other figures are of the tokens that count.
 pub fn evaluate(doc: &Doc, model: &Model, path: &Path, unknown: Unknown) -> Outcome<Report> {
     let text = read_text_or_folder(path)?;
     let (all, without, chars, unknowns) = if doc.lines {
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> = text.lines().collect();
         let ids: Vec<Vec<u32>> = lines.iter().map(|line| doc.vocabulary.encode_line(line)).collect();
-        let all = model.evaluate_data(&line_dataset(&ids)?, 32)?;
-        let mask = known(&ids.concat());
-        let unknowns = mask.iter().filter(|known| !*known).count();
-        let without = match unknowns {
-            0 => all.clone(),
-            _ => model.evaluate_data(&line_dataset(&ids)?.mask(mask)?, 32)?,
+        let logprobs = Scorer::new(model)?.log_probs(CLOSING_ID, &ids)?;
+        let sum = Sum::of(ids.iter().flatten().zip(logprobs.iter().flatten()));
+        let mean = |(logprob, rows): (f64, usize)| Evaluation {
+            loss: -logprob / rows as f64,
+            rows,
+            ..Evaluation::default()
         };
+        let (all, without, unknowns) = (mean(sum.all()), mean(sum.known()), sum.unknown);
         // The closing mark stands for the line's end.
         let chars: usize = lines.iter().map(|line| line.chars().count() + 1).sum();
         let chars = chars as f64 / all.rows.max(1) as f64;

@@ -7,7 +7,6 @@ pub mod classify;
 pub mod forecast;
 mod labels;
 pub mod lm;
-pub mod speak;
 pub mod tag;
 
 use std::path::Path;

@@ -70,8 +70,9 @@ fn write(args: &Generate, model: &Model, doc: &Doc, prompt: &[u32], out: &Out) -
     let mut sampler = Sampler::new(choice, keyed(args.seed, 0, 0, 0), prompt);
     let mut writer = Writer::new(model, doc.lines, prompt)?;
     let (settled, mut decoder) = doc.vocabulary.decoder_after(&args.prompt);
-    let stops = args.stop.iter().map(|text| doc.vocabulary.normalise(text).into()).collect();
-    let mut stops = Stops::new(stops, &args.prompt[settled.len()..]);
+    let seen = |text| doc.vocabulary.normalise(text);
+    let stops = args.stop.iter().map(|text| seen(text).into()).collect();
+    let mut stops = Stops::new(stops, &seen(&args.prompt[settled.len()..]));
     let (mut text, mut tokens) = (String::new(), 0);
     let mut say = |piece: &str| {
         text.push_str(piece);

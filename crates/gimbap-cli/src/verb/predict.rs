@@ -9,19 +9,20 @@ use std::path::Path;
 
 use gimbap::data::dataset::Sequences;
 use gimbap::data::table::{LabelledSeries, SequenceColumns, TextColumns, read_texts};
+use gimbap::data::text::CLOSING_ID;
 use gimbap::metric::calibration::largest;
 use gimbap::model::{Input, Model};
+use gimbap::score::Scorer;
 use ndarray::{Array2, ArrayD, Axis, Ix2, Ix3, IxDyn};
 use serde_json::{Map, Value, json};
 
 use crate::args::Predict;
 use crate::input::{is_stdin, lines};
+use crate::lm::judge::shown;
 use crate::model_file::{self, Opened};
 use crate::npy::{self, Array};
 use crate::output::{Failure, Out, Outcome};
 use crate::run_dir::write_atomic;
-use crate::sample::{log_softmax, order};
-use crate::task::speak::{shifted, shown};
 use crate::task::{TaskDoc, classify, forecast, lm, number, short};
 
 /// A prediction: for people, for CSV, for machines.
@@ -186,20 +187,17 @@ fn future(doc: &forecast::Doc, model: &Model, path: &Path) -> Outcome<Prediction
 /// The likeliest token after each line.
 fn next_tokens(doc: &lm::Doc, model: &Model, path: &Path) -> Outcome<Predictions> {
     let texts = texts(path, &TextColumns::default())?;
+    let ids: Vec<Vec<u32>> = texts.iter().map(|text| doc.vocabulary.encode_units(text)).collect();
+    let logprobs = Scorer::new(model)?.next(CLOSING_ID, &ids)?;
     let (mut rows, mut numbers) = (Vec::new(), Vec::new());
-    for text in &texts {
-        // One more token, whatever it is, makes room for the answer.
-        let ids = [doc.vocabulary.encode_units(text), vec![0]].concat();
-        let scores = model.predict(&vec![shifted(&ids)])?;
-        let last = scores.slice(ndarray::s![0, -1, ..]).to_vec();
-        let logprobs = log_softmax(&last);
-        let best = order(&logprobs)[0];
-        let (token, probability) = (doc.vocabulary.token(best as u32), logprobs[best].exp());
+    for (text, logprobs) in texts.iter().zip(&logprobs) {
+        let best = largest(logprobs);
+        let (token, probability) = (doc.vocabulary.token(best as u32), f64::from(logprobs[best]).exp());
         rows.push(Row {
             cells: vec![shown(token), format!("{probability:.4}"), text.clone()],
             object: json!({"text": text, "next": token, "probability": probability}),
         });
-        numbers.extend(logprobs.iter().map(|x| x.exp()));
+        numbers.extend(logprobs.iter().map(|&x| f64::from(x).exp()));
     }
     let numbers = to_array(&[texts.len(), doc.vocabulary.len()], &numbers)?;
     Ok(Predictions { header: header(&["next", "probability", "text"]), titled: false, rows, numbers })

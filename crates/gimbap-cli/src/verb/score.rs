@@ -1,79 +1,193 @@
 //! `gimbap score MODEL`: how probable sentences are.
 
+mod nbest;
+
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
-use crate::args::{Score, Unknown};
-use crate::input::lines;
+use crate::args::{By, Score};
+use crate::input;
+use crate::lm::judge::{Judge, Judged, Sum, perplexity, shown};
 use crate::model_file::open_lm;
-use crate::output::{Failure, Out, Outcome, table};
+use crate::output::{Failure, Out, Outcome, thousands, write_stdout};
+use crate::task::lm::Doc;
 use crate::task::short;
-use crate::task::speak::{Scored, score, shown};
 
-/// `exp(-logprob / tokens)`.
-fn perplexity((logprob, tokens): (f64, usize)) -> f64 {
-    (-logprob / tokens as f64).exp()
-}
+/// Lines read and judged together, where so many are there.
+const AT_ONCE: usize = 4096;
 
-/// Judges every line that is not blank.
+/// Judges every line.
 pub fn run(args: &Score, out: &Out) -> Outcome {
     let (model, doc) = open_lm(&args.model, "score")?;
-    let lines: Vec<String> = lines(&args.input)?.into_iter().filter(|line| !line.trim().is_empty()).collect();
-    if lines.is_empty() {
-        return Err(Failure::work("data", format!("{}: holds no sentence to score", args.input.display())));
+    let judge = Judge::new(&doc.vocabulary, &model)?;
+    match args {
+        Score { nbest: true, .. } => nbest::run(args, judge, out),
+        Score { rank: true, .. } => rank(args, &doc, judge, out),
+        Score { total: true, .. } => total(args, judge, out),
+        _ => each(args, &doc, judge, out),
     }
-    let mut scored = score(&doc.vocabulary, &model, &lines)?;
-    let all = |s: &Scored| (s.logprob, s.tokens.len());
-    let counted = |s: &Scored| match args.unknown {
-        Unknown::Count => all(s),
-        Unknown::Exclude => s.known(),
-    };
-    if args.rank {
-        scored.sort_by(|a, b| counted(b).0.total_cmp(&counted(a).0));
-    }
-    let best = scored.iter().map(|s| counted(s).0).fold(f64::NEG_INFINITY, f64::max);
-    let sum: f64 = scored.iter().map(|s| (counted(s).0 - best).exp()).sum();
-    let probability = |s: &Scored| (counted(s).0 - best).exp() / sum;
-    let strange = scored.iter().any(|s| s.unknown > 0);
-    let mut header = vec!["sentence", "log-probability", "tokens", "perplexity"];
-    header.extend(strange.then_some("unknown"));
-    header.extend(args.rank.then_some("among these"));
+}
 
-    let mut rows = Vec::new();
-    for s in &scored {
-        let (logprob, tokens) = counted(s);
-        let of_counted = perplexity((logprob, tokens));
-        let mut object = json!({
-            "text": s.text,
-            "logprob": logprob,
-            "tokens": tokens,
-            "perplexity": of_counted,
-            "unknown": s.unknown,
-            "perplexity_with_unknown": perplexity(all(s)),
-            "perplexity_without_unknown": perplexity(s.known()),
-        });
-        if args.rank {
-            object["probability"] = probability(s).into();
+/// Judges the lines of the input, as many at once as there are; `see` gets them in order.
+fn judged(args: &Score, mut judge: Judge<'_>, mut see: impl FnMut(Vec<Judged>) -> Outcome) -> Outcome {
+    let mut lines = input::stream(&args.input)?;
+    loop {
+        let some = lines.read(AT_ONCE)?;
+        if some.is_empty() {
+            return Ok(());
         }
-        if args.per_token {
-            let token = |(token, logprob): &(String, f64)| json!({"token": token, "logprob": logprob});
-            object["per_token"] = Value::Array(s.tokens.iter().map(token).collect());
+        see(judge.judge(some)?)?;
+    }
+}
+
+fn nothing(args: &Score) -> Failure {
+    Failure::work("data", format!("{}: holds no sentence to score", input::name(&args.input)))
+}
+
+/// Every line as it comes, in memory that does not grow.
+fn each(args: &Score, doc: &Doc, judge: Judge<'_>, out: &Out) -> Outcome {
+    let mut records = Records::new(args, doc, out);
+    judged(args, judge, |lines| {
+        lines.iter().for_each(|line| records.add(line, None));
+        records.tell()
+    })?;
+    if records.told { Ok(()) } else { Err(nothing(args)) }
+}
+
+/// All lines that are not blank, best first.
+fn rank(args: &Score, doc: &Doc, judge: Judge<'_>, out: &Out) -> Outcome {
+    let mut all: Vec<(Judged, Sum)> = Vec::new();
+    judged(args, judge, |lines| {
+        all.extend(lines.into_iter().filter(|line| !line.text.trim().is_empty()).map(|line| {
+            let sum = line.sum();
+            (line, sum)
+        }));
+        Ok(())
+    })?;
+    let logprobs: Vec<f64> = all.iter().map(|(_, sum)| sum.counted(args.unknown).0).collect();
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    let probabilities = among(&logprobs);
+    let key = |(_, sum): &(Judged, Sum)| match (args.by, sum.counted(args.unknown)) {
+        (Some(By::Token), (logprob, tokens)) => logprob / tokens as f64,
+        (_, (logprob, _)) => logprob,
+    };
+    order.sort_by(|&a, &b| key(&all[b]).total_cmp(&key(&all[a])));
+    let mut records = Records::new(args, doc, out);
+    order.iter().for_each(|&i| records.add(&all[i].0, Some(probabilities[i])));
+    if all.is_empty() { Err(nothing(args)) } else { records.tell() }
+}
+
+/// The probabilities of some things of which these are the log-probabilities, if it is one of them.
+fn among(logprobs: &[f64]) -> Vec<f64> {
+    let best = logprobs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = logprobs.iter().map(|x| (x - best).exp()).sum();
+    logprobs.iter().map(|x| (x - best).exp() / sum).collect()
+}
+
+/// All lines together.
+fn total(args: &Score, judge: Judge<'_>, out: &Out) -> Outcome {
+    let (mut lines, mut sum) = (0, Sum::default());
+    judged(args, judge, |some| {
+        lines += some.len();
+        some.iter().for_each(|line| sum.add(line.sum()));
+        Ok(())
+    })?;
+    if lines == 0 {
+        return Err(nothing(args));
+    }
+    let (logprob, tokens) = sum.counted(args.unknown);
+    out.line(format!(
+        "{} lines  {} tokens  {} unknown  log-probability {}  perplexity {}",
+        thousands(lines),
+        thousands(tokens),
+        thousands(sum.unknown),
+        short(logprob),
+        short(perplexity((logprob, tokens))),
+    ))?;
+    let mut record = json!({ "lines": lines });
+    if let Value::Object(record) = &mut record {
+        record.extend(sum.figures(args.unknown));
+    }
+    out.json(&record)
+}
+
+/// Records of lines, told together.
+struct Records<'a> {
+    args: &'a Score,
+    doc: &'a Doc,
+    out: &'a Out,
+    text: String,
+    /// Whether there was one.
+    told: bool,
+}
+
+impl<'a> Records<'a> {
+    fn new(args: &'a Score, doc: &'a Doc, out: &'a Out) -> Self {
+        Records { args, doc, out, text: String::new(), told: false }
+    }
+
+    /// Adds a line, with its probability among others.
+    fn add(&mut self, line: &Judged, among: Option<f64>) {
+        match self.out.json {
+            true => self.add_json(line, among),
+            false => self.add_row(line, among),
         }
-        out.json(&object)?;
-        let mut row = vec![s.text.clone(), short(logprob), tokens.to_string(), short(of_counted)];
-        if strange {
-            row.push(s.unknown.to_string());
+        self.told = true;
+    }
+
+    /// A line's tokens and the logarithms of their probabilities, where they are asked for.
+    fn tokens<'l>(&self, line: &'l Judged) -> impl Iterator<Item = (&'a str, f64)> + use<'a, 'l> {
+        let count = if self.args.per_token { line.ids.len() } else { 0 };
+        let vocabulary = &self.doc.vocabulary;
+        let tokens = line.ids.iter().zip(&line.logprobs).take(count);
+        tokens.map(|(&id, &logprob)| (vocabulary.token(id), f64::from(logprob)))
+    }
+
+    fn add_json(&mut self, line: &Judged, among: Option<f64>) {
+        let mut record = json!({ "text": line.text });
+        if let Value::Object(record) = &mut record {
+            record.extend(line.sum().figures(self.args.unknown));
         }
-        if args.rank {
-            row.push(format!("{:.2} %", 100.0 * probability(s)));
+        if let Some(probability) = among {
+            record["probability"] = probability.into();
         }
-        rows.push(row);
-        if args.per_token {
-            rows.extend(s.tokens.iter().map(|(token, logprob)| {
-                let mut row = vec![format!("  {}", shown(token)), short(*logprob)];
-                row.resize(header.len(), String::new());
-                row
-            }));
+        if self.args.per_token {
+            let token = |(token, logprob)| json!({"token": token, "logprob": logprob});
+            record["per_token"] = self.tokens(line).map(token).collect();
+        }
+        let _ = writeln!(self.text, "{record}");
+    }
+
+    /// Numbers first, in columns whose width no line decides.
+    fn add_row(&mut self, line: &Judged, among: Option<f64>) {
+        let row = |logprob: &str,
+                   tokens: &str,
+                   perplexity: &str,
+                   unknown: &str,
+                   among: Option<&str>,
+                   text: &str| {
+            let among = among.map(|among| format!("{among:>11}  ")).unwrap_or_default();
+            format!("{logprob:>15}  {tokens:>6}  {perplexity:>10}  {unknown:>7}  {among}{text}\n")
+        };
+        if !self.told {
+            let title = among.map(|_| "among these");
+            self.text += &row("log-probability", "tokens", "perplexity", "unknown", title, "sentence");
+        }
+        let sum = line.sum();
+        let counted = sum.counted(self.args.unknown);
+        let (logprob, tokens) = (short(counted.0), counted.1.to_string());
+        let percent = among.map(|p| format!("{:.2} %", 100.0 * p));
+        let (perplexity, unknown) = (short(perplexity(counted)), sum.unknown.to_string());
+        self.text += &row(&logprob, &tokens, &perplexity, &unknown, percent.as_deref(), &line.text);
+        for (token, logprob) in self.tokens(line) {
+            self.text += &row(&short(logprob), "", "", "", among.map(|_| ""), &format!("  {}", shown(token)));
         }
     }
-    out.line(table(&header, &rows))
+
+    /// Tells those that were added, in one piece.
+    fn tell(&mut self) -> Outcome {
+        let text = std::mem::take(&mut self.text);
+        write_stdout(text.as_bytes(), false)
+    }
 }

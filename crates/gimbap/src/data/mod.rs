@@ -3,6 +3,7 @@
 //! | module | from | to |
 //! |---|---|---|
 //! | [`read`] | a file, plain or `.gz`, or a folder | text, bytes, a fingerprint |
+//! | [`lines`] | a file or a pipe | its lines, as they come |
 //! | [`text`] | text | token ids, by a [`Vocabulary`](text::Vocabulary) |
 //! | [`table`] | CSV, TSV, one file per class | labelled texts, labelled ragged sequences |
 //! | [`tagged`] | lines of a token and its label, JSONL | sentences with a label for every token |
@@ -20,6 +21,7 @@ pub mod corpus;
 pub mod dataset;
 mod jitter;
 pub mod layout;
+pub mod lines;
 pub mod read;
 pub mod series;
 pub(crate) mod sheet;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+pub(super) const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// The bytes of a file, unpacked if it is gzip.
 ///
@@ -24,21 +24,28 @@ pub fn read_bytes(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     let raw = std::fs::read(path).map_err(|source| Error::io(path, source))?;
     let bytes = if raw.starts_with(&GZIP_MAGIC) {
         let mut unpacked = Vec::new();
-        flate2::read::MultiGzDecoder::new(raw.as_slice()).read_to_end(&mut unpacked).map_err(|source| {
-            let done = unpacked.len();
-            Error::data(
-                path.display().to_string(),
-                format!("the gzip data is damaged or cut off after {done} unpacked bytes ({source}): fetch the file anew"),
-            )
-        })?;
+        flate2::read::MultiGzDecoder::new(raw.as_slice())
+            .read_to_end(&mut unpacked)
+            .map_err(|source| damaged(path, unpacked.len(), &source))?;
         unpacked
     } else {
         raw
     };
     if bytes.is_empty() {
-        return Err(Error::data(path.display().to_string(), "the file is empty: give one that holds data"));
+        return Err(empty(path));
     }
     Ok(bytes)
+}
+
+pub(super) fn empty(path: &Path) -> Error {
+    Error::data(path.display().to_string(), "the file is empty: give one that holds data")
+}
+
+pub(super) fn damaged(path: &Path, done: usize, source: &std::io::Error) -> Error {
+    let message = format!(
+        "the gzip data is damaged or cut off after {done} unpacked bytes ({source}): fetch the file anew"
+    );
+    Error::data(path.display().to_string(), message)
 }
 
 /// The text of a file: UTF-8, without its byte-order mark, `\r\n` made `\n`, gzip unpacked.
@@ -57,26 +64,37 @@ pub fn read_text(path: impl AsRef<Path>) -> Result<String> {
 /// # Errors
 /// As [`read_text`].
 pub fn to_text(bytes: Vec<u8>, place: &str) -> Result<String> {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(Error::data(
-            format!("{place}, byte 0"),
-            "it begins with a UTF-16 byte-order mark: save it as UTF-8",
-        ));
-    }
+    refuse_utf16(&bytes, place)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();
         let line = 1 + bytes[..offset].iter().filter(|&&byte| byte == b'\n').count();
-        Error::data(
-            format!("{place}, byte {offset} (line {line})"),
-            format!("byte 0x{:02x} is not valid UTF-8 here: save it as UTF-8", bytes[offset]),
-        )
+        invalid(place, offset, line, bytes[offset])
     })?;
     let body = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if body.trim().is_empty() {
-        return Err(Error::data(place, "it holds white space alone: give some text"));
+        return Err(white_space_alone(place));
     }
     Ok(if body.contains("\r\n") { body.replace("\r\n", "\n") } else { body.to_owned() })
+}
+
+pub(super) fn white_space_alone(place: &str) -> Error {
+    Error::data(place, "it holds white space alone: give some text")
+}
+
+pub(super) fn invalid(place: &str, offset: usize, line: usize, byte: u8) -> Error {
+    Error::data(
+        format!("{place}, byte {offset} (line {line})"),
+        format!("byte 0x{byte:02x} is not valid UTF-8 here: save it as UTF-8"),
+    )
+}
+
+pub(super) fn refuse_utf16(bytes: &[u8], place: &str) -> Result<()> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let message = "it begins with a UTF-16 byte-order mark: save it as UTF-8";
+        return Err(Error::data(format!("{place}, byte 0"), message));
+    }
+    Ok(())
 }
 
 /// [`read_text`] of a file, or of all files of a folder one after another in the order of their names.

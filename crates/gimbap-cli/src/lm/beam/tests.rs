@@ -221,3 +221,30 @@ fn weights_that_ran_away_are_an_error() {
     let failure = search(8, 3, 3).run(Beam::after(&model, false, &[2], NO_WORD).unwrap()).unwrap_err();
     assert_eq!(failure.kind, "not_finite");
 }
+
+/// One word, or the end: of equal use at first, and then the word nearly always.
+struct Talker;
+
+impl Streams for Talker {
+    fn step(&mut self, ids: &[u32]) -> &[f32] {
+        assert_eq!(ids.len(), 1, "one of two tokens is the end");
+        if ids == [CLOSING_ID] { &[0.0, 0.1, 0.0] } else { &[0.0, -7.0, 0.0] }
+    }
+
+    fn reorder(&mut self, _from: &[usize]) {}
+}
+
+#[test]
+fn a_length_penalty_waits_for_what_may_become_better() {
+    let found = |length_penalty| {
+        let search = Search { length_penalty, ..search(4, 10, 1) };
+        search.run(Beam::new(Talker, CLOSING_ID, NO_WORD)).unwrap().remove(0)
+    };
+    assert_eq!(found(0.0).ids, [CLOSING_ID]);
+    assert_eq!(found(2.0).ids, [2; 10]);
+    let score = |length_penalty| {
+        let search = Search { length_penalty, ..search(4, 10, 1) };
+        search.score(&Candidate { ids: vec![2; 7], logprob: -2.0 })
+    };
+    assert_eq!([0.0, 1.0, 2.0].map(score), [-2.0, -1.0, -0.5]);
+}

@@ -1,0 +1,329 @@
+//! `gimbap score` as a stream: records in order and at once, in little memory; totals, ranks, n-best lists.
+
+mod common;
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{ChildStdin, ChildStdout, Stdio};
+
+use common::{Bench, Run, command, json, jsonl, small_lm};
+use serde_json::Value;
+
+/// A folder with a small language model of characters in `runs/a`.
+fn characters() -> Bench {
+    let bench = Bench::new();
+    bench.ok(&small_lm("runs/a", &["-q"]));
+    bench
+}
+
+/// A folder with a small language model of twelve words in `runs/w`.
+fn words() -> Bench {
+    let bench = Bench::new();
+    bench.ok(&small_lm("runs/w", &["-q", "--set", "data.unit=word", "--set", "data.vocab=12"]));
+    bench
+}
+
+/// Runs `score` on bytes.
+fn score_bytes(bench: &Bench, args: &[&str], stdin: &[u8]) -> Run {
+    bench.write("stdin", stdin);
+    let mut command = command(&[&["score"], args].concat());
+    command.current_dir(bench.path(".")).stdin(std::fs::File::open(bench.path("stdin")).unwrap());
+    let output = command.output().unwrap();
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The records of lines, which must be scored.
+fn score(bench: &Bench, args: &[&str], stdin: &str) -> Vec<Value> {
+    let run = score_bytes(bench, &[args, &["--json"]].concat(), stdin.as_bytes());
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    jsonl(&run.stdout)
+}
+
+fn number(record: &Value, key: &str) -> f64 {
+    record[key].as_f64().unwrap_or_else(|| panic!("{key}: {record}"))
+}
+
+fn texts(records: &[Value]) -> Vec<&str> {
+    records.iter().map(|record| record["text"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn every_line_has_its_record_in_order_blank_ones_too() {
+    let bench = characters();
+    let input = "the cat sleeps\n\na dog runs home\n\n\nmy bird";
+    let records = score(&bench, &["runs/a"], input);
+    assert_eq!(texts(&records), input.split('\n').collect::<Vec<_>>());
+    assert_eq!((records[1]["tokens"].as_u64(), &records[1]), (Some(1), &records[3]));
+    for record in &records {
+        let alone = score(&bench, &["runs/a"], &format!("{}\n", record["text"].as_str().unwrap()));
+        assert_eq!(alone, [record.clone()]);
+    }
+    let windows = format!("\u{feff}{}", input.replace('\n', "\r\n"));
+    assert_eq!(score(&bench, &["runs/a"], &windows), records);
+    bench.write("lines.txt", &windows);
+    assert_eq!(score(&bench, &["runs/a", "lines.txt"], ""), records);
+
+    let plain = score_bytes(&bench, &["runs/a", "--per-token"], b"a\n\n").stdout;
+    let rows: Vec<Vec<&str>> = plain.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["log-probability", "tokens", "perplexity", "unknown", "sentence"]);
+    assert_eq!((rows.len(), rows[1].len(), rows[3][1], rows[4].len()), (6, 5, "\"\\n\"", 4));
+
+    let ranked = score(&bench, &["runs/a", "--rank"], input);
+    assert_eq!(ranked.len(), 3, "blank lines are no candidates");
+    for (args, input) in
+        [(&["runs/a"][..], ""), (&["runs/a", "--total"], ""), (&["runs/a", "--rank"], "\n \n")]
+    {
+        let run = score_bytes(&bench, args, input.as_bytes());
+        assert_eq!(run.code, Some(1));
+        assert!(run.stderr.contains("standard input: holds no sentence to score"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_line_that_is_no_text_stops_after_the_records_before_it() {
+    let bench = characters();
+    let run = score_bytes(&bench, &["runs/a", "--json"], b"the cat\na dog\nmy \xff bird\nthe cat\n");
+    let records = jsonl(&run.stdout);
+    assert_eq!((run.code, texts(&records[..2])), (Some(1), vec!["the cat", "a dog"]));
+    let message = records[2]["error"]["message"].as_str().unwrap();
+    assert!(message.contains("standard input, byte 17 (line 3): byte 0xff"), "{message}");
+    let run = score_bytes(&bench, &["runs/a"], b"\xff\xfea\0\n\0");
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("UTF-16"), "{}", run.stderr);
+}
+
+/// A `score` that is being talked to.
+struct Talk {
+    child: std::process::Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Talk {
+    fn begin(bench: &Bench, args: &[&str]) -> Talk {
+        let mut command = command(&[&["score"], args, &["--json"]].concat());
+        let mut child = command.current_dir(bench.path(".")).stdin(Stdio::piped()).spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Talk { child, stdin, stdout: BufReader::new(stdout) }
+    }
+
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line
+    }
+}
+
+#[test]
+fn a_line_on_a_pipe_is_answered_at_once() {
+    let bench = characters();
+    let mut talk = Talk::begin(&bench, &["runs/a"]);
+    for line in ["the cat", "", "a dog"] {
+        writeln!(talk.stdin, "{line}").unwrap();
+        assert_eq!(json(&talk.hear())["text"], line);
+    }
+    drop(talk.stdin);
+    assert!(talk.child.wait().unwrap().success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_does_not_grow_with_the_lines() {
+    let bench = words();
+    let Talk { mut child, mut stdin, mut stdout } = Talk::begin(&bench, &["runs/w"]);
+    let peak = |process: u32| -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let (first, all) = (20_000, 200_000);
+    let writer = std::thread::spawn(move || {
+        let block = "the cat sees the moon\n".repeat(1000);
+        for _ in 0..all / 1000 {
+            stdin.write_all(block.as_bytes()).unwrap();
+        }
+        // The pipe stays open until the last record is read.
+        stdin
+    });
+    let mut read = |lines: usize| {
+        let mut line = String::new();
+        for _ in 0..lines {
+            line.clear();
+            assert!(stdout.read_line(&mut line).unwrap() > 0);
+        }
+    };
+    read(first);
+    let early = peak(child.id());
+    read(all - first);
+    let late = peak(child.id());
+    drop(writer.join().unwrap());
+    assert!(child.wait().unwrap().success());
+    assert!(late <= early + 4096, "{early} KiB after {first} lines, {late} KiB after {all}");
+}
+
+#[test]
+fn a_line_of_a_million_tokens() {
+    let bench = characters();
+    let line = "the cat sees the moon ".repeat(50_000);
+    let record = &score(&bench, &["runs/a", "--total"], &line)[0];
+    assert_eq!((record["tokens"].as_u64(), record["unknown"].as_u64()), (Some(1_100_001), Some(0)));
+    let (short, long) = (score(&bench, &["runs/a"], &line[..22_000]), number(record, "perplexity"));
+    assert!((number(&short[0], "perplexity") / long - 1.0).abs() < 0.01, "{} {record}", short[0]);
+}
+
+#[test]
+fn the_total_is_that_of_the_records() {
+    let bench = words();
+    let input = "the cat sleeps\n\nmy unheard bird sings\n";
+    let records = score(&bench, &["runs/w"], input);
+    let sum = |key: &str| records.iter().map(|record| number(record, key)).sum::<f64>();
+    for (unknown, tokens) in [("count", sum("tokens")), ("exclude", sum("tokens") - sum("unknown"))] {
+        let total = &score(&bench, &["runs/w", "--total", "--unknown", unknown], input)[0];
+        let keys: Vec<&String> = total.as_object().unwrap().keys().collect();
+        assert_eq!(keys[..5], ["lines", "logprob", "tokens", "perplexity", "unknown"]);
+        assert_eq!((number(total, "lines"), number(total, "tokens")), (3.0, tokens));
+        assert_eq!(number(total, "unknown"), sum("unknown"));
+        let perplexity = (-number(total, "logprob") / tokens).exp();
+        assert!((number(total, "perplexity") - perplexity).abs() < 1e-9 * perplexity);
+    }
+    let total = &score(&bench, &["runs/w", "--total"], input)[0];
+    assert!(sum("unknown") > 0.0 && (number(total, "logprob") - sum("logprob")).abs() < 1e-9);
+    let plain = score_bytes(&bench, &["runs/w", "--total"], input.as_bytes()).stdout;
+    assert!(plain.starts_with("3 lines  ") && plain.lines().count() == 1, "{plain}");
+}
+
+#[test]
+fn ranks_by_the_line_or_by_the_token() {
+    let bench = characters();
+    let input = "the cat sleeps\nqq\nthe cat sees the moon\n";
+    let by_line = score(&bench, &["runs/a", "--rank"], input);
+    let by_token = score(&bench, &["runs/a", "--rank", "--by", "token"], input);
+    assert_eq!(by_line, score(&bench, &["runs/a", "--rank", "--by", "logprob"], input));
+    let falls = |values: Vec<f64>| values.windows(2).all(|pair| pair[0] >= pair[1]);
+    assert!(falls(by_line.iter().map(|record| number(record, "logprob")).collect()));
+    let mean = |record: &Value| number(record, "logprob") / number(record, "tokens");
+    assert!(falls(by_token.iter().map(mean).collect()));
+    assert_ne!(texts(&by_line), texts(&by_token), "the short line is likelier, its tokens are not");
+    let find = |records: &[Value]| records.iter().find(|record| record["text"] == "qq").cloned();
+    assert_eq!(find(&by_line), find(&by_token), "the probability is that of the line");
+}
+
+#[test]
+fn n_best_lists() {
+    let bench = characters();
+    let input = "u1\t-1.5\tthe cat sleeps\nu1\t-2\tthe qat zleeps\nu1\t-2\ta dog runs home\nu2\t0\tmy bird\nu3\t4\t\n";
+    let args = |more: &[&'static str]| [&["runs/a", "--nbest"], more].concat();
+    let records = score(&bench, &args(&["--weight", "0.3", "--word-bonus", "-0.5"]), input);
+    assert_eq!(records.len(), 5);
+    for record in &records {
+        let alone = &score(&bench, &["runs/a"], &format!("{}\n", record["text"].as_str().unwrap()))[0];
+        assert_eq!(record["logprob"], alone["logprob"]);
+        let total =
+            0.7 * number(record, "score") + 0.3 * number(record, "logprob") - 0.5 * number(alone, "tokens");
+        assert!((number(record, "total") - total).abs() < 1e-9);
+    }
+    let sum: f64 = records[..3].iter().map(|record| number(record, "probability")).sum();
+    assert!((sum - 1.0).abs() < 1e-9 && number(&records[3], "probability") == 1.0);
+    let (a, b) = (&records[0], &records[1]);
+    let ratio = (number(a, "total") - number(b, "total")).exp();
+    assert!(
+        (number(a, "probability") / number(b, "probability") - ratio).abs() < 1e-9 * ratio && ratio >= 1.0
+    );
+
+    let by_score = score(&bench, &args(&["--weight", "0"]), input);
+    let order = ["the cat sleeps", "the qat zleeps", "a dog runs home", "my bird", ""];
+    assert_eq!(texts(&by_score), order, "equal scores stay as they were");
+    let by_model = score(&bench, &args(&["--weight", "1"]), input);
+    assert!(number(&by_model[0], "logprob") >= number(&by_model[1], "logprob"));
+    assert_eq!(by_model[2]["text"], "the qat zleeps");
+
+    let plain = score_bytes(&bench, &args(&["--weight", "0"]), input.as_bytes()).stdout;
+    let logprob = number(&by_score[0], "logprob");
+    assert_eq!(plain.lines().next().unwrap(), format!("u1\t-1.5\tthe cat sleeps\t{logprob:.4}"));
+    let best = score_bytes(&bench, &args(&["--weight", "0", "--best"]), input.as_bytes()).stdout;
+    assert_eq!(best, "u1\tthe cat sleeps\nu2\tmy bird\nu3\t\n");
+    assert_eq!(score(&bench, &args(&["--best"]), input).len(), 3);
+}
+
+#[test]
+fn an_n_best_list_may_be_long_and_its_order_is_the_scores_without_a_weight() {
+    let bench = words();
+    // Scores fall within each list, and lists lie across whatever is read together.
+    let mut input = String::new();
+    for line in 0..9000 {
+        let (id, place) = (line / 7, line % 7);
+        let _ = writeln!(
+            input,
+            "utterance {id}\t{}\tthe {}",
+            3.5 - f64::from(place),
+            "cat ".repeat(place as usize)
+        );
+    }
+    let run = score_bytes(&bench, &["runs/w", "--nbest", "--weight", "0"], input.as_bytes());
+    let columns = |line: &str| line.rsplit_once('\t').unwrap().0.to_string();
+    let told: Vec<String> = run.stdout.lines().map(columns).collect();
+    assert_eq!(told, input.lines().collect::<Vec<_>>());
+}
+
+#[test]
+fn n_best_lists_that_are_none() {
+    let bench = characters();
+    let whole = "a\t1\tthe cat\nb\t1\ta dog\n";
+    for (lines, words) in [
+        ("a\t1\tmy bird\n", "line 3: `a` comes back after its lines from line 1 on"),
+        ("b\tone\tmy bird\n", "line 3: the score `one` is no number"),
+        ("b\tNaN\tmy bird\n", "line 3: the score `NaN` is no number"),
+        ("b\t1\n", "line 3: 2 columns; a line is id<TAB>score<TAB>hypothesis"),
+        ("b\t1\tmy\tbird\n", "line 3: 4 columns"),
+        ("\n", "line 3: 1 columns"),
+    ] {
+        let run = score_bytes(&bench, &["runs/a", "--nbest"], format!("{whole}{lines}").as_bytes());
+        assert_eq!(run.code, Some(1));
+        assert!(run.stderr.contains(&format!("standard input, {words}")), "{}", run.stderr);
+        assert!(run.stdout.starts_with("a\t1\tthe cat\t"), "what is whole is told: {}", run.stdout);
+    }
+    let run = score_bytes(&bench, &["runs/a", "--nbest"], b"");
+    assert!(run.code == Some(1) && run.stderr.contains("holds no sentence"), "{}", run.stderr);
+    for (args, words) in [
+        (&["--weight", "0.5"][..], "--nbest"),
+        (&["--best"], "--nbest"),
+        (&["--word-bonus", "1"], "--nbest"),
+        (&["--nbest", "--weight", "1.5"], "from 0 to 1"),
+        (&["--nbest", "--word-bonus", "inf"], "must be a number"),
+        (&["--nbest", "--rank"], "cannot be used with"),
+        (&["--nbest", "--total"], "cannot be used with"),
+        (&["--total", "--rank"], "cannot be used with"),
+        (&["--total", "--per-token"], "cannot be used with"),
+        (&["--by", "token"], "--rank"),
+        (&["--rank", "--by", "length"], "logprob"),
+    ] {
+        let run = score_bytes(&bench, &[&["runs/a"], args].concat(), whole.as_bytes());
+        assert_eq!(run.code, Some(2), "{args:?}");
+        assert!(run.stderr.contains(words), "{args:?}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_vocabulary_that_does_not_fit_its_model() {
+    let bench = characters();
+    let path = bench.path("runs/a/best.safetensors");
+    let mut model: gimbap::model::Model = gimbap::checkpoint::load(&path).unwrap();
+    let tokens = model.task["vocabulary"]["tokens"].as_array_mut().unwrap();
+    let (before, last) = (tokens.len(), tokens.pop().unwrap());
+    gimbap::checkpoint::save(&model, &path).unwrap();
+    let message = format!("its vocabulary has {} tokens, the model takes {before}", before - 1);
+    for verb in ["score", "generate", "inspect"] {
+        let run = bench.run(&[verb, "runs/a", "--json"]);
+        let error = &json(&run.stdout)["error"];
+        assert_eq!((run.code, error["kind"].as_str()), (Some(1), Some("model_file")));
+        let told = error["message"].as_str().unwrap();
+        assert!(told.contains("best.safetensors: ") && told.contains(&message), "{told}");
+    }
+    model.task["vocabulary"]["tokens"].as_array_mut().unwrap().push(last);
+    gimbap::checkpoint::save(&model, &path).unwrap();
+    bench.ok(&["inspect", "runs/a"]);
+}
