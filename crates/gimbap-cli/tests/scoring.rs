@@ -60,7 +60,7 @@ fn every_line_has_its_record_in_order_blank_ones_too() {
     assert_eq!((records[1]["tokens"].as_u64(), &records[1]), (Some(1), &records[3]));
     for record in &records {
         let alone = score(&bench, &["runs/a"], &format!("{}\n", record["text"].as_str().unwrap()));
-        assert_eq!(alone, [record.clone()]);
+        assert_eq!(alone, std::slice::from_ref(record));
     }
     let windows = format!("\u{feff}{}", input.replace('\n', "\r\n"));
     assert_eq!(score(&bench, &["runs/a"], &windows), records);
