@@ -101,6 +101,10 @@ fn models() -> Vec<(&'static str, Model<f32>)> {
     all.push(("one_hot into dense", ids().add(OneHot).add(Dense::new(2))));
     all.push(("embedding", ids().add(Embedding::new(3).padding_id(0))));
     all.push(("dense", features().add(Dense::new(7).activation(Activation::Tanh))));
+    let tied = ids().add(Embedding::new(5).tied(true).dropout(0.1)).add(Gru::new(5).return_sequences(true));
+    all.push(("tied", tied.add(Dense::new(VOCABULARY))));
+    let zoned = Lstm::new(9).return_sequences(true).zoneout(0.1).zoneout_cell(0.2).weight_drop(0.3);
+    all.push(("zoneout", features().add(zoned).add(Dropout::new(0.5).variational(true))));
     all.push(("activation", features().add(Activation::Softmax)));
     all.push(("dropout", features().add(Dropout::new(0.5))));
     all.push(("layer_norm", features().add(LayerNorm::default())));

@@ -197,7 +197,7 @@ fn a_stream_and_a_file_keep_it_tied() {
         let mut stream = loaded.stream().unwrap();
         for (t, &id) in ids[0].iter().enumerate() {
             let at = whole.slice(gimbap::ndarray::s![0, t, ..]);
-            assert!(distance(stream.step(id), &at, 1e-3) < 1e-5, "{precision:?}, step {t}");
+            assert!(distance(stream.step(id), at, 1e-3) < 1e-5, "{precision:?}, step {t}");
         }
     }
 }
