@@ -11,9 +11,12 @@ use crate::rng;
 #[derive(Clone, Debug)]
 pub(super) struct Jitter {
     seed: u64,
-    /// The last epoch asked for, and where its segments end.
-    drawn: Arc<Mutex<Option<(usize, Vec<usize>)>>>,
+    /// Of the last epoch asked for.
+    drawn: Arc<Mutex<Option<Drawn>>>,
 }
+
+/// An epoch, and where its segments end.
+type Drawn = (usize, Vec<usize>);
 
 impl Jitter {
     pub(super) fn new(seed: u64) -> Self {
