@@ -7,6 +7,8 @@ use std::ops::Range;
 use super::dataset::{Dataset, Sequences, Steps};
 use super::jitter::Jitter;
 use super::layout::Layout;
+use super::text::CLOSING_ID;
+use super::tokens::Tokens;
 use crate::layer::Signal;
 use crate::loss::{Reduction, RowTargets};
 use crate::{Arithmetic, Error, Result, rng};
@@ -221,7 +223,8 @@ impl<R: Arithmetic> BatchSource<R> for Shuffled<'_, R> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct TokenStream {
-    tokens: Vec<u32>,
+    tokens: Tokens,
+    lines: bool,
     streams: usize,
     length: usize,
     k1: usize,
@@ -236,7 +239,8 @@ impl TokenStream {
     ///
     /// # Errors
     /// If a number is 0, or there are fewer than two tokens for each stream.
-    pub fn new(tokens: Vec<u32>, streams: usize, k1: usize, k2: usize) -> Result<Self> {
+    pub fn new(tokens: impl Into<Tokens>, streams: usize, k1: usize, k2: usize) -> Result<Self> {
+        let tokens = tokens.into();
         if streams == 0 || k1 == 0 {
             let what = if streams == 0 { "batch" } else { "bptt" };
             return Err(Error::config(what, "is 0; it must be at least 1"));
@@ -250,7 +254,7 @@ impl TokenStream {
             return Err(Error::data("text", message));
         }
         let length = (tokens.len() - 1) / streams;
-        Ok(TokenStream { tokens, streams, length, k1, k2, jitter: None })
+        Ok(TokenStream { tokens, lines: false, streams, length, k1, k2, jitter: None })
     }
 
     /// Cuts the streams elsewhere in each epoch: segments of about `k1` steps, now and then of half of that, drawn from
@@ -267,6 +271,11 @@ impl TokenStream {
             return Err(Error::config("bptt", message));
         }
         Ok(TokenStream { jitter: Some(Jitter::new(seed)), ..self })
+    }
+
+    /// Lines that stand for themselves: the state is zero wherever a closing mark is read.
+    pub fn lines(self) -> Self {
+        TokenStream { lines: true, ..self }
     }
 
     /// The steps of a segment, without those before it.
@@ -296,15 +305,24 @@ impl<R: Arithmetic> BatchSource<R> for TokenStream {
         let before = self.k2 - self.k1;
         let (start, end) = (steps.start.saturating_sub(before), steps.end);
         let (layout, order) = Layout::new(&vec![end - start; self.streams]);
+        // Of each stream one more than there are steps, one stream after another.
+        let mut ids = Vec::with_capacity((end - start + 1) * self.streams);
+        for b in 0..self.streams {
+            self.tokens.read(b * self.length + start..b * self.length + end + 1, &mut ids)?;
+        }
         let at = |offset: usize| -> Vec<u32> {
-            let places =
-                (start..end).flat_map(|t| (0..self.streams).map(move |b| b * self.length + t + offset));
-            places.map(|place| self.tokens[place]).collect()
+            let steps = offset..end - start + offset;
+            steps.flat_map(|t| ids.iter().skip(t).step_by(end - start + 1).copied()).collect()
+        };
+        let input = at(0);
+        let layout = match self.lines {
+            true => layout.with_resets(input.iter().map(|&id| id == CLOSING_ID).collect()),
+            false => layout,
         };
         Ok(Cow::Owned(Batch {
             layout,
             order,
-            input: Signal::Ids(at(0)),
+            input: Signal::Ids(input),
             targets: RowTargets::Classes(at(1)),
             weights: None,
             mask: None,

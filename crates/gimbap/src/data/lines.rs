@@ -6,11 +6,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use super::read::{GZIP_MAGIC, damaged, invalid, refuse_utf16};
+use super::read::{damaged, invalid, refuse_utf16, unpacked};
 use crate::{Error, Result};
-
-/// Bytes read ahead.
-const AHEAD: usize = 1 << 20;
 
 /// The lines of a source, read on and on.
 ///
@@ -56,13 +53,7 @@ impl<'a> Lines<'a> {
     /// [`Error::Io`] if it cannot be read.
     pub fn new(source: impl Read + 'a, place: impl Into<String>) -> Result<Self> {
         let place = place.into();
-        let mut source = BufReader::with_capacity(AHEAD, source);
-        let packed = source.fill_buf().map_err(|error| Error::io(&place, error))?.starts_with(&GZIP_MAGIC);
-        let source: Box<dyn Read + 'a> = match packed {
-            true => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
-            false => Box::new(source),
-        };
-        let source = BufReader::with_capacity(AHEAD, source);
+        let (source, packed) = unpacked(source).map_err(|error| Error::io(&place, error))?;
         Ok(Lines { source, place, packed, line: 0, byte: 0, failed: None })
     }
 

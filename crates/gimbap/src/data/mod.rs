@@ -3,8 +3,10 @@
 //! | module | from | to |
 //! |---|---|---|
 //! | [`read`] | a file, plain or `.gz`, or a folder | text, bytes, a fingerprint |
+//! | [`source`] | the same, of any length | text, piece by piece |
 //! | [`lines`] | a file or a pipe | its lines, as they come |
 //! | [`text`] | text | token ids, by a [`Vocabulary`](text::Vocabulary) |
+//! | [`tokens`] | the ids of a text of any length | ids anywhere in it |
 //! | [`table`] | CSV, TSV, one file per class | labelled texts, labelled ragged sequences |
 //! | [`tagged`] | lines of a token and its label, JSONL | sentences with a label for every token |
 //! | [`series`] | CSV with a time column | windows and targets, a scaler, the trivial forecasts |
@@ -25,6 +27,8 @@ pub mod lines;
 pub mod read;
 pub mod series;
 pub(crate) mod sheet;
+pub mod source;
 pub mod table;
 pub mod tagged;
 pub mod text;
+pub mod tokens;

@@ -8,12 +8,27 @@
 //! | bytes that are not UTF-8 | [`Error::Data`] with the byte offset and the line |
 //! | nothing, or white space alone | [`Error::Data`] |
 
-use std::io::Read;
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use super::source::TextSource;
 use crate::error::{Error, Result};
 
-pub(super) const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// Bytes read ahead.
+const AHEAD: usize = 1 << 20;
+
+/// A source of bytes, unpacked if it is gzip, and whether it was. Waits for the first of them.
+pub(super) fn unpacked<'a>(source: impl Read + 'a) -> io::Result<(BufReader<Box<dyn Read + 'a>>, bool)> {
+    let mut source = BufReader::with_capacity(AHEAD, source);
+    let packed = source.fill_buf()?.starts_with(&GZIP_MAGIC);
+    let source: Box<dyn Read + 'a> = match packed {
+        true => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
+        false => Box::new(source),
+    };
+    Ok((BufReader::with_capacity(AHEAD, source), packed))
+}
 
 /// The bytes of a file, unpacked if it is gzip.
 ///
@@ -97,31 +112,15 @@ pub(super) fn refuse_utf16(bytes: &[u8], place: &str) -> Result<()> {
     Ok(())
 }
 
-/// [`read_text`] of a file, or of all files of a folder one after another in the order of their names.
-///
-/// Hidden files (a name that starts with a dot) and folders within the folder are passed over; every other file
-/// must be text. A file that does not end in a line end gets one, so that no line runs on into the next file.
+/// [`read_text`] of a file, or of all files of a folder one after another, as [`TextSource`] has them.
 ///
 /// # Errors
-/// As [`read_text`], naming the file within the folder; [`Error::Data`] for a folder without files.
+/// As [`TextSource::open`].
 pub fn read_text_or_folder(path: impl AsRef<Path>) -> Result<String> {
-    let path = path.as_ref();
-    if !path.is_dir() {
-        return read_text(path);
-    }
-    let files = list_files(path)?;
-    if files.is_empty() {
-        return Err(Error::data(
-            path.display().to_string(),
-            "the folder holds no file: put text files into it",
-        ));
-    }
-    let mut whole = String::new();
-    for file in files {
-        whole.push_str(&read_text(&file)?);
-        if !whole.ends_with('\n') {
-            whole.push('\n');
-        }
+    let source = TextSource::open(path)?;
+    let (mut whole, mut pieces) = (String::new(), source.pieces());
+    while let Some(piece) = pieces.next()? {
+        whole.push_str(piece);
     }
     Ok(whole)
 }
@@ -153,10 +152,31 @@ pub(crate) fn plain_name(path: &Path) -> String {
 /// assert_eq!(gimbap::data::read::data_hash(b"a"), "d228cb696f1a8caf78912b704e4a8964");
 /// ```
 pub fn data_hash(bytes: &[u8]) -> String {
-    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let hash = bytes.iter().fold(OFFSET, |hash, &byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
-    format!("{hash:032x}")
+    let mut hash = Hash::default();
+    hash.add(bytes);
+    hash.to_string()
+}
+
+/// [`data_hash`] of bytes that come one after another.
+pub(super) struct Hash(u128);
+
+impl Default for Hash {
+    fn default() -> Self {
+        Hash(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d)
+    }
+}
+
+impl Hash {
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+        self.0 = bytes.iter().fold(self.0, |hash, &byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
 }
 
 #[cfg(test)]

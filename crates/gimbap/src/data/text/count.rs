@@ -1,12 +1,13 @@
 //! The tokens of a text, the most frequent first.
 
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use super::normal::normalise;
 use super::unit::{BYTE_TOKENS, byte_tokens};
-use super::{NormalForm, UNKNOWN, Unit, hangul};
+use super::{NormalForm, UNKNOWN, Unit, Vocabulary, hangul};
 use crate::error::{Error, Result};
 
 /// How a vocabulary is made of a text.
@@ -83,42 +84,153 @@ pub(super) fn check_form(unit: Unit, form: NormalForm) -> Result<()> {
     }
 }
 
-/// The tokens of a text in the order of their ids.
-pub(super) fn tokens(text: &str, options: &Options) -> Result<Vec<String>> {
-    options.check()?;
-    let unit = options.unit;
-    let text = normalise(text, options.lowercase, options.form);
-    let learned = match unit {
-        Unit::Byte if text.bytes().any(|byte| byte != b'\n') => return Ok(byte_tokens()),
-        Unit::Byte => Vec::new(),
-        Unit::Char => ranked(text.chars().filter(|&c| c != '\n'), options)?,
-        Unit::Jamo => ranked(text.chars().filter(|&c| c != '\n').flat_map(hangul::jamo), options)?,
-        Unit::Word => {
-            let words = text.split_whitespace().filter(|&word| word != UNKNOWN && word != unit.closing());
-            ranked(words, options)?
-        }
-    };
-    if learned.is_empty() {
-        return Err(Error::data("the text", "it holds no token to learn: give a text with more in it"));
-    }
-    Ok([UNKNOWN, unit.closing()].map(str::to_owned).into_iter().chain(learned).collect())
+/// Different tokens that are counted at a time.
+const DISTINCT: usize = 1 << 21;
+
+/// Counts the tokens of a text that comes piece by piece, for a [`Vocabulary`].
+///
+/// Of more than two million different tokens, the rarest are dropped and counted anew where they come again, as word2vec
+/// does it: first those that have come once, then those that have come twice, and so on. What a vocabulary with a limit
+/// keeps is hardly ever among them.
+///
+/// ```
+/// use gimbap::data::text::{Counter, Options, Unit};
+///
+/// # fn main() -> gimbap::Result<()> {
+/// let mut counter = Counter::new(Options::new(Unit::Word))?;
+/// counter.add("no pain\n");
+/// counter.add("no gain\n");
+/// assert_eq!(counter.finish()?.tokens(), ["<unk>", "<eos>", "no", "pain", "gain"]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Counter {
+    options: Options,
+    chars: Ranking<char>,
+    words: Ranking<String>,
+    /// Whether there was a byte that is no line end.
+    bytes: bool,
 }
 
-/// What comes often enough, by falling count, those of equal count in the order of their first appearance.
-fn ranked<K: Eq + Hash + ToString>(items: impl Iterator<Item = K>, options: &Options) -> Result<Vec<String>> {
-    // The count and the place of the first appearance.
-    let mut seen: HashMap<K, (usize, usize)> = HashMap::new();
-    for (place, item) in items.enumerate() {
-        seen.entry(item).or_insert((0, place)).0 += 1;
+impl Counter {
+    /// Nothing counted.
+    ///
+    /// # Errors
+    /// As [`Options::check`].
+    pub fn new(options: Options) -> Result<Self> {
+        options.check()?;
+        Ok(Counter { options, chars: Ranking::default(), words: Ranking::default(), bytes: false })
     }
-    let most = seen.values().map(|&(count, _)| count).max().unwrap_or(0);
-    if most > 0 && most < options.min_count {
-        let message =
-            format!("no token appears {} times, the most frequent {most} times: lower it", options.min_count);
-        return Err(Error::config("data.min_count", message));
+
+    /// Counts a piece: whole lines, or whole words of one.
+    pub fn add(&mut self, piece: &str) {
+        let Options { unit, lowercase, form, .. } = self.options;
+        let text = normalise(piece, lowercase, form);
+        match unit {
+            Unit::Byte => self.bytes |= text.bytes().any(|byte| byte != b'\n'),
+            Unit::Char => text.chars().filter(|&c| c != '\n').for_each(|c| self.chars.add(&c)),
+            Unit::Jamo => {
+                let jamo = text.chars().filter(|&c| c != '\n').flat_map(hangul::jamo);
+                jamo.for_each(|c| self.chars.add(&c));
+            }
+            Unit::Word => {
+                let mark = |word: &str| word == UNKNOWN || word == unit.closing();
+                let words = text.split_whitespace().filter(|word| !mark(word));
+                words.for_each(|word| self.words.add(word));
+            }
+        }
     }
-    let mut kept: Vec<_> = seen.into_iter().filter(|&(_, (count, _))| count >= options.min_count).collect();
-    kept.sort_unstable_by_key(|&(_, (count, place))| (Reverse(count), place));
-    kept.truncate(options.limit.map_or(usize::MAX, |limit| limit - 2));
-    Ok(kept.into_iter().map(|(item, _)| item.to_string()).collect())
+
+    /// The vocabulary: `<unk>`, the closing mark, then the tokens by falling count, those of equal count in the order of
+    /// their first appearance.
+    ///
+    /// # Errors
+    /// As [`Vocabulary::build_with`].
+    pub fn finish(self) -> Result<Vocabulary> {
+        let options = &self.options;
+        let learned = match options.unit {
+            Unit::Byte if self.bytes => byte_tokens().split_off(2),
+            Unit::Byte => Vec::new(),
+            Unit::Char | Unit::Jamo => self.chars.finish(options)?,
+            Unit::Word => self.words.finish(options)?,
+        };
+        if learned.is_empty() {
+            return Err(Error::data("the text", "it holds no token to learn: give a text with more in it"));
+        }
+        let marks = [UNKNOWN, options.unit.closing()].map(str::to_owned);
+        let tokens = marks.into_iter().chain(learned).collect();
+        Vocabulary::of(options.unit, options.lowercase, options.form, tokens)
+    }
+}
+
+/// How often each came, and after how many others first.
+#[derive(Clone, Debug)]
+struct Ranking<K> {
+    seen: HashMap<K, (u64, u64)>,
+    total: u64,
+    /// What came this often or less is dropped next.
+    bar: u64,
+    most: usize,
+}
+
+impl<K> Default for Ranking<K> {
+    fn default() -> Self {
+        Ranking { seen: HashMap::new(), total: 0, bar: 1, most: DISTINCT }
+    }
+}
+
+impl<K: Eq + Hash + ToString> Ranking<K> {
+    fn add<Q: Eq + Hash + ToOwned<Owned = K> + ?Sized>(&mut self, item: &Q)
+    where
+        K: Borrow<Q>,
+    {
+        match self.seen.get_mut(item) {
+            Some((count, _)) => *count += 1,
+            None => {
+                if self.seen.len() == self.most {
+                    self.drop_rarest();
+                }
+                self.seen.insert(item.to_owned(), (1, self.total));
+            }
+        }
+        self.total += 1;
+    }
+
+    fn drop_rarest(&mut self) {
+        while self.seen.len() == self.most {
+            self.seen.retain(|_, &mut (count, _)| count > self.bar);
+            self.bar += 1;
+        }
+    }
+
+    /// What came often enough.
+    fn finish(self, options: &Options) -> Result<Vec<String>> {
+        let least = options.min_count as u64;
+        let most = self.seen.values().map(|&(count, _)| count).max().unwrap_or(0);
+        if most > 0 && most < least {
+            let message = format!("no token appears {least} times, the most frequent {most} times: lower it");
+            return Err(Error::config("data.min_count", message));
+        }
+        let mut kept: Vec<_> = self.seen.into_iter().filter(|&(_, (count, _))| count >= least).collect();
+        kept.sort_unstable_by_key(|&(_, (count, place))| (Reverse(count), place));
+        kept.truncate(options.limit.map_or(usize::MAX, |limit| limit - 2));
+        Ok(kept.into_iter().map(|(item, _)| item.to_string()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rarest_are_dropped_where_there_are_too_many() {
+        let mut words = Ranking { most: 4, ..Ranking::default() };
+        for word in ["a", "b", "a", "c", "d", "e", "a", "f", "g", "h", "g"] {
+            words.add(word);
+        }
+        // At `e`, all but `a` had come once; at `h` nothing but `a` and `g` had come more than once.
+        let kept = words.finish(&Options::new(Unit::Word)).unwrap();
+        assert_eq!(kept, ["a", "g", "e", "f"][..kept.len()], "{kept:?}");
+    }
 }

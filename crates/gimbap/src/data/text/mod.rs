@@ -23,13 +23,15 @@ use crate::error::{Error, Result};
 
 mod count;
 mod decode;
+mod encode;
 pub mod hangul;
 mod list;
 mod normal;
 mod table;
 mod unit;
 
-pub use self::count::Options;
+pub use self::count::{Counter, Options};
+pub use self::encode::Encoder;
 pub use self::decode::Decoder;
 pub use self::normal::NormalForm;
 pub use self::unit::Unit;
@@ -97,7 +99,8 @@ impl Vocabulary {
     }
 
     /// The vocabulary of `text`: `<unk>`, the closing mark, then the tokens by falling count, those of equal
-    /// count in the order of their first appearance. That of bytes is the same for every text.
+    /// count in the order of their first appearance. That of bytes is the same for every text. [`Counter`] does it
+    /// piece by piece.
     ///
     /// A `<unk>` or `<eos>` written out in a text of words is that token.
     ///
@@ -105,7 +108,9 @@ impl Vocabulary {
     /// [`Error::Data`] if the text holds no token; [`Error::Config`] as [`Options::check`], or if nothing reaches
     /// `min_count`.
     pub fn build_with(text: &str, options: &Options) -> Result<Self> {
-        Vocabulary::of(options.unit, options.lowercase, options.form, count::tokens(text, options)?)
+        let mut counter = Counter::new(options.clone())?;
+        counter.add(text);
+        counter.finish()
     }
 
     /// A vocabulary with these tokens in this order, in the unit's own normal form: a list made elsewhere.
@@ -195,20 +200,12 @@ impl Vocabulary {
     }
 
     /// A running text: every line of words ends in `<eos>`, an empty line is an `<eos>` alone, and a last line
-    /// gets its `<eos>` whether or not a line end follows. Other units are taken as they stand.
+    /// gets its `<eos>` whether or not a line end follows. Other units are taken as they stand. [`Encoder`] does the
+    /// same piece by piece.
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        let text = self.normalise(text);
-        let mut ids = Vec::new();
-        if self.unit != Unit::Word {
-            self.lookup(&text, &mut ids);
-            return ids;
-        }
-        if !text.is_empty() {
-            for line in text.strip_suffix('\n').unwrap_or(&text).split('\n') {
-                self.lookup(line, &mut ids);
-                ids.push(CLOSING_ID);
-            }
-        }
+        let (mut encoder, mut ids) = (self.encoder(), Vec::new());
+        encoder.push(text, &mut ids);
+        encoder.finish(&mut ids);
         ids
     }
 

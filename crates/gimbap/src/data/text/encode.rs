@@ -1,0 +1,57 @@
+//! From text to ids, piece by piece.
+
+use super::{CLOSING_ID, Unit, Vocabulary};
+
+/// A text under way: pieces go in, and their ids come out. All ids together are [`Vocabulary::encode`] of all pieces.
+///
+/// A piece ends behind a line, or within one where [`Pieces`](crate::data::source::Pieces) cut it.
+///
+/// ```
+/// use gimbap::data::text::{Unit, Vocabulary};
+///
+/// # fn main() -> gimbap::Result<()> {
+/// let vocabulary = Vocabulary::build("no pain no gain", Unit::Word, false, None, 1)?;
+/// let (mut encoder, mut ids) = (vocabulary.encoder(), Vec::new());
+/// encoder.push("no pain\nno ", &mut ids);
+/// encoder.push("gain", &mut ids);
+/// encoder.finish(&mut ids);
+/// assert_eq!(ids, vocabulary.encode("no pain\nno gain"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Encoder<'a> {
+    vocabulary: &'a Vocabulary,
+    /// Whether a line has begun and not ended.
+    open: bool,
+}
+
+impl Vocabulary {
+    /// An encoder at the start of a text.
+    pub fn encoder(&self) -> Encoder<'_> {
+        Encoder { vocabulary: self, open: false }
+    }
+}
+
+impl Encoder<'_> {
+    /// Adds the ids of a piece.
+    pub fn push(&mut self, piece: &str, ids: &mut Vec<u32>) {
+        if piece.is_empty() {
+            return;
+        }
+        self.open = !piece.ends_with('\n');
+        let text = self.vocabulary.normalise(piece);
+        if self.vocabulary.unit != Unit::Word {
+            return self.vocabulary.lookup(&text, ids);
+        }
+        for line in text.split_inclusive('\n') {
+            self.vocabulary.lookup(line, ids);
+            ids.extend(line.ends_with('\n').then_some(CLOSING_ID));
+        }
+    }
+
+    /// Adds what the end of the text does: the `<eos>` of a last line without an end.
+    pub fn finish(self, ids: &mut Vec<u32>) {
+        ids.extend((self.open && self.vocabulary.unit == Unit::Word).then_some(CLOSING_ID));
+    }
+}
