@@ -89,6 +89,8 @@ pub struct Data {
     pub lowercase: Option<bool>,
     /// The Unicode normal form of texts.
     pub normal_form: Option<NormalForm>,
+    /// Each line of a language model's text stands for itself, from the zero state on.
+    pub lines: Option<bool>,
     /// A file of word vectors with which an embedding begins.
     pub vectors: Option<PathBuf>,
     /// The column of the text.

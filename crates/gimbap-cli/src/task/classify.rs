@@ -18,7 +18,8 @@ use serde_json::{Map, Value};
 
 use super::labels::{Judged, counts, majority};
 use super::{
-    Report, TaskDoc, Work, card_of, data_path, line_of, number, plain_figures, sequential, short, vocabulary,
+    Report, TaskDoc, Work, card_of, data_path, hash_of, line_of, number, plain_figures, sequential, short,
+    vocabulary,
 };
 use crate::config::{Config, Held, Names};
 use crate::output::{Failure, Out, Outcome, thousands};
@@ -206,7 +207,7 @@ impl Classify {
         let doc = Doc { classes, input, label: config.data.label.clone(), temperature: 1.0 };
         let dataset = |raw: Raw| -> Outcome<Part> { Part::new(raw.examples(&doc.input)?) };
         let mut train = dataset(raw)?;
-        let mut card = card_of(path)?;
+        let mut card = card_of(path, &hash_of(path)?);
         if let Some(weights) = weights(config, &doc.classes, &train.labels)? {
             let each = train.labels.iter().map(|&label| weights[label as usize] as f32);
             train.data = train.data.weights(each.collect())?;
@@ -274,7 +275,10 @@ fn kind(config: &Config, raw: &Raw) -> Outcome<Kind> {
     let data = &config.data;
     Ok(match raw {
         Raw::Text(text) => Kind::Text {
-            vocabulary: vocabulary(config, &text.texts.join("\n"), data_path(config)?)?,
+            vocabulary: vocabulary(config, data_path(config)?, |counter| {
+                text.texts.iter().for_each(|text| counter.add(text));
+                Ok(())
+            })?,
             text: data.text.clone(),
         },
         Raw::Series(series) => {

@@ -12,7 +12,7 @@ use gimbap::model::{Evaluation, Input, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Report, TaskDoc, Work, card_of, data_path, number, plain_figures, sequential, short};
+use super::{Report, TaskDoc, Work, card_of, data_path, hash_of, number, plain_figures, sequential, short};
 use crate::config::{Config, Held, Names};
 use crate::output::{Failure, Out, Outcome, table, thousands};
 
@@ -122,7 +122,7 @@ impl Forecast {
             train: part(train, "training")?,
             valid: valid.map(|series| part(series, "validation")).transpose()?,
             test: test.map(|series| part(series, "test")).transpose()?,
-            card: card_of(path)?,
+            card: card_of(path, &hash_of(path)?),
             doc,
             config: config.clone(),
         })

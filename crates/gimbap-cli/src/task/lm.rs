@@ -6,13 +6,13 @@ use std::path::Path;
 use gimbap::bptt::Bptt;
 use gimbap::data::batch::{Batch, BatchSource, TokenStream};
 use gimbap::data::dataset::{Dataset, Sequences, Targets};
-use gimbap::data::read::read_text_or_folder;
+use gimbap::data::source::TextSource;
 use gimbap::data::text::{CLOSING_ID, UNKNOWN_ID, Unit, Vocabulary};
+use gimbap::data::tokens::{Tokens, TokensWriter};
 use gimbap::layer::Dense;
 use gimbap::loss::{Loss, RowTargets};
 use gimbap::metric::Metric;
 use gimbap::model::{Evaluation, Input, Model};
-use gimbap::score::Scorer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -22,7 +22,6 @@ use super::{
 };
 use crate::args::Unknown;
 use crate::config::{Config, Held};
-use crate::lm::judge::Sum;
 use crate::output::{Failure, Out, Outcome, thousands};
 
 /// What a language model keeps.
@@ -38,9 +37,11 @@ pub struct Doc {
 /// A text as ids.
 #[derive(Debug)]
 struct Part {
-    ids: Vec<u32>,
-    /// Characters per token.
-    chars: f64,
+    tokens: Tokens,
+    /// Characters, as the model sees them.
+    chars: u64,
+    /// Tokens that are not in the vocabulary.
+    unknown: usize,
 }
 
 /// A language model's work.
@@ -58,27 +59,35 @@ pub struct Lm {
 const SEGMENT: usize = 35;
 
 impl Lm {
-    /// Reads the texts.
-    pub fn open(config: &Config) -> Outcome<Self> {
+    /// Reads the texts; ids for which memory is too small go into `scratch`.
+    pub fn open(config: &Config, scratch: &Path) -> Outcome<Self> {
         let path = data_path(config)?;
-        let unit = config.vocabulary().unit;
-        let mut text = read_text_or_folder(path)?;
-        let mut held = |held: &Option<Held>| -> Outcome<Option<String>> {
+        let lines = matches!(config.vocabulary().unit, Unit::Word);
+        let mut text = TextSource::open(path)?;
+        let mut held = |held: &Option<Held>| -> Outcome<Option<TextSource>> {
             Ok(match held {
                 None => None,
-                Some(Held::Path(path)) => Some(read_text_or_folder(path)?),
-                Some(Held::Fraction(fraction)) => Some(text.split_off(cut(&text, *fraction, unit))),
+                Some(Held::Path(path)) => Some(TextSource::open(path)?),
+                Some(Held::Fraction(fraction)) => Some(text.split_off(*fraction, lines)?),
             })
         };
         // Off the end first what is tested last.
         let (test, valid) = (held(&config.data.test)?, held(&config.data.valid)?);
-        let vocabulary = vocabulary(config, &text, path)?;
-        let part = |text: String| Part::new(&vocabulary, &text);
+        let vocabulary = vocabulary(config, path, |counter| {
+            let mut pieces = text.pieces();
+            while let Some(piece) = pieces.next()? {
+                counter.add(piece);
+            }
+            Ok(())
+        })?;
+        let held = |text: Option<TextSource>| {
+            text.map(|text| Part::read(&vocabulary, &text, &[CLOSING_ID], scratch)).transpose()
+        };
         let lm = Lm {
-            train: part(text),
-            valid: valid.map(part),
-            test: test.map(part),
-            card: card_of(path)?,
+            train: Part::read(&vocabulary, &text, &[], scratch)?,
+            valid: held(valid)?,
+            test: held(test)?,
+            card: card_of(path, text.hash()),
             vocabulary,
             config: config.clone(),
         };
@@ -88,7 +97,7 @@ impl Lm {
 
     fn check_length(&self, path: &Path) -> Outcome {
         let (k1, _) = segment(&self.config);
-        let (n, batch) = (self.train.ids.len(), self.config.train.batch);
+        let (n, batch) = (self.train.tokens.len(), self.config.train.batch);
         if n.saturating_sub(1) / batch < k1 {
             return Err(Failure::work(
                 "data",
@@ -102,21 +111,60 @@ impl Lm {
             ));
         }
         for (key, part) in [("data.valid", &self.valid), ("data.test", &self.test)] {
-            if part.as_ref().is_some_and(|p| p.ids.len() < 2) {
-                let message =
-                    format!("{key}: has fewer than two tokens, so nothing can be predicted: give more");
+            if part.as_ref().is_some_and(|part| part.tokens.len() < 2) {
+                let message = format!("{key}: has no token, so nothing can be predicted: give more");
                 return Err(Failure::work("data", message));
             }
         }
         Ok(())
     }
+
+    /// The batches of a part, in segments of so many steps.
+    fn stream(&self, part: &Part, streams: usize, k1: usize, k2: usize) -> Outcome<TokenStream> {
+        let stream = TokenStream::new(part.tokens.clone(), streams, k1, k2)?;
+        Ok(if self.config.data.lines.unwrap_or(false) { stream.lines() } else { stream })
+    }
 }
 
 impl Part {
-    fn new(vocabulary: &Vocabulary, text: &str) -> Part {
-        let ids = vocabulary.encode(text);
-        let chars = text.chars().count() as f64 / ids.len().max(1) as f64;
-        Part { ids, chars }
+    /// Encodes a text piece by piece, behind the ids of what stands before it.
+    fn read(vocabulary: &Vocabulary, text: &TextSource, before: &[u32], scratch: &Path) -> Outcome<Part> {
+        let mut writer = TokensWriter::new(vocabulary.len(), scratch);
+        writer.push(before)?;
+        let (mut encoder, mut pieces) = (vocabulary.encoder(), text.pieces());
+        let (mut ids, mut unknown) = (Vec::new(), 0);
+        while let Some(piece) = pieces.next()? {
+            encoder.push(piece, &mut ids);
+            unknown += Vocabulary::unknowns(&ids);
+            writer.push(&ids)?;
+            ids.clear();
+        }
+        let chars = encoder.chars();
+        encoder.finish(&mut ids);
+        writer.push(&ids)?;
+        Ok(Part { tokens: writer.finish()?, chars, unknown })
+    }
+
+    /// Figures of a mean loss in nats. What an unknown token was is not predicted, so where there is one, the characters
+    /// are more than those that were.
+    fn figures(&self, loss: f64) -> Map<String, Value> {
+        let mut metrics = figures([("loss", loss), ("perplexity", loss.exp())]);
+        if self.unknown == 0 {
+            let bits = loss / std::f64::consts::LN_2 * self.tokens.len() as f64 / self.chars.max(1) as f64;
+            metrics.insert("bits_per_character".into(), number(bits));
+        }
+        metrics
+    }
+}
+
+impl Part {
+    /// What was measured beside.
+    fn with_metrics(&self, evaluation: &Evaluation) -> Map<String, Value> {
+        let mut metrics = self.figures(evaluation.loss);
+        for (name, figure) in plain_figures(evaluation) {
+            metrics.entry(name).or_insert(figure);
+        }
+        metrics
     }
 }
 
@@ -128,33 +176,6 @@ fn segment(config: &Config) -> (usize, usize) {
     }
 }
 
-/// Where the last `fraction` of a text begins: at a character, or among words at the start of a line if there is
-/// one near.
-fn cut(text: &str, fraction: f64, unit: Unit) -> usize {
-    let n = text.chars().count();
-    let keep = ((n as f64) * (1.0 - fraction)).round() as usize;
-    let at = text.char_indices().nth(keep).map_or(text.len(), |(at, _)| at);
-    if unit != Unit::Word {
-        return at;
-    }
-    let after =
-        |mark: fn(char) -> bool| text[at..].find(mark).map(|i| at + i + 1).filter(|&i| i < text.len());
-    after(|c| c == '\n')
-        .or_else(|| text[..at].rfind('\n').map(|i| i + 1))
-        .or_else(|| after(char::is_whitespace))
-        .unwrap_or(at)
-}
-
-/// Figures of a mean loss in nats.
-fn from_loss(evaluation: &Evaluation, chars: f64) -> Map<String, Value> {
-    let loss = evaluation.loss;
-    figures([
-        ("loss", loss),
-        ("perplexity", loss.exp()),
-        ("bits_per_character", loss / std::f64::consts::LN_2 / chars),
-    ])
-}
-
 /// What a model measures itself, so that the library's logs have it, and then what the config asks for.
 pub fn metrics(config: &Config, unit: Unit) -> Vec<Metric> {
     let own = [Metric::Perplexity, Metric::BitsPerCharacter];
@@ -163,11 +184,20 @@ pub fn metrics(config: &Config, unit: Unit) -> Vec<Metric> {
     own.into_iter().take(if unit == Unit::Char { 2 } else { 1 }).chain(asked).collect()
 }
 
-/// The batches in which a text is measured: few streams, so that little of it is read without its past.
-fn measuring(ids: &[u32]) -> Outcome<TokenStream> {
-    let streams = (ids.len() / 2000).clamp(1, 32);
-    Ok(TokenStream::new(ids.to_vec(), streams, 100, 100)?)
+/// Streams in which a text of `tokens` is measured while a model learns: few, so that little of it is read without its
+/// past.
+fn streams_meanwhile(tokens: usize) -> usize {
+    (tokens / 2000).clamp(1, 32)
 }
+
+/// Streams in which a text is measured at last: one, so that every token is predicted from all that stands before it; of
+/// more than a million tokens one for each million, up to 32.
+fn streams_at_last(tokens: usize) -> usize {
+    tokens.div_ceil(1 << 20).clamp(1, 32)
+}
+
+/// Steps of a segment where a text is measured.
+const MEASURED: usize = 100;
 
 /// What a model sees where it should say `ids`: the closing mark, then all but the last.
 pub fn shifted(ids: &[u32]) -> Vec<u32> {
@@ -208,43 +238,25 @@ impl BatchSource<f32> for Known {
     }
 }
 
-/// Measures a model on a text: one of lines as `gimbap score --total` does. Tells the perplexity with and without
+/// Measures a model on a text, from the zero state on; one of lines anew in each line, as `gimbap score --total` does. Tells the perplexity with and without
 /// unknown tokens; the other figures are of the tokens that count.
 pub fn evaluate(doc: &Doc, model: &Model, path: &Path, unknown: Unknown) -> Outcome<Report> {
-    let text = read_text_or_folder(path)?;
-    let (all, without, chars, unknowns) = if doc.lines {
-        let lines: Vec<&str> = text.lines().collect();
-        let ids: Vec<Vec<u32>> = lines.iter().map(|line| doc.vocabulary.encode_line(line)).collect();
-        let logprobs = Scorer::new(model)?.log_probs(CLOSING_ID, &ids)?;
-        let sum = Sum::of(ids.iter().flatten().zip(logprobs.iter().flatten()));
-        let mean = |(logprob, rows): (f64, usize)| Evaluation {
-            loss: -logprob / rows as f64,
-            rows,
-            ..Evaluation::default()
-        };
-        let (all, without, unknowns) = (mean(sum.all()), mean(sum.known()), sum.unknown);
-        // The closing mark stands for the line's end.
-        let chars: usize = lines.iter().map(|line| line.chars().count() + 1).sum();
-        let chars = chars as f64 / all.rows.max(1) as f64;
-        (all, without, chars, unknowns)
-    } else {
-        let part = Part::new(&doc.vocabulary, &text);
-        let source = measuring(&part.ids).map_err(|_| {
-            Failure::work(
-                "data",
-                format!("{}: has fewer than two tokens, so nothing can be predicted", path.display()),
-            )
-        })?;
-        let all = model.evaluate_on(&source)?;
-        let unknowns = Vocabulary::unknowns(&part.ids);
-        let without = match unknowns {
-            0 => all.clone(),
-            _ => model.evaluate_on(&Known(source))?,
-        };
-        (all, without, part.chars, unknowns)
+    let text = TextSource::open(path)?;
+    let part = Part::read(&doc.vocabulary, &text, &[CLOSING_ID], Path::new("."))?;
+    if part.tokens.len() < 2 {
+        let message = format!("{}: has no token, so nothing can be predicted", path.display());
+        return Err(Failure::work("data", message));
+    }
+    let streams = streams_at_last(part.tokens.len());
+    let stream = TokenStream::new(part.tokens.clone(), streams, MEASURED, MEASURED)?;
+    let source = if doc.lines { stream.lines() } else { stream };
+    let all = model.evaluate_on(&source)?;
+    let without = match part.unknown {
+        0 => all.clone(),
+        _ => model.evaluate_on(&Known(source))?,
     };
     let mut metrics = match unknown {
-        Unknown::Count => from_loss(&all, chars),
+        Unknown::Count => part.figures(all.loss),
         Unknown::Exclude if without.rows == 0 => {
             let message = format!("{}: no token to predict is in the vocabulary", path.display());
             return Err(Failure::work("data", message));
@@ -254,12 +266,12 @@ pub fn evaluate(doc: &Doc, model: &Model, path: &Path, unknown: Unknown) -> Outc
     };
     let rows = if unknown == Unknown::Count { all.rows } else { without.rows };
     metrics.insert("tokens".into(), rows.into());
-    metrics.insert("unknown_tokens".into(), unknowns.into());
+    metrics.insert("unknown_tokens".into(), part.unknown.into());
     let mut text = line_of(&metrics);
     let of = |e: &Evaluation| if e.rows == 0 { Value::Null } else { number(e.loss.exp()) };
     metrics.insert("perplexity_with_unknown".into(), of(&all));
     metrics.insert("perplexity_without_unknown".into(), of(&without));
-    if unknowns > 0 {
+    if part.unknown > 0 {
         text = line_of(&metrics);
     }
     Ok(Report { metrics, text, ..Report::default() })
@@ -273,20 +285,22 @@ impl Work for Lm {
         let metrics = metrics(&self.config, self.vocabulary.unit());
         let mut model = layers.compile(self.config.train.optimizer.clone(), loss, metrics)?;
         model = model.reduction(self.config.train.loss_reduction.unwrap_or_default());
-        model.task = TaskDoc::Lm(Doc { vocabulary: self.vocabulary.clone(), lines: false }).to_value()?;
+        let doc = Doc { vocabulary: self.vocabulary.clone(), lines: self.config.data.lines.unwrap_or(false) };
+        model.task = TaskDoc::Lm(doc).to_value()?;
         Ok(model)
     }
 
     fn train(&self) -> Outcome<Box<dyn BatchSource<f32> + '_>> {
         let (k1, k2) = segment(&self.config);
         let train = &self.config.train;
-        let stream = TokenStream::new(self.train.ids.clone(), train.batch, k1, k2)?;
+        let stream = self.stream(&self.train, train.batch, k1, k2)?;
         Ok(Box::new(if train.jitter { stream.jitter(train.seed)? } else { stream }))
     }
 
     fn valid(&self) -> Outcome<Option<Box<dyn BatchSource<f32> + '_>>> {
         let Some(part) = &self.valid else { return Ok(None) };
-        Ok(Some(Box::new(measuring(&part.ids)?)))
+        let streams = streams_meanwhile(part.tokens.len());
+        Ok(Some(Box::new(self.stream(part, streams, MEASURED, MEASURED)?)))
     }
 
     fn unit(&self) -> &'static str {
@@ -298,33 +312,56 @@ impl Work for Lm {
     }
 
     fn figures(&self, evaluation: &Evaluation) -> Map<String, Value> {
-        let mut metrics = from_loss(evaluation, self.train.chars);
-        for (name, figure) in plain_figures(evaluation) {
-            metrics.entry(name).or_insert(figure);
-        }
-        metrics
+        self.train.with_metrics(evaluation)
+    }
+
+    fn valid_figures(&self, evaluation: &Evaluation) -> Map<String, Value> {
+        self.valid.as_ref().unwrap_or(&self.train).with_metrics(evaluation)
     }
 
     fn report(&self, model: &Model, _: &Out) -> Outcome<Report> {
-        let measure = |part: &Part| -> Outcome<Map<String, Value>> {
-            let evaluation = model.evaluate_on(&measuring(&part.ids)?)?;
-            let mut metrics = from_loss(&evaluation, part.chars);
-            metrics.insert("tokens".into(), evaluation.rows.into());
-            Ok(metrics)
-        };
         let mut report = Report::default();
         for (name, part) in [("validation", &self.valid), ("test", &self.test)] {
             let Some(part) = part else { continue };
-            report.add(name, measure(part)?);
+            let streams = streams_at_last(part.tokens.len());
+            let evaluation = model.evaluate_on(&self.stream(part, streams, MEASURED, MEASURED)?)?;
+            let mut metrics = part.figures(evaluation.loss);
+            metrics.insert("tokens".into(), evaluation.rows.into());
+            metrics.insert("unknown_tokens".into(), part.unknown.into());
+            report.add(name, metrics);
         }
         Ok(report)
     }
 
+    fn notes(&self) -> Vec<String> {
+        let parts = [
+            ("training", Some(&self.train)),
+            ("validation", self.valid.as_ref()),
+            ("test", self.test.as_ref()),
+        ];
+        let with_unknown =
+            parts.into_iter().filter_map(|(name, part)| Some((name, part.filter(|p| p.unknown > 0)?)));
+        let note = |(name, part): (&str, &Part)| {
+            let (unknown, all) = (part.unknown, part.tokens.len());
+            let share = 100.0 * unknown as f64 / all as f64;
+            let doubt = if unknown > all / 2 { ": is it this text's vocabulary?" } else { "" };
+            let (unknown, all) = (thousands(unknown), thousands(all));
+            format!("{name} text: {unknown} of {all} tokens ({share:.1} %) are not in the vocabulary{doubt}")
+        };
+        with_unknown.map(note).collect()
+    }
+
     fn card(&self) -> Vec<(String, String)> {
         let mut card = self.card.clone();
-        card.push((format!("{} to train on", self.unit()), thousands(self.train.ids.len())));
+        let amount = |tokens: usize, unknown: usize| match unknown {
+            0 => thousands(tokens),
+            n => format!("{}, {} of them unknown", thousands(tokens), thousands(n)),
+        };
+        let train = &self.train;
+        card.push((format!("{} to train on", self.unit()), amount(train.tokens.len(), train.unknown)));
         if let Some(valid) = &self.valid {
-            card.push((format!("{} held out", self.unit()), thousands(valid.ids.len())));
+            // One mark stands before it.
+            card.push((format!("{} held out", self.unit()), amount(valid.tokens.len() - 1, valid.unknown)));
         }
         card.push(("vocabulary".into(), thousands(self.vocabulary.len())));
         card
@@ -336,20 +373,5 @@ impl Work for Lm {
             format!("{gimbap} eval {model} other.txt"),
             format!("{gimbap} score {model} sentences.txt --rank"),
         ]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_cut_at_a_character_or_at_a_line() {
-        for unit in [Unit::Byte, Unit::Char, Unit::Jamo] {
-            assert_eq!(cut("한글로 쓴 글", 0.5, unit), "한글로".len() + 1);
-        }
-        assert_eq!(cut("a b c\nd e f\ng h\n", 0.4, Unit::Word), "a b c\nd e f\n".len());
-        assert_eq!(cut("a b c d", 0.5, Unit::Word), 6);
-        assert_eq!(cut("abcdefgh", 0.5, Unit::Word), 4);
     }
 }

@@ -13,7 +13,8 @@ use std::path::Path;
 
 use gimbap::data::batch::BatchSource;
 use gimbap::data::read;
-use gimbap::data::text::Vocabulary;
+use gimbap::data::source::TextSource;
+use gimbap::data::text::{Counter, Vocabulary};
 use gimbap::init::Initializer;
 use gimbap::layer::{Dense, LayerConfig, LayerSpec};
 use gimbap::model::{Evaluation, Input, Model, Sequential};
@@ -79,14 +80,22 @@ pub trait Work {
     fn valid(&self) -> Outcome<Option<Box<dyn BatchSource<f32> + '_>>>;
     /// What [`BatchSource::targets`] counts.
     fn unit(&self) -> &'static str;
-    /// The figures of one pass.
+    /// The figures of one pass over the training data.
     fn figures(&self, evaluation: &Evaluation) -> Map<String, Value>;
+    /// Those of the validation data.
+    fn valid_figures(&self, evaluation: &Evaluation) -> Map<String, Value> {
+        self.figures(evaluation)
+    }
     /// What is left to do once the weights are chosen; whether it changed the model.
     fn finish(&mut self, _model: &mut Model) -> Outcome<bool> {
         Ok(false)
     }
     /// The figures of a trained model, beside the trivial ones.
     fn report(&self, model: &Model, out: &Out) -> Outcome<Report>;
+    /// What is worth telling of the data before a model learns it.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// What a model card tells of the data.
     fn card(&self) -> Vec<(String, String)>;
     /// What to type next, given how the program and the model are called.
@@ -126,11 +135,11 @@ impl Report {
     }
 }
 
-/// Reads the data that a config names.
-pub fn open(config: &Config) -> Outcome<Box<dyn Work>> {
+/// Reads the data that a config names; what memory is too small for goes into `scratch`, an existing folder.
+pub fn open(config: &Config, scratch: &Path) -> Outcome<Box<dyn Work>> {
     Ok(match config.task.kind {
         _ if config.is_builtin() => Box::new(builtin::Builtin::open(config)?),
-        TaskKind::Lm => Box::new(lm::Lm::open(config)?),
+        TaskKind::Lm => Box::new(lm::Lm::open(config, scratch)?),
         TaskKind::Classify => Box::new(classify::Classify::open(config)?),
         TaskKind::Tag => Box::new(tag::Tag::open(config)?),
         TaskKind::Forecast => Box::new(forecast::Forecast::open(config)?),
@@ -144,12 +153,19 @@ pub fn data_path(config: &Config) -> Outcome<&Path> {
     })
 }
 
-/// The vocabulary that a config asks for: of the training text, which stands in `path`, or of a list.
-pub fn vocabulary(config: &Config, text: &str, path: &Path) -> Outcome<Vocabulary> {
+/// The vocabulary that a config asks for: of the training text, which stands in `path` and is counted by `feed`, or of a
+/// list.
+pub fn vocabulary(
+    config: &Config,
+    path: &Path,
+    feed: impl FnOnce(&mut Counter) -> Outcome,
+) -> Outcome<Vocabulary> {
     if let Some(Tokens::List(list)) = &config.data.vocab {
         return Ok(Vocabulary::read(list, &config.vocabulary())?);
     }
-    Vocabulary::build_with(text, &config.vocabulary()).map_err(|error| match error {
+    let mut counter = Counter::new(config.vocabulary())?;
+    feed(&mut counter)?;
+    counter.finish().map_err(|error| match error {
         // An error about "the text" names the file.
         gimbap::Error::Data { message, .. } => {
             gimbap::Error::data(path.display().to_string(), message).into()
@@ -172,13 +188,17 @@ pub fn initial(config: &Config, work: &dyn Work, out: &Out) -> Outcome<(Model, O
 }
 
 /// The rows of a model card about a file or folder: its name alone, for cards are shown around.
-pub fn card_of(path: &Path) -> Outcome<Vec<(String, String)>> {
+pub fn card_of(path: &Path, hash: &str) -> Vec<(String, String)> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let hash = match path.is_dir() {
-        true => read::data_hash(read::read_text_or_folder(path)?.as_bytes()),
+    vec![("data".into(), name), ("hash (FNV-1a 128)".into(), hash.into())]
+}
+
+/// The hash of a file's bytes, unpacked, or of a folder's text.
+pub fn hash_of(path: &Path) -> Outcome<String> {
+    Ok(match path.is_dir() {
+        true => TextSource::open(path)?.hash().to_owned(),
         false => read::data_hash(&read::read_bytes(path)?),
-    };
-    Ok(vec![("data".into(), name), ("hash (FNV-1a 128)".into(), hash)])
+    })
 }
 
 /// An initial model: the config's layers, then one that gives `outputs` numbers.

@@ -16,7 +16,8 @@ use serde_json::{Map, Value};
 
 use super::labels::{Judged, counts, majority, object_of, row_of, scores_table};
 use super::{
-    Report, TaskDoc, Work, card_of, data_path, line_of, number, plain_figures, sequential, vocabulary,
+    Report, TaskDoc, Work, card_of, data_path, hash_of, line_of, number, plain_figures, sequential,
+    vocabulary,
 };
 use crate::config::{Config, Held};
 use crate::output::{Out, Outcome, thousands};
@@ -171,13 +172,16 @@ impl Tag {
         let seed = config.train.seed;
         let test = held(&config.data.test, seed)?;
         let valid = held(&config.data.valid, seed.wrapping_add(1))?;
-        let vocabulary = vocabulary(config, &train.sentences.join("\n"), path)?;
+        let vocabulary = vocabulary(config, path, |counter| {
+            train.sentences.iter().for_each(|sentence| counter.add(sentence));
+            Ok(())
+        })?;
         let doc = Doc { labels, vocabulary };
         Ok(Tag {
             train: doc.part(train)?,
             valid: valid.map(|tagged| doc.part(tagged)).transpose()?,
             test: test.map(|tagged| doc.part(tagged)).transpose()?,
-            card: card_of(path)?,
+            card: card_of(path, &hash_of(path)?),
             doc,
             config: config.clone(),
         })

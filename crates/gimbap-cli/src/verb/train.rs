@@ -21,7 +21,7 @@ use crate::task::{self, Report, Work, line_of};
 pub fn run(args: &Train, out: &Out) -> Outcome {
     let (config, dir) = plan(args)?;
     if args.dry_run {
-        return dry_run(&config, &*task::open(&config)?, out);
+        return dry_run(&config, &*task::open(&config, &existing_above(&dir))?, out);
     }
     let existing = match (args.resume, args.force) {
         (true, _) => Existing::Resume,
@@ -32,9 +32,10 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
     if args.resume {
         same_run(&config, &run)?;
     }
-    let mut work = task::open(&config)?;
+    let mut work = task::open(&config, &existing_above(&dir))?;
     let (mut model, found) = task::initial(&config, &*work, out)?;
     out.log(model.summary().trim_end());
+    work.notes().into_iter().for_each(|note| out.log(note));
     if let Some(found) = &found {
         out.log(format!("word vectors: {found}"));
     }
@@ -168,6 +169,12 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
     Ok((load(&source, &flags, &args.set)?, dir))
 }
 
+/// The folder in which a run's own will lie: the nearest that is there already.
+fn existing_above(dir: &Path) -> PathBuf {
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
+    dir.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new(".")).to_path_buf()
+}
+
 /// What a run on this file or folder is called.
 fn name_of(path: &Path) -> String {
     if path.as_os_str() == BUILTIN {
@@ -255,7 +262,7 @@ fn train(
                     bar.finish();
                 }
                 let train = work.figures(&epoch.train);
-                let valid = epoch.valid.as_ref().map(|valid| work.figures(valid));
+                let valid = epoch.valid.as_ref().map(|valid| work.valid_figures(valid));
                 let held =
                     valid.as_ref().map(|v| format!("  |  validation {}", line_of(v))).unwrap_or_default();
                 let mean = match epoch.averaged {

@@ -68,7 +68,10 @@ fn a_line_without_end_is_cut_where_no_normal_form_joins() {
         let pieces = pieces(&TextSource::open(file(folder.path(), "a", text.as_bytes())).unwrap());
         assert!(pieces.len() > 1, "{unit}");
         for piece in &pieces {
-            assert!(piece.len() <= LONGEST + BLOCK && piece.starts_with(unit) && piece.ends_with(unit), "{unit}");
+            assert!(
+                piece.len() <= LONGEST + BLOCK && piece.starts_with(unit) && piece.ends_with(unit),
+                "{unit}"
+            );
         }
         assert_eq!(pieces.concat(), text);
     }

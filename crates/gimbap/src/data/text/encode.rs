@@ -24,12 +24,13 @@ pub struct Encoder<'a> {
     vocabulary: &'a Vocabulary,
     /// Whether a line has begun and not ended.
     open: bool,
+    chars: u64,
 }
 
 impl Vocabulary {
     /// An encoder at the start of a text.
     pub fn encoder(&self) -> Encoder<'_> {
-        Encoder { vocabulary: self, open: false }
+        Encoder { vocabulary: self, open: false, chars: 0 }
     }
 }
 
@@ -41,6 +42,7 @@ impl Encoder<'_> {
         }
         self.open = !piece.ends_with('\n');
         let text = self.vocabulary.normalise(piece);
+        self.chars += text.chars().count() as u64;
         if self.vocabulary.unit != Unit::Word {
             return self.vocabulary.lookup(&text, ids);
         }
@@ -48,6 +50,11 @@ impl Encoder<'_> {
             self.vocabulary.lookup(line, ids);
             ids.extend(line.ends_with('\n').then_some(CLOSING_ID));
         }
+    }
+
+    /// How many characters the pieces so far have, once they are normalised.
+    pub fn chars(&self) -> u64 {
+        self.chars
     }
 
     /// Adds what the end of the text does: the `<eos>` of a last line without an end.

@@ -31,8 +31,8 @@ mod table;
 mod unit;
 
 pub use self::count::{Counter, Options};
-pub use self::encode::Encoder;
 pub use self::decode::Decoder;
+pub use self::encode::Encoder;
 pub use self::normal::NormalForm;
 pub use self::unit::Unit;
 
