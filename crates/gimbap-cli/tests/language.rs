@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Bench, SMALL, json, jsonl};
+use unicode_normalization::UnicodeNormalization;
 
 const UNITS: [&str; 4] = ["byte", "char", "jamo", "word"];
 
@@ -51,7 +52,7 @@ fn a_model_of_every_unit_scores_and_writes_korean() {
 
         let eval = json(&bench.ok(&["eval", &run, "korean.txt", "--json"]).stdout);
         let tokens = eval["tokens"].as_f64().unwrap();
-        let bits = eval["loss"].as_f64().unwrap() / std::f64::consts::LN_2 * (tokens + 1.0);
+        let bits = eval["loss"].as_f64().unwrap() / std::f64::consts::LN_2 * tokens;
         let characters = korean(120).chars().count() as f64;
         let told = eval["bits_per_character"].as_f64().unwrap();
         assert!((bits / characters - told).abs() < 1e-6 * told, "{unit}: bits are those of a character");
@@ -282,4 +283,52 @@ fn unknown_words_count_or_are_left_out() {
     let run = bench.run(&["eval", "runs/c", "reviews.csv", "--unknown", "count"]);
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("--unknown is for"), "{}", run.stderr);
+}
+
+#[test]
+fn lines_are_learned_and_measured_as_they_are_scored() {
+    let bench = trained("char", &["data.lines=true"]);
+    let eval = json(&bench.ok(&["eval", "runs/char", "korean.txt", "--json"]).stdout);
+    let total = json(&bench.ok(&["score", "runs/char", "korean.txt", "--total", "--json"]).stdout);
+    assert_eq!(eval["tokens"], total["tokens"]);
+    let [eval, total] = [&eval, &total].map(|figures| figures["perplexity"].as_f64().unwrap());
+    assert!((eval - total).abs() < 1e-5 * total, "{eval} {total}");
+    // One that has learned a running text is measured as one.
+    train(&bench, "korean.txt", "word", &[]);
+    let eval = json(&bench.ok(&["eval", "runs/word", "korean.txt", "--json"]).stdout);
+    let total = json(&bench.ok(&["score", "runs/word", "korean.txt", "--total", "--json"]).stdout);
+    assert_eq!(eval["tokens"], total["tokens"], "every token is predicted");
+    let [eval, total] = [&eval, &total].map(|figures| figures["perplexity"].as_f64().unwrap());
+    assert!((eval - total).abs() > 1e-4 * total, "{eval} {total}");
+}
+
+#[test]
+fn bits_are_those_of_the_characters_that_the_model_sees() {
+    let bench = trained("char", &[]);
+    let apart: String = korean(120).nfd().collect();
+    assert!(apart.chars().count() > 2 * korean(120).chars().count() - 2000);
+    bench.write("apart.txt", apart);
+    let eval = |data: &str| json(&bench.ok(&["eval", "runs/char", data, "--json"]).stdout);
+    assert_eq!(eval("apart.txt"), eval("korean.txt"));
+    // What an unknown token was is not predicted, so there are no bits of its characters.
+    bench.write("other.txt", "나는 zzz\n");
+    assert!(eval("other.txt")["bits_per_character"].is_null());
+}
+
+#[test]
+fn a_vocabulary_of_another_text_is_told() {
+    let bench = Bench::new();
+    bench.write("korean.txt", korean(120));
+    bench.write("other.tokens", "x\ny\n");
+    let base = ["train", "--task", "lm", "--data", "korean.txt", "-o", "runs/a", "--epochs", "1"];
+    let sets = ["--set", "data.unit=word", "--set", "data.vocab=\"other.tokens\"", "--set", "train.batch=4"];
+    let size = ["--set", "train.bptt=10", "--set", "layer.2.units=8", "--set", "data.valid=0.1"];
+    let run = bench.ok(&[&base[..], &sets, &size, SMALL].concat());
+    assert!(
+        run.stderr.contains("are not in the vocabulary: is it this text's vocabulary?"),
+        "{}",
+        run.stderr
+    );
+    let card = std::fs::read_to_string(bench.path("runs/a/README.md")).unwrap();
+    assert!(card.contains("of them unknown") && card.contains("unknown_tokens"), "{card}");
 }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use gimbap::data::batch::{Batch, BatchSource, TokenStream};
 use gimbap::loss::RowTargets;
 use gimbap::prelude::*;
+use gimbap::score::Scorer;
 use gimbap::train::Flow;
 
 const VOCABULARY: u32 = 11;
@@ -151,4 +152,26 @@ fn segments_are_never_shorter_than_five_steps_but_at_the_end() {
 fn segments_that_vary_have_no_steps_before_them() {
     let error = TokenStream::new(tokens(100), 2, 6, 9).unwrap().jitter(1).unwrap_err();
     assert!(error.to_string().starts_with("bptt: is [6, 9]"), "{error}");
+}
+
+#[test]
+fn lines_begin_anew_where_a_closing_mark_is_read() {
+    let text = vec![1, 5, 3, 1, 1, 7, 2, 4, 1, 9, 6];
+    let stream = TokenStream::new(text.clone(), 1, 4, 4).unwrap().lines();
+    let model = build(0.1);
+    for index in 0..BatchSource::<f32>::batches(&stream, 0) {
+        let batch: Cow<'_, Batch<f32>> = stream.batch(0, index).unwrap();
+        let marks: Vec<bool> =
+            (0..batch.layout.steps()).map(|t| batch.layout.resets(t).is_some_and(|marks| marks[0])).collect();
+        let read: Vec<bool> = batch.input.ids().iter().map(|&id| id == 1).collect();
+        assert_eq!(marks, read);
+    }
+    // Each line from its mark on, run alone.
+    let lines = [vec![5, 3, 1], vec![1], vec![7, 2, 4, 1], vec![9, 6]];
+    let logprobs = Scorer::new(&model).unwrap().log_probs(1, &lines).unwrap();
+    let sum: f64 = logprobs.iter().flatten().map(|&logprob| f64::from(-logprob)).sum();
+    let loss = model.evaluate_on(&stream).unwrap().loss;
+    assert!((loss - sum / 10.0).abs() < 1e-5, "{loss} {}", sum / 10.0);
+    let running = model.evaluate_on(&TokenStream::new(text, 1, 4, 4).unwrap()).unwrap().loss;
+    assert!((loss - running).abs() > 1e-4, "the same without marks");
 }

@@ -1,6 +1,6 @@
 //! Texts in every unit: to ids and back, in any script, in any pieces.
 
-use gimbap::data::text::{Decoder, NormalForm, Options, UNKNOWN_ID, Unit, Vocabulary, hangul};
+use gimbap::data::text::{Counter, Decoder, NormalForm, Options, UNKNOWN_ID, Unit, Vocabulary, hangul};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use unicode_normalization::UnicodeNormalization;
@@ -281,6 +281,45 @@ fn every_unit_gives_back_what_it_was_given() {
         let expected = if text.is_empty() { String::new() } else { lines.map(line).collect() };
         assert_eq!(known.decode(&known.encode(text)), expected);
     });
+}
+
+#[test]
+fn a_text_in_pieces_has_the_ids_of_the_whole() {
+    check((texts(), prop::collection::vec(0usize..60, 0..4)), |(text, places)| {
+        for unit in UNITS {
+            let vocabulary = vocabulary("나는 밥 aé\u{301}", unit);
+            // Cut behind white space.
+            let ends: Vec<usize> = text
+                .char_indices()
+                .filter(|(_, c)| c.is_whitespace())
+                .map(|(i, c)| i + c.len_utf8())
+                .collect();
+            let mut cuts: Vec<usize> =
+                places.iter().filter_map(|place| ends.get(place % ends.len().max(1)).copied()).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let (mut encoder, mut ids) = (vocabulary.encoder(), Vec::new());
+            cuts.windows(2).for_each(|cut| encoder.push(&text[cut[0]..cut[1]], &mut ids));
+            assert_eq!(encoder.chars(), nfc_or_as_it_is(text, unit).chars().count() as u64);
+            encoder.finish(&mut ids);
+            assert_eq!(ids, vocabulary.encode(text), "{unit:?} {text:?} {cuts:?}");
+        }
+    });
+}
+
+fn nfc_or_as_it_is(text: &str, unit: Unit) -> String {
+    if unit == Unit::Byte { text.to_owned() } else { nfc(text) }
+}
+
+#[test]
+fn a_text_counted_in_pieces_has_the_vocabulary_of_the_whole() {
+    let text = "나는 밥을\n먹고 나는\n\n간다 <unk> e\u{301} \u{e9}\n";
+    for unit in UNITS {
+        let mut counter = Counter::new(Options { limit: None, ..Options::new(unit) }).unwrap();
+        text.split_inclusive('\n').for_each(|line| counter.add(line));
+        assert_eq!(counter.finish().unwrap(), vocabulary(text, unit), "{unit:?}");
+    }
+    assert!(Counter::new(Options::new(Unit::Char)).unwrap().finish().is_err(), "nothing was counted");
 }
 
 #[test]
