@@ -27,7 +27,7 @@ RESULTS = ROOT / "docs" / "results"
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One experiment. `figure` is where the result stands in the metrics, `data.*` are paths below DATA."""
+    """One experiment. `config` is a file of `examples/configs`, or a preset; `data.*` are paths below DATA."""
 
     name: str
     task: str
@@ -37,7 +37,11 @@ class Row:
     goal: float
     data: dict[str, str]
     folds: int = 1
-    sets: tuple[str, ...] = ()
+
+    def named(self) -> list[str]:
+        """What stands behind `gimbap train`, from the repository's root."""
+        preset = self.config.removeprefix("preset ")
+        return ["--preset", preset] if preset != self.config else [f"examples/configs/{self.config}.toml"]
 
 
 PTB = {"data.path": "ptb/ptb.train.txt", "data.valid": "ptb/ptb.valid.txt", "data.test": "ptb/ptb.test.txt"}
@@ -46,7 +50,7 @@ NSMC = {"data.path": "nsmc/ratings_train.txt", "data.test": "nsmc/ratings_test.t
 GLOVE = "word_analogy/glove.6B.100d.wink-subset.txt.gz"
 
 ROWS = [
-    Row("ptb-small", "Penn Treebank, Zaremba small as published", "ptb_small", "perplexity",
+    Row("ptb-small", "Penn Treebank, Zaremba small as published", "preset zaremba-small", "perplexity",
         "114.5 (Zaremba 2014); PyTorch here 112.51", 114.5, PTB),
     Row("ptb-best", "Penn Treebank, the same size and time", "ptb_best", "perplexity", "below 100 wanted", 100.0, PTB),
     Row("ptb-rnn", "Penn Treebank, SimpleRNN", "ptb_rnn", "perplexity",
@@ -54,7 +58,7 @@ ROWS = [
     Row("ptb-large", "Penn Treebank, larger and regularised", "ptb_large", "perplexity",
         "82.7 (Zaremba medium)", 82.7, PTB),
     Row("shakespeare", "tinyshakespeare, 2 x 128", "shakespeare", "loss", "1.667 (PyTorch, same steps)", 1.667, SHAKESPEARE),
-    Row("shakespeare-large", "tinyshakespeare, 2 x 512", "shakespeare_large", "loss", "PyTorch, same steps", 1.5, SHAKESPEARE),
+    Row("shakespeare-large", "tinyshakespeare, 2 x 256", "shakespeare_large", "loss", "1.5 (PyTorch, same steps)", 1.5, SHAKESPEARE),
     Row("nsmc", "NSMC, syllables", "nsmc", "accuracy", ".8382 (Cho 2019)", 0.8382, NSMC),
     Row("nsmc-jamo", "NSMC, jamo", "nsmc_jamo", "accuracy", ".8316 (Cho 2019)", 0.8316, NSMC),
     Row("rt", "rt-polarity, ten-fold", "rt_polarity", "accuracy", ".80 (recalled)", 0.80, {}, 10),
@@ -103,7 +107,7 @@ def run(row: Row, arguments: argparse.Namespace) -> dict[str, Any]:
     seconds = sum(each["seconds"] for each in done)
     data = " ".join(f"--set {key}=DATA/{path}" for key, path in row.data.items())
     return {
-        "command": f"gimbap train examples/configs/{row.config}.toml {data}".strip(),
+        "command": f"gimbap train {' '.join(row.named())} {data}".strip(),
         "figure": statistics.mean(figures),
         **({"folds": figures} if row.folds > 1 else {}),
         "metrics": done[0]["metrics"],
@@ -115,15 +119,12 @@ def run(row: Row, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def train(row: Row, paths: dict[str, pathlib.Path], folder: pathlib.Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    command: list[str] = [str(arguments.gimbap), "train", str(ROOT / "examples" / "configs" / f"{row.config}.toml")]
-    command += ["-o", str(folder), "--json", "--threads", str(arguments.threads)]
+    command: list[str] = [str(arguments.gimbap.resolve()), "train", *row.named(), "-o", str(folder.resolve()), "--json", "--threads", str(arguments.threads)]
     command += ["--resume"] if arguments.resume and folder.exists() else ["--force"]
     for key, path in paths.items():
         command += ["--set", f"{key}={json.dumps(str(path.resolve()))}"]
-    for key in row.sets:
-        command += ["--set", key]
     started = time.monotonic()
-    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    finished = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     wall = time.monotonic() - started
     lines = [json.loads(line) for line in finished.stdout.splitlines()]
     if finished.returncode != 0:
@@ -207,7 +208,8 @@ def write_table() -> None:
         if not path.exists():
             continue
         result = json.loads(path.read_text(encoding="utf-8"))
-        config = f"[{row.config}.toml](../examples/configs/{row.config}.toml)"
+        name = row.named()[-1]
+        config = f"[{pathlib.Path(name).name}](../{name})" if "/" in name else f"`--preset {name}`"
         figure = f"{row.measure} **{result['figure']:.4g}**"
         if "folds" in result:
             figure += f" ({min(result['folds']):.3f} to {max(result['folds']):.3f})"

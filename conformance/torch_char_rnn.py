@@ -11,6 +11,7 @@ Recipe, to be matched step for step:
   zero state.
 - Loss: cross-entropy in nats, mean over B*T. Each gradient entry is clipped to [-5, 5]. RMSprop: rate
   2e-3, alpha 0.95, epsilon 1e-8 (added to the root), no momentum, no decay of the rate.
+- `--units` and `--dropout` are those of a wider network; dropout stands between the layers and before the output.
 - Start: every weight and bias uniform in +-1/sqrt(128), PyTorch's default. PyTorch trains two biases
   (b_ih and b_hh) per LSTM layer, so their sum moves about twice as far at each step; `--one-bias` keeps
   b_hh at zero, which is Gimbap's model exactly.
@@ -27,20 +28,21 @@ from torch import nn
 
 import convention
 
-H, LAYERS, B, T = 128, 2, 50, 50
+LAYERS, B, T = 2, 50, 50
 
 
 class CharRnn(nn.Module):
-    def __init__(self, vocab):
+    def __init__(self, vocab, units=128, dropout=0.0):
         super().__init__()
         self.vocab = vocab
-        self.lstm = nn.LSTM(vocab, H, LAYERS)
-        self.dense = nn.Linear(H, vocab)
+        self.lstm = nn.LSTM(vocab, units, LAYERS, dropout=dropout)
+        self.dropout = nn.Dropout(dropout)
+        self.dense = nn.Linear(units, vocab)
 
     def forward(self, ids, state=None):
         """ids [T, B] to logits [T, B, V] and the state to carry, cut from the graph."""
         out, state = self.lstm(nn.functional.one_hot(ids, self.vocab).float(), state)
-        return self.dense(out), tuple(s.detach() for s in state)
+        return self.dense(self.dropout(out)), tuple(s.detach() for s in state)
 
     def layer(self, k):
         return [
@@ -87,11 +89,13 @@ def cross_entropy(logits, targets):
 
 def validate(model, data):
     total, state = 0.0, None
+    model.eval()
     with torch.no_grad():
         for i in range(0, len(data) - 1, T):
             t = min(T, len(data) - 1 - i)
             logits, state = model(data[i : i + t], state)
             total += cross_entropy(logits, data[i + 1 : i + 1 + t]).item() * t
+    model.train()
     return total / (len(data) - 1)
 
 
@@ -100,6 +104,8 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("text")
+    parser.add_argument("--units", type=int, default=128)
+    parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--every", type=int, default=500, help="validate after so many steps")
     parser.add_argument("--seed", type=int, default=1)
@@ -120,7 +126,7 @@ def main():
     cut = len(ids) * 95 // 100
     train, valid = streams(ids[:cut]), streams(ids[cut:])
 
-    model = CharRnn(len(vocab))
+    model = CharRnn(len(vocab), args.units, args.dropout)
     if args.init:
         model.load(args.init)
     if args.one_bias:
