@@ -6,7 +6,7 @@ use std::hash::Hash;
 
 use super::normal::normalise;
 use super::unit::{BYTE_TOKENS, byte_tokens};
-use super::{NormalForm, UNKNOWN, Unit, hangul};
+use super::{NormalForm, Tokenizer, UNKNOWN, Unit, hangul};
 use crate::error::{Error, Result};
 
 /// How a vocabulary is made of a text.
@@ -29,25 +29,61 @@ pub struct Options {
     pub lowercase: bool,
     /// The normal form of every text.
     pub form: NormalForm,
-    /// At most so many tokens, `<unk>` and the closing mark included (10,000 for the Penn Treebank).
+    /// At most so many tokens, `<unk>` and the closing mark included (10,000 for the Penn Treebank). Of subwords
+    /// 8,000 where no number is given.
     pub limit: Option<usize>,
-    /// Tokens seen fewer times are left out; 0 and 1 keep all.
+    /// Tokens seen fewer times are left out; 0 and 1 keep all. Of subwords it is the characters that are left out,
+    /// and pairs of byte-pair encoding that stay apart.
     pub min_count: usize,
+    /// What cuts a text into subwords; for [`Unit::Subword`] alone, where none given is [`Tokenizer::Bpe`].
+    pub tokenizer: Option<Tokenizer>,
 }
 
 impl Options {
     /// All tokens, in the unit's own normal form.
     pub fn new(unit: Unit) -> Options {
-        Options { unit, lowercase: false, form: unit.normal_form(), limit: None, min_count: 1 }
+        Options {
+            unit,
+            lowercase: false,
+            form: unit.normal_form(),
+            limit: None,
+            min_count: 1,
+            tokenizer: None,
+        }
     }
 
     /// Whether they go together.
     ///
     /// # Errors
     /// [`Error::Config`] if `limit` is below 3, or below 257 for bytes; for bytes if `min_count` is above 1, as they
-    /// are all kept; for jamo if there is no normal form to compose them.
+    /// are all kept; for jamo if there is no normal form to compose them; if there is a tokenizer and no subwords, or
+    /// one of a file and a `limit` or `min_count`: it has its own tokens.
     pub fn check(&self) -> Result<()> {
         let bad = |key: &str, message: String| Err(Error::config(format!("data.{key}"), message));
+        let of_file = matches!(self.tokenizer, Some(Tokenizer::File(_)));
+        if self.tokenizer.is_some() && self.unit != Unit::Subword {
+            return bad(
+                "tokenizer",
+                "is for subwords: give data.unit = \"subword\", or leave it out".to_owned(),
+            );
+        }
+        if let Some(limit) = self.limit.filter(|_| of_file) {
+            return bad(
+                "vocab",
+                format!(
+                    "is {limit}, but the file of data.tokenizer has its own tokens: leave one of them out"
+                ),
+            );
+        }
+        if of_file && self.min_count > 1 {
+            return bad(
+                "min_count",
+                format!(
+                    "is {}, but the file of data.tokenizer has no counts: give 1 or leave it out",
+                    self.min_count
+                ),
+            );
+        }
         match (self.unit, self.limit) {
             (Unit::Byte, Some(limit @ 0..BYTE_TOKENS)) => bad(
                 "vocab",
@@ -97,6 +133,7 @@ pub(super) fn tokens(text: &str, options: &Options) -> Result<Vec<String>> {
             let words = text.split_whitespace().filter(|&word| word != UNKNOWN && word != unit.closing());
             ranked(words, options)?
         }
+        Unit::Subword => unreachable!("subwords are a tokenizer's"),
     };
     if learned.is_empty() {
         return Err(Error::data("the text", "it holds no token to learn: give a text with more in it"));
