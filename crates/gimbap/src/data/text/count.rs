@@ -7,7 +7,7 @@ use std::hash::Hash;
 
 use super::normal::normalise;
 use super::unit::{BYTE_TOKENS, byte_tokens};
-use super::{NormalForm, UNKNOWN, Unit, Vocabulary, hangul};
+use super::{NormalForm, Tokenizer, UNKNOWN, Unit, Vocabulary, hangul, subword};
 use crate::error::{Error, Result};
 
 /// How a vocabulary is made of a text.
@@ -30,25 +30,61 @@ pub struct Options {
     pub lowercase: bool,
     /// The normal form of every text.
     pub form: NormalForm,
-    /// At most so many tokens, `<unk>` and the closing mark included (10,000 for the Penn Treebank).
+    /// At most so many tokens, `<unk>` and the closing mark included (10,000 for the Penn Treebank). Of subwords
+    /// 8,000 where no number is given.
     pub limit: Option<usize>,
-    /// Tokens seen fewer times are left out; 0 and 1 keep all.
+    /// Tokens seen fewer times are left out; 0 and 1 keep all. Of subwords it is the characters that are left out,
+    /// and pairs of byte-pair encoding that stay apart.
     pub min_count: usize,
+    /// What cuts a text into subwords; for [`Unit::Subword`] alone, where none given is [`Tokenizer::Bpe`].
+    pub tokenizer: Option<Tokenizer>,
 }
 
 impl Options {
     /// All tokens, in the unit's own normal form.
     pub fn new(unit: Unit) -> Options {
-        Options { unit, lowercase: false, form: unit.normal_form(), limit: None, min_count: 1 }
+        Options {
+            unit,
+            lowercase: false,
+            form: unit.normal_form(),
+            limit: None,
+            min_count: 1,
+            tokenizer: None,
+        }
     }
 
     /// Whether they go together.
     ///
     /// # Errors
     /// [`Error::Config`] if `limit` is below 3, or below 257 for bytes; for bytes if `min_count` is above 1, as they
-    /// are all kept; for jamo if there is no normal form to compose them.
+    /// are all kept; for jamo if there is no normal form to compose them; if there is a tokenizer and no subwords, or
+    /// one of a file and a `limit` or `min_count`: it has its own tokens.
     pub fn check(&self) -> Result<()> {
         let bad = |key: &str, message: String| Err(Error::config(format!("data.{key}"), message));
+        let of_file = matches!(self.tokenizer, Some(Tokenizer::File(_)));
+        if self.tokenizer.is_some() && self.unit != Unit::Subword {
+            return bad(
+                "tokenizer",
+                "is for subwords: give data.unit = \"subword\", or leave it out".to_owned(),
+            );
+        }
+        if let Some(limit) = self.limit.filter(|_| of_file) {
+            return bad(
+                "vocab",
+                format!(
+                    "is {limit}, but the file of data.tokenizer has its own tokens: leave one of them out"
+                ),
+            );
+        }
+        if of_file && self.min_count > 1 {
+            return bad(
+                "min_count",
+                format!(
+                    "is {}, but the file of data.tokenizer has no counts: give 1 or leave it out",
+                    self.min_count
+                ),
+            );
+        }
         match (self.unit, self.limit) {
             (Unit::Byte, Some(limit @ 0..BYTE_TOKENS)) => bad(
                 "vocab",
@@ -139,21 +175,32 @@ impl Counter {
                 let words = text.split_whitespace().filter(|word| !mark(word));
                 words.for_each(|word| self.words.add(word));
             }
+            // A tokenizer made elsewhere has its tokens.
+            Unit::Subword if matches!(self.options.tokenizer, Some(Tokenizer::File(_))) => {}
+            Unit::Subword => text.split_whitespace().for_each(|word| self.words.add(word)),
         }
     }
 
     /// The vocabulary: `<unk>`, the closing mark, then the tokens by falling count, those of equal count in the order of
-    /// their first appearance.
+    /// their first appearance; of subwords, in the order of the tokenizer.
     ///
     /// # Errors
     /// As [`Vocabulary::build_with`].
     pub fn finish(self) -> Result<Vocabulary> {
         let options = &self.options;
+        if options.unit == Unit::Subword {
+            let (subword, tokens) = match &options.tokenizer {
+                Some(Tokenizer::File(path)) => subword::read(path)?,
+                _ => subword::train(self.words.counts(), options)?,
+            };
+            let Options { unit, lowercase, form, .. } = *options;
+            return Vocabulary::with(unit, lowercase, form, tokens, Some(subword));
+        }
         let learned = match options.unit {
             Unit::Byte if self.bytes => byte_tokens().split_off(2),
             Unit::Byte => Vec::new(),
             Unit::Char | Unit::Jamo => self.chars.finish(options)?,
-            Unit::Word => self.words.finish(options)?,
+            Unit::Word | Unit::Subword => self.words.finish(options)?,
         };
         if learned.is_empty() {
             return Err(Error::data("the text", "it holds no token to learn: give a text with more in it"));
@@ -202,6 +249,11 @@ impl<K: Eq + Hash + ToString> Ranking<K> {
             self.seen.retain(|_, &mut (count, _)| count > self.bar);
             self.bar += 1;
         }
+    }
+
+    /// Each with its count, in no order.
+    fn counts(self) -> Vec<(K, u64)> {
+        self.seen.into_iter().map(|(item, (count, _))| (item, count)).collect()
     }
 
     /// What came often enough.

@@ -1,6 +1,6 @@
 //! From text to ids, piece by piece.
 
-use super::{CLOSING_ID, Unit, Vocabulary};
+use super::{CLOSING_ID, EOS, Unit, Vocabulary};
 
 /// A text under way: pieces go in, and their ids come out. All ids together are [`Vocabulary::encode`] of all pieces.
 ///
@@ -25,12 +25,14 @@ pub struct Encoder<'a> {
     /// Whether a line has begun and not ended.
     open: bool,
     chars: u64,
+    /// Of subwords: the blank at the end of the last piece, with which the next word begins.
+    held: Option<char>,
 }
 
 impl Vocabulary {
     /// An encoder at the start of a text.
     pub fn encoder(&self) -> Encoder<'_> {
-        Encoder { vocabulary: self, open: false, chars: 0 }
+        Encoder { vocabulary: self, open: false, chars: 0, held: None }
     }
 }
 
@@ -43,8 +45,16 @@ impl Encoder<'_> {
         self.open = !piece.ends_with('\n');
         let text = self.vocabulary.normalise(piece);
         self.chars += text.chars().count() as u64;
-        if self.vocabulary.unit != Unit::Word {
-            return self.vocabulary.lookup(&text, ids);
+        match (self.vocabulary.unit, &self.vocabulary.subword) {
+            (Unit::Subword, Some(subword)) => {
+                let mut text: String = self.held.take().into_iter().chain(text.chars()).collect();
+                if self.open && text.ends_with(char::is_whitespace) {
+                    self.held = text.pop();
+                }
+                return subword.encode_lines(&text, ids);
+            }
+            (Unit::Word, _) => {}
+            _ => return self.vocabulary.lookup(&text, ids),
         }
         for line in text.split_inclusive('\n') {
             self.vocabulary.lookup(line, ids);
@@ -59,6 +69,9 @@ impl Encoder<'_> {
 
     /// Adds what the end of the text does: the `<eos>` of a last line without an end.
     pub fn finish(self, ids: &mut Vec<u32>) {
-        ids.extend((self.open && self.vocabulary.unit == Unit::Word).then_some(CLOSING_ID));
+        if let (Some(blank), Some(subword)) = (self.held, &self.vocabulary.subword) {
+            subword.encode(blank.encode_utf8(&mut [0; 4]), ids);
+        }
+        ids.extend((self.open && self.vocabulary.unit.closing() == EOS).then_some(CLOSING_ID));
     }
 }

@@ -17,12 +17,16 @@ impl Vocabulary {
     /// # Errors
     /// [`Error::Data`] with the line if it is empty, holds more than one token or one that is on a line before, or is
     /// a mark that stands elsewhere than in front; as [`read_text`]; [`Error::Config`] as [`Options::check`], for
-    /// bytes, which have one vocabulary, and if `min_count` is above 1: a list counts nothing.
+    /// bytes, which have one vocabulary, for subwords, which are a tokenizer's, and if `min_count` is above 1: a list counts nothing.
     pub fn read(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
         let path = path.as_ref();
         options.check()?;
         if options.unit == Unit::Byte {
             let message = "is a file, but bytes are always the same 257 tokens: leave it out";
+            return Err(Error::config("data.vocab", message));
+        }
+        if options.unit == Unit::Subword {
+            let message = "is a file, but subwords are those of a tokenizer: give its `tokenizer.json` as data.tokenizer";
             return Err(Error::config("data.vocab", message));
         }
         if options.min_count > 1 {
@@ -85,7 +89,7 @@ fn refusal(token: &str, unit: Unit) -> Option<String> {
         _ if is_mark(token, unit) => 1,
         Unit::Byte | Unit::Char => token.chars().count(),
         Unit::Jamo => token.chars().flat_map(hangul::jamo).count(),
-        Unit::Word => token.split_whitespace().count(),
+        Unit::Word | Unit::Subword => token.split_whitespace().count(),
     };
     match (unit, pieces) {
         _ if token.is_empty() => Some("the line is empty: give one token a line".into()),

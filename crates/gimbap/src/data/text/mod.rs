@@ -10,14 +10,32 @@
 //! | [`Unit::Char`] | a Unicode scalar value | `\n`, a character like any other |
 //! | [`Unit::Jamo`] | the same, Hangul syllables taken apart | `\n` |
 //! | [`Unit::Word`] | what stands between white space | `<eos>`, as in the Penn Treebank's language-model files |
+//! | [`Unit::Subword`] | a piece of a word, as a [`Tokenizer`] cuts it | `<eos>` |
 //!
 //! Id 0 is always `<unk>`, and id 1 the closing mark (`\n` or `<eos>`).
+//!
+//! # Subwords
+//!
+//! A [`Tokenizer`] is learned of the text, by byte-pair encoding or as a unigram language model, or it is a
+//! `tokenizer.json` made elsewhere. The model file keeps it, and each line is cut by itself.
+//!
+//! In ours a blank belongs to the token behind it and is written `▁`; a line begins with one, so that a word is the same
+//! token there as elsewhere, and a first blank of its own is not kept. All white space is a blank, and so is a `▁` of the
+//! text. What joins no other are single characters; those that the text learned of did not have are unknown, a run of
+//! them within a word being one `<unk>`. It is learned of at most the 2^20 most frequent words, by counts alone, and the
+//! same words give the same tokens in every process.
+//!
+//! One made elsewhere cuts as it always does: its own normalisation follows ours, and its tokens keep their order. What it
+//! calls its unknown token is `<unk>`, and the first that it has of `</s>`, `<eos>`, `<|endoftext|>` and `[SEP]` is
+//! `<eos>`; they are added where it has none.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::subword::Subword;
 use self::table::Table;
 use crate::error::{Error, Result};
 
@@ -27,6 +45,7 @@ mod encode;
 pub mod hangul;
 mod list;
 mod normal;
+mod subword;
 mod table;
 mod unit;
 
@@ -34,15 +53,16 @@ pub use self::count::{Counter, Options};
 pub use self::decode::Decoder;
 pub use self::encode::Encoder;
 pub use self::normal::NormalForm;
+pub use self::subword::Tokenizer;
 pub use self::unit::Unit;
 
 /// The token that stands for everything outside the vocabulary.
 pub const UNKNOWN: &str = "<unk>";
-/// The token that closes a line of words.
+/// The token that closes a line of words or subwords.
 pub const EOS: &str = "<eos>";
 /// The id of [`UNKNOWN`] in every vocabulary.
 pub const UNKNOWN_ID: u32 = 0;
-/// The id of the closing mark in every vocabulary: `<eos>` among words, `\n` among all other units.
+/// The id of the closing mark in every vocabulary: `<eos>` among words and subwords, `\n` among all other units.
 pub const CLOSING_ID: u32 = 1;
 
 /// The tokens a model knows, in the order of their ids. Serialises to JSON; reading it back checks it.
@@ -55,6 +75,8 @@ pub struct Vocabulary {
     tokens: Vec<String>,
     ids: HashMap<String, u32>,
     chars: Table,
+    /// Of subwords.
+    subword: Option<Arc<Subword>>,
 }
 
 /// What a vocabulary is in a file.
@@ -66,12 +88,16 @@ struct Stored {
     #[serde(default, skip_serializing_if = "NormalForm::is_nfc")]
     normal_form: NormalForm,
     tokens: Vec<String>,
+    /// Of subwords: the `tokenizer.json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tokenizer: Option<serde_json::Value>,
 }
 
 impl From<Vocabulary> for Stored {
     fn from(vocabulary: Vocabulary) -> Self {
-        let Vocabulary { unit, lowercase, form, tokens, .. } = vocabulary;
-        Stored { unit, lowercase, normal_form: form, tokens }
+        let Vocabulary { unit, lowercase, form, tokens, subword, .. } = vocabulary;
+        let tokenizer = subword.map(|subword| subword.json().clone());
+        Stored { unit, lowercase, normal_form: form, tokens, tokenizer }
     }
 }
 
@@ -79,7 +105,17 @@ impl TryFrom<Stored> for Vocabulary {
     type Error = Error;
 
     fn try_from(stored: Stored) -> Result<Self> {
-        Vocabulary::of(stored.unit, stored.lowercase, stored.normal_form, stored.tokens)
+        let Stored { unit, lowercase, normal_form, tokens, tokenizer } = stored;
+        let Some(json) = tokenizer else { return Vocabulary::of(unit, lowercase, normal_form, tokens) };
+        let wrong = |message: String| Error::data("vocabulary, tokenizer", message);
+        if unit != Unit::Subword {
+            return Err(wrong("it is for subwords, and the tokens are not".into()));
+        }
+        let (subword, own) = Subword::new(json).map_err(wrong)?;
+        if own != tokens {
+            return Err(wrong("its tokens are not those of the vocabulary".into()));
+        }
+        Vocabulary::with(unit, lowercase, normal_form, tokens, Some(subword))
     }
 }
 
@@ -99,14 +135,15 @@ impl Vocabulary {
     }
 
     /// The vocabulary of `text`: `<unk>`, the closing mark, then the tokens by falling count, those of equal
-    /// count in the order of their first appearance. That of bytes is the same for every text. [`Counter`] does it
-    /// piece by piece.
+    /// count in the order of their first appearance. That of bytes is the same for every text; that of subwords has
+    /// the order of its tokenizer, and if that is a file's, `text` is not read. [`Counter`] does it piece by piece.
     ///
-    /// A `<unk>` or `<eos>` written out in a text of words is that token.
+    /// A `<unk>` or `<eos>` written out in a text of words or subwords is that token.
     ///
     /// # Errors
-    /// [`Error::Data`] if the text holds no token; [`Error::Config`] as [`Options::check`], or if nothing reaches
-    /// `min_count`.
+    /// [`Error::Data`] if the text holds no token, or if a file is no tokenizer; [`Error::Config`] as
+    /// [`Options::check`], or if nothing reaches `min_count`, or if more characters than `limit` has room for are to
+    /// be tokens beside subwords; as [`read_text`](super::read::read_text) of a tokenizer's file.
     pub fn build_with(text: &str, options: &Options) -> Result<Self> {
         let mut counter = Counter::new(options.clone())?;
         counter.add(text);
@@ -117,13 +154,27 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`Error::Data`] unless the first two are `<unk>` and the unit's closing mark and no token comes twice; for
-    /// bytes unless they are the 257 in order.
+    /// bytes unless they are the 257 in order; for subwords, which a list alone does not make: [`Options::tokenizer`].
     pub fn from_tokens(unit: Unit, lowercase: bool, tokens: Vec<String>) -> Result<Self> {
         Vocabulary::of(unit, lowercase, unit.normal_form(), tokens)
     }
 
     fn of(unit: Unit, lowercase: bool, form: NormalForm, tokens: Vec<String>) -> Result<Self> {
+        Vocabulary::with(unit, lowercase, form, tokens, None)
+    }
+
+    fn with(
+        unit: Unit,
+        lowercase: bool,
+        form: NormalForm,
+        tokens: Vec<String>,
+        subword: Option<Subword>,
+    ) -> Result<Self> {
         count::check_form(unit, form)?;
+        if unit == Unit::Subword && subword.is_none() {
+            let message = "it has none, and subwords cannot be cut without one: make it of a text or of a `tokenizer.json`";
+            return Err(Error::data("vocabulary, tokenizer", message));
+        }
         for (id, mark) in [UNKNOWN, unit.closing()].into_iter().enumerate() {
             if tokens.get(id).map(String::as_str) != Some(mark) {
                 let found = tokens.get(id).map_or("nothing".to_owned(), |token| format!("`{token}`"));
@@ -151,7 +202,7 @@ impl Vocabulary {
             }
         }
         let chars = Table::new(&tokens);
-        Ok(Vocabulary { unit, lowercase, form, tokens, ids, chars })
+        Ok(Vocabulary { unit, lowercase, form, tokens, ids, chars, subword: subword.map(Arc::new) })
     }
 
     /// What one token is.
@@ -199,9 +250,9 @@ impl Vocabulary {
         normal::normalise(text, self.lowercase, self.form)
     }
 
-    /// A running text: every line of words ends in `<eos>`, an empty line is an `<eos>` alone, and a last line
-    /// gets its `<eos>` whether or not a line end follows. Other units are taken as they stand. [`Encoder`] does the
-    /// same piece by piece.
+    /// A running text: every line of words or subwords ends in `<eos>`, an empty line is an `<eos>` alone, and a last
+    /// line gets its `<eos>` whether or not a line end follows. Other units are taken as they stand.
+    /// [`Encoder`] does the same piece by piece.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let (mut encoder, mut ids) = (self.encoder(), Vec::new());
         encoder.push(text, &mut ids);
@@ -212,21 +263,24 @@ impl Vocabulary {
     /// One sentence with its closing mark. A line end at its end is not counted twice.
     pub fn encode_line(&self, line: &str) -> Vec<u32> {
         let line = line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
-        let mut ids = self.encode_units(line);
+        let mut ids = Vec::new();
+        self.lookup(&self.normalise(line), &mut ids);
         ids.push(CLOSING_ID);
         ids
     }
 
-    /// The tokens of `text` without any mark: a text to classify, or a prompt that is to go on.
+    /// The tokens of `text` without any mark: a text to classify, or a prompt that is to go on. Of subwords, a blank at
+    /// its end is left out: it belongs to what follows.
     pub fn encode_units(&self, text: &str) -> Vec<u32> {
+        let text = if self.unit == Unit::Subword { text.trim_end() } else { text };
         let mut ids = Vec::new();
         self.lookup(&self.normalise(text), &mut ids);
         ids
     }
 
     /// The text of `ids`: words joined by blanks with a line end at each `<eos>`; other units joined as they are,
-    /// jamo to syllables, an unknown one and bytes that are no UTF-8 shown as U+FFFD. [`Decoder`] does the same id
-    /// by id.
+    /// jamo to syllables, subwords by their tokenizer and with such line ends, an unknown one and bytes that are no
+    /// UTF-8 shown as U+FFFD. [`Decoder`] does the same id by id.
     pub fn decode(&self, ids: &[u32]) -> String {
         let (mut decoder, mut text) = (self.decoder(), String::new());
         ids.iter().for_each(|&id| decoder.push_to(id, &mut text));
@@ -248,6 +302,12 @@ impl Vocabulary {
             Unit::Word => {
                 let id = |word| self.ids.get(word).copied().unwrap_or(UNKNOWN_ID);
                 ids.extend(text.split_whitespace().map(id));
+            }
+            Unit::Subword => {
+                let lines = text.split('\n').filter(|line| !line.is_empty());
+                self.subword
+                    .iter()
+                    .for_each(|subword| lines.clone().for_each(|line| subword.encode(line, ids)));
             }
         }
     }

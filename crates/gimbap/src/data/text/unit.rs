@@ -17,6 +17,8 @@ pub enum Unit {
     Jamo,
     /// A run of characters without white space.
     Word,
+    /// A piece of a word, or a whole one, as a tokenizer cuts them: [`Tokenizer`](super::Tokenizer).
+    Subword,
 }
 
 impl Unit {
@@ -24,7 +26,7 @@ impl Unit {
     pub fn closing(self) -> &'static str {
         match self {
             Unit::Byte | Unit::Char | Unit::Jamo => "\n",
-            Unit::Word => EOS,
+            Unit::Word | Unit::Subword => EOS,
         }
     }
 
@@ -32,7 +34,7 @@ impl Unit {
     pub fn normal_form(self) -> NormalForm {
         match self {
             Unit::Byte => NormalForm::None,
-            Unit::Char | Unit::Jamo | Unit::Word => NormalForm::Nfc,
+            Unit::Char | Unit::Jamo | Unit::Word | Unit::Subword => NormalForm::Nfc,
         }
     }
 }
