@@ -200,9 +200,11 @@ fn the_total_is_that_of_the_records() {
 fn ranks_by_the_line_or_by_the_token() {
     let bench = characters();
     let input = "the cat sleeps\nqq\nthe cat sees the moon\n";
-    let by_line = score(&bench, &["runs/a", "--rank"], input);
-    let by_token = score(&bench, &["runs/a", "--rank", "--by", "token"], input);
-    assert_eq!(by_line, score(&bench, &["runs/a", "--rank", "--by", "logprob"], input));
+    let rank = |more: &[&'static str]| {
+        score(&bench, &[&["runs/a", "--rank", "--unknown-penalty", "0"], more].concat(), input)
+    };
+    let (by_line, by_token) = (rank(&[]), rank(&["--by", "token"]));
+    assert_eq!(by_line, rank(&["--by", "logprob"]));
     let falls = |values: Vec<f64>| values.windows(2).all(|pair| pair[0] >= pair[1]);
     assert!(falls(by_line.iter().map(|record| number(record, "logprob")).collect()));
     let mean = |record: &Value| number(record, "logprob") / number(record, "tokens");
@@ -210,6 +212,41 @@ fn ranks_by_the_line_or_by_the_token() {
     assert_ne!(texts(&by_line), texts(&by_token), "the short line is likelier, its tokens are not");
     let find = |records: &[Value]| records.iter().find(|record| record["text"] == "qq").cloned();
     assert_eq!(find(&by_line), find(&by_token), "the probability is that of the line");
+}
+
+#[test]
+fn lines_full_of_unknown_words_are_not_ranked_first() {
+    let bench = words();
+    let input = "qq qq\nthe cat sees the moon\nmy qq runs\n";
+    let plain = score(&bench, &["runs/w"], input);
+    for (by, penalty) in [("logprob", 10.0), ("token", 10.0), ("logprob", 2.5), ("token", 0.0)] {
+        let written = penalty.to_string();
+        let mut args = vec!["runs/w", "--rank", "--by", by];
+        if penalty != 10.0 {
+            args.extend(["--unknown-penalty", &written]);
+        }
+        let ranked = score(&bench, &args, input);
+        let with_penalty = |record: &Value| number(record, "logprob") - penalty * number(record, "unknown");
+        let key = |record: &Value| match by {
+            "token" => with_penalty(record) / number(record, "tokens"),
+            _ => with_penalty(record),
+        };
+        assert!(ranked.windows(2).all(|pair| key(&pair[0]) >= key(&pair[1])), "{by} {penalty}: {ranked:?}");
+        let sum: f64 = ranked.iter().map(|record| with_penalty(record).exp()).sum();
+        for record in &ranked {
+            let probability = with_penalty(record).exp() / sum;
+            assert!((number(record, "probability") - probability).abs() < 1e-9, "{by} {penalty}: {record}");
+            let alone = plain.iter().find(|alone| alone["text"] == record["text"]).unwrap();
+            for figure in ["logprob", "perplexity", "tokens", "unknown"] {
+                assert_eq!(record[figure], alone[figure], "{figure} stays as it is");
+            }
+        }
+        match penalty {
+            0.0 => assert_eq!(ranked[0]["text"], "qq qq", "{ranked:?}"),
+            10.0 => assert_eq!(ranked[0]["text"], "the cat sees the moon", "{by}: {ranked:?}"),
+            _ => {}
+        }
+    }
 }
 
 #[test]
@@ -222,8 +259,10 @@ fn n_best_lists() {
     for record in &records {
         let alone = &score(&bench, &["runs/a"], &format!("{}\n", record["text"].as_str().unwrap()))[0];
         assert_eq!(record["logprob"], alone["logprob"]);
-        let total =
-            0.7 * number(record, "score") + 0.3 * number(record, "logprob") - 0.5 * number(alone, "tokens");
+        assert_eq!((&record["tokens"], &record["unknown"]), (&alone["tokens"], &alone["unknown"]));
+        let total = 0.7 * number(record, "score") + 0.3 * number(record, "logprob")
+            - 0.5 * number(alone, "tokens")
+            - 10.0 * number(alone, "unknown");
         assert!((number(record, "total") - total).abs() < 1e-9);
     }
     let sum: f64 = records[..3].iter().map(|record| number(record, "probability")).sum();
@@ -234,12 +273,16 @@ fn n_best_lists() {
         (number(a, "probability") / number(b, "probability") - ratio).abs() < 1e-9 * ratio && ratio >= 1.0
     );
 
-    let by_score = score(&bench, &args(&["--weight", "0"]), input);
+    let by_score = score(&bench, &args(&["--weight", "0", "--unknown-penalty", "0"]), input);
     let order = ["the cat sleeps", "the qat zleeps", "a dog runs home", "my bird", ""];
     assert_eq!(texts(&by_score), order, "equal scores stay as they were");
     let by_model = score(&bench, &args(&["--weight", "1"]), input);
     assert!(number(&by_model[0], "logprob") >= number(&by_model[1], "logprob"));
     assert_eq!(by_model[2]["text"], "the qat zleeps");
+
+    let penalised = score(&bench, &args(&["--weight", "0"]), input);
+    assert_eq!(texts(&penalised)[..3], ["the cat sleeps", "a dog runs home", "the qat zleeps"]);
+    assert_eq!(number(&penalised[2], "total"), -2.0 - 10.0 * number(&penalised[2], "unknown"));
 
     let plain = score_bytes(&bench, &args(&["--weight", "0"]), input.as_bytes()).stdout;
     let logprob = number(&by_score[0], "logprob");
@@ -300,6 +343,12 @@ fn n_best_lists_that_are_none() {
         (&["--total", "--per-token"], "cannot be used with"),
         (&["--by", "token"], "--rank"),
         (&["--rank", "--by", "length"], "logprob"),
+        (&["--unknown-penalty", "5"], "--rank|--nbest"),
+        (&["--total", "--unknown-penalty", "5"], "--rank|--nbest"),
+        (&["--rank", "--unknown-penalty", "-1"], "must be a number of at least 0"),
+        (&["--nbest", "--unknown-penalty", "inf"], "must be a number of at least 0"),
+        (&["--rank", "--unknown", "exclude"], "would cost nothing"),
+        (&["--nbest", "--unknown", "exclude"], "--unknown-penalty"),
     ] {
         let run = score_bytes(&bench, &[&["runs/a"], args].concat(), whole.as_bytes());
         assert_eq!(run.code, Some(2), "{args:?}");

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use super::Unknown;
 
@@ -24,7 +24,9 @@ pub enum By {
                   gimbap score runs/novel recognised.tsv --nbest --weight 0.3 --best\n\n\
                   Every line is a sentence from the zero state, its end included; an empty line is its end alone. \
                   Records come as soon as their lines do.\n\
-                  --nbest orders by (1 - weight) score + weight log-probability + bonus tokens."
+                  --rank orders by log-probability - penalty unknown, --nbest by (1 - weight) score + weight \
+                  log-probability + bonus tokens - penalty unknown.",
+    group = ArgGroup::new("ordered").args(["rank", "nbest"])
 )]
 pub struct Score {
     /// The model file, or a run's folder
@@ -47,11 +49,17 @@ pub struct Score {
     /// Whether tokens outside the vocabulary count in a line's log-probability
     #[arg(long, value_name = "WHICH", default_value = "count")]
     pub unknown: Unknown,
+    /// Taken off in the order of --rank and --nbest, and in their probabilities, for every token outside the vocabulary:
+    /// an unknown word is one of a great many, some 20,000 at the default; 0 takes `<unk>` as a word like any other
+    /// [default: 10]
+    #[arg(long, value_name = "NATS", requires = "ordered", allow_negative_numbers = true, value_parser = penalty)]
+    pub unknown_penalty: Option<f64>,
     /// The lines are `id<TAB>score<TAB>hypothesis` of a recogniser (a natural logarithm, or whatever is larger for
     /// better), those of an id together: best first for each id, with the log-probability as a fourth column
     #[arg(long, conflicts_with_all = ["per_token", "rank", "total"])]
     pub nbest: bool,
-    /// The model's part in the order of --nbest: 0 is the recogniser's order, 1 the model's [default: 0.5]
+    /// The model's part in the order of --nbest: 0 is the recogniser's order, 1 the model's, but for what tokens add
+    /// (--word-bonus) and unknown ones take off (--unknown-penalty) [default: 0.5]
     #[arg(long, value_name = "W", requires = "nbest", value_parser = part)]
     pub weight: Option<f64>,
     /// Added for every token of a hypothesis, against --nbest's liking for short ones [default: 0]
@@ -62,10 +70,24 @@ pub struct Score {
     pub best: bool,
 }
 
+impl Score {
+    /// What an unknown token takes off in an order, in nats.
+    pub fn penalty(&self) -> f64 {
+        self.unknown_penalty.unwrap_or(10.0)
+    }
+}
+
 fn part(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(x) if (0.0..=1.0).contains(&x) => Ok(x),
         _ => Err("must be a number from 0 to 1".into()),
+    }
+}
+
+fn penalty(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x.is_finite() && x >= 0.0 => Ok(x),
+        _ => Err("must be a number of at least 0".into()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::args::{By, Score};
+use crate::args::{By, Score, Unknown};
 use crate::input;
 use crate::lm::judge::{Judge, Judged, Sum, perplexity, shown};
 use crate::model_file::open_lm;
@@ -19,6 +19,11 @@ const AT_ONCE: usize = 4096;
 
 /// Judges every line.
 pub fn run(args: &Score, out: &Out) -> Outcome {
+    if (args.rank || args.nbest) && args.unknown == Unknown::Exclude {
+        let message = "--unknown exclude: with --rank or --nbest the tokens passed over would cost nothing, and lines \
+                       full of them would come first: --unknown-penalty NATS says what each of them costs";
+        return Err(Failure::usage("usage", message));
+    }
     let (model, doc) = open_lm(&args.model, "score")?;
     let judge = Judge::new(&doc.vocabulary, &model)?;
     match args {
@@ -55,7 +60,8 @@ fn each(args: &Score, doc: &Doc, judge: Judge<'_>, out: &Out) -> Outcome {
     if records.told { Ok(()) } else { Err(nothing(args)) }
 }
 
-/// All lines that are not blank, best first.
+/// All lines that are not blank, best first; what an unknown token costs counts in their order and their probabilities
+/// alone.
 fn rank(args: &Score, doc: &Doc, judge: Judge<'_>, out: &Out) -> Outcome {
     let mut all: Vec<(Judged, Sum)> = Vec::new();
     judged(args, judge, |lines| {
@@ -65,14 +71,15 @@ fn rank(args: &Score, doc: &Doc, judge: Judge<'_>, out: &Out) -> Outcome {
         }));
         Ok(())
     })?;
-    let logprobs: Vec<f64> = all.iter().map(|(_, sum)| sum.counted(args.unknown).0).collect();
+    let penalised = |(_, sum): &(Judged, Sum)| sum.logprob - args.penalty() * sum.unknown as f64;
+    let logprobs: Vec<f64> = all.iter().map(penalised).collect();
     let mut order: Vec<usize> = (0..all.len()).collect();
     let probabilities = among(&logprobs);
-    let key = |(_, sum): &(Judged, Sum)| match (args.by, sum.counted(args.unknown)) {
-        (Some(By::Token), (logprob, tokens)) => logprob / tokens as f64,
-        (_, (logprob, _)) => logprob,
+    let key = |i: usize| match args.by {
+        Some(By::Token) => logprobs[i] / all[i].1.tokens as f64,
+        _ => logprobs[i],
     };
-    order.sort_by(|&a, &b| key(&all[b]).total_cmp(&key(&all[a])));
+    order.sort_by(|&a, &b| key(b).total_cmp(&key(a)));
     let mut records = Records::new(args, doc, out);
     order.iter().for_each(|&i| records.add(&all[i].0, Some(probabilities[i])));
     if all.is_empty() { Err(nothing(args)) } else { records.tell() }

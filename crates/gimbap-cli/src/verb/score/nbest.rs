@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{AT_ONCE, among, nothing};
 use crate::args::Score;
 use crate::input;
-use crate::lm::judge::Judge;
+use crate::lm::judge::{Judge, Sum};
 use crate::output::{Failure, Out, Outcome, write_stdout};
 use crate::task::number;
 
@@ -99,32 +99,34 @@ fn tell(args: &Score, judge: &mut Judge<'_>, lists: Vec<List>, out: &Out) -> Out
     let (weight, bonus) = (args.weight.unwrap_or(0.5), args.word_bonus.unwrap_or(0.0));
     let mut block = String::new();
     for List { id, hypotheses } in &lists {
-        let sums = judged.by_ref().take(hypotheses.len()).map(|line| line.sum().counted(args.unknown));
-        let logprobs: Vec<(f64, usize)> = sums.collect();
-        let total = |(hypothesis, &(logprob, tokens)): (&Hypothesis, &(f64, usize))| {
-            (1.0 - weight) * hypothesis.score + weight * logprob + bonus * tokens as f64
+        let sums: Vec<Sum> = judged.by_ref().take(hypotheses.len()).map(|line| line.sum()).collect();
+        let total = |(hypothesis, sum): (&Hypothesis, &Sum)| {
+            (1.0 - weight) * hypothesis.score + weight * sum.logprob + bonus * sum.tokens as f64
+                - args.penalty() * sum.unknown as f64
         };
-        let totals: Vec<f64> = hypotheses.iter().zip(&logprobs).map(total).collect();
+        let totals: Vec<f64> = hypotheses.iter().zip(&sums).map(total).collect();
         let probabilities = among(&totals);
         let mut order: Vec<usize> = (0..totals.len()).collect();
         order.sort_by(|&a, &b| totals[b].total_cmp(&totals[a]));
         order.truncate(if args.best { 1 } else { order.len() });
         for i in order {
-            let (Hypothesis { score, written, text }, (logprob, _)) = (&hypotheses[i], logprobs[i]);
+            let (Hypothesis { score, written, text }, sum) = (&hypotheses[i], &sums[i]);
             let _ = match (out.json, args.best) {
                 (true, _) => {
                     let record = json!({
                         "id": id,
                         "text": text,
                         "score": number(*score),
-                        "logprob": number(logprob),
+                        "logprob": number(sum.logprob),
+                        "tokens": sum.tokens,
+                        "unknown": sum.unknown,
                         "total": number(totals[i]),
                         "probability": number(probabilities[i]),
                     });
                     writeln!(block, "{record}")
                 }
                 (false, true) => writeln!(block, "{id}\t{text}"),
-                (false, false) => writeln!(block, "{id}\t{written}\t{text}\t{logprob:.4}"),
+                (false, false) => writeln!(block, "{id}\t{written}\t{text}\t{:.4}", sum.logprob),
             };
         }
     }
