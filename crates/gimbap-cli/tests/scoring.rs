@@ -197,6 +197,30 @@ fn the_total_is_that_of_the_records() {
 }
 
 #[test]
+fn a_total_of_lines_under_a_model_of_a_running_text_says_so() {
+    let bench = characters();
+    let told = |args: &[&str]| {
+        let run = score_bytes(&bench, &[&["runs/a"], args].concat(), b"the cat\na dog\n");
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        run.stderr
+    };
+    let note = told(&["--total"]);
+    assert!(
+        note.contains("each line is scored from the zero state") && note.contains("`gimbap eval`"),
+        "{note}"
+    );
+    assert_eq!(
+        (note.lines().count(), told(&["--total", "-q"]), told(&[])),
+        (1, String::new(), String::new())
+    );
+    let path = bench.path("runs/a/best.safetensors");
+    let mut model: gimbap::model::Model = gimbap::checkpoint::load(&path).unwrap();
+    model.task["lines"] = true.into();
+    gimbap::checkpoint::save(&model, &path).unwrap();
+    assert_eq!(told(&["--total"]), "", "this model learned lines");
+}
+
+#[test]
 fn ranks_by_the_line_or_by_the_token() {
     let bench = characters();
     let input = "the cat sleeps\nqq\nthe cat sees the moon\n";

@@ -43,7 +43,8 @@ pub struct Score {
     /// What --rank goes by [default: logprob]
     #[arg(long, value_name = "WHAT", requires = "rank")]
     pub by: Option<By>,
-    /// One record for all lines together
+    /// One record for all lines together. Each line is scored from the zero state: `gimbap eval` measures a file as the
+    /// running text that a model learned
     #[arg(long, conflicts_with_all = ["per_token", "rank"])]
     pub total: bool,
     /// Whether tokens outside the vocabulary count in a line's log-probability

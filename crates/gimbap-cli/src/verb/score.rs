@@ -29,7 +29,7 @@ pub fn run(args: &Score, out: &Out) -> Outcome {
     match args {
         Score { nbest: true, .. } => nbest::run(args, judge, out),
         Score { rank: true, .. } => rank(args, &doc, judge, out),
-        Score { total: true, .. } => total(args, judge, out),
+        Score { total: true, .. } => total(args, &doc, judge, out),
         _ => each(args, &doc, judge, out),
     }
 }
@@ -93,7 +93,13 @@ fn among(logprobs: &[f64]) -> Vec<f64> {
 }
 
 /// All lines together.
-fn total(args: &Score, judge: Judge<'_>, out: &Out) -> Outcome {
+fn total(args: &Score, doc: &Doc, judge: Judge<'_>, out: &Out) -> Outcome {
+    if !doc.lines {
+        out.log(
+            "note: each line is scored from the zero state; `gimbap eval` measures a file as the running text that \
+             this model learned",
+        );
+    }
     let (mut lines, mut sum) = (0, Sum::default());
     judged(args, judge, |some| {
         lines += some.len();
