@@ -56,7 +56,8 @@ pub struct Score {
     #[arg(long, value_name = "NATS", requires = "ordered", allow_negative_numbers = true, value_parser = penalty)]
     pub unknown_penalty: Option<f64>,
     /// The lines are `id<TAB>score<TAB>hypothesis` of a recogniser (a natural logarithm, or whatever is larger for
-    /// better), those of an id together: best first for each id, with the log-probability as a fourth column
+    /// better), those of an id together: best first for each id, with the log-probability as a fourth column. The ids
+    /// seen are kept, so that one that comes back is found: memory grows with their number
     #[arg(long, conflicts_with_all = ["per_token", "rank", "total"])]
     pub nbest: bool,
     /// The model's part in the order of --nbest: 0 is the recogniser's order, 1 the model's, but for what tokens add
