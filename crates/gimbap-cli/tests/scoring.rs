@@ -343,7 +343,8 @@ fn n_best_lists_that_are_none() {
     for (lines, words) in [
         ("a\t1\tmy bird\n", "line 3: `a` comes back after its lines from line 1 on"),
         ("b\tone\tmy bird\n", "line 3: the score `one` is no number"),
-        ("b\tNaN\tmy bird\n", "line 3: the score `NaN` is no number"),
+        ("b\tNaN\tmy bird\n", "line 3: the score `NaN` is not finite"),
+        ("b\t-inf\tmy bird\n", "line 3: the score `-inf` is not finite"),
         ("b\t1\n", "line 3: 2 columns; a line is id<TAB>score<TAB>hypothesis"),
         ("b\t1\tmy\tbird\n", "line 3: 4 columns"),
         ("\n", "line 3: 1 columns"),

@@ -73,7 +73,8 @@ impl Reader {
         };
         let score = match written.trim().parse::<f64>() {
             Ok(score) if score.is_finite() => score,
-            _ => return wrong(format!("the score `{written}` is no number")),
+            Ok(_) => return wrong(format!("the score `{written}` is not finite")),
+            Err(_) => return wrong(format!("the score `{written}` is no number")),
         };
         if self.open.as_ref().is_none_or(|list| list.id != id) {
             if let Some(first) = self.first_lines.get(id) {
