@@ -129,12 +129,17 @@ pub fn perplexity((logprob, tokens): (f64, usize)) -> f64 {
     (-logprob / tokens as f64).exp()
 }
 
-/// A token for people: one of whitespace in quotes, and what breaks lines or columns escaped.
+/// A token for people: one with white space in quotes; control characters and white space other than a blank escaped,
+/// for they break lines and columns, all else as it is.
 pub fn shown(token: &str) -> String {
-    match token.contains(char::is_whitespace) {
-        true => format!("{token:?}"),
-        false => token.escape_debug().to_string(),
+    let mut plain = String::with_capacity(token.len());
+    for c in token.chars() {
+        match c.is_control() || c.is_whitespace() && c != ' ' {
+            true => plain.extend(c.escape_default()),
+            false => plain.push(c),
+        }
     }
+    if token.contains(char::is_whitespace) { format!("\"{plain}\"") } else { plain }
 }
 
 #[cfg(test)]
@@ -144,6 +149,15 @@ mod tests {
     #[test]
     fn whitespace_can_be_seen() {
         assert_eq!([" ", "\n", "a"].map(shown), ["\" \"", "\"\\n\"", "a"]);
+        assert_eq!(["a b", "\t", "\u{a0}"].map(shown), ["\"a b\"", "\"\\t\"", "\"\\u{a0}\""]);
+    }
+
+    #[test]
+    fn what_can_be_seen_is_shown_as_it_is() {
+        for token in ["n't", "\"", "\\", "é", "e\u{301}", "말", "<0x41>"] {
+            assert_eq!(shown(token), token);
+        }
+        assert_eq!(["\u{1b}", "a\0"].map(shown), ["\\u{1b}", "a\\u{0}"]);
     }
 
     #[test]
