@@ -170,6 +170,9 @@ fn what_cannot_be_answered_is_refused() {
     refused(&bench, &["neighbors", "text.txt", "king"], 1, "data", &["text.txt, line 1"]);
     refused(&bench, &["neighbors", "runs/hot", "a"], 1, "task", &["no embedding", "type = \"embedding\""]);
     refused(&bench, &["map", "runs/f", "-o", "x.svg"], 1, "task", &["no vocabulary"]);
+    for name in ["x.png", "x", "x.svg.gz"] {
+        refused(&bench, &["map", "court.txt", "-o", name], 2, "usage", &[name, ".svg"]);
+    }
     refused(&bench, &["map", "court.txt", "-o", "x.svg", "--words", "king"], 1, "data", &["two words"]);
     refused(&bench, &["convert", "runs/c", "x.txt"], 1, "data", &["white space"]);
     refused(&bench, &["convert", "runs/c", "x.safetensors"], 2, "usage", &["--quantize", ".vec"]);

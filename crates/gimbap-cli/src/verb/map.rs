@@ -3,13 +3,17 @@
 use serde_json::json;
 
 use crate::args::Map;
-use crate::output::{Out, Outcome, thousands};
+use crate::output::{Failure, Out, Outcome, thousands};
 use crate::run_dir::write_atomic;
 use crate::svg::scatter;
 use crate::vectors::{self, shown};
 
 /// Draws the map.
 pub fn run(args: &Map, out: &Out) -> Outcome {
+    if args.out.extension().is_none_or(|extension| extension != "svg") {
+        let message = format!("{}: call it .svg, for that is what the picture is", args.out.display());
+        return Err(Failure::usage("usage", message));
+    }
     let words = vectors::open(&args.vectors, out)?;
     let rows = match args.words.is_empty() {
         true => (0..args.first.min(words.vectors.len())).collect(),
