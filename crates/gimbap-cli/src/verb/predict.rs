@@ -25,10 +25,48 @@ use crate::output::{Failure, Out, Outcome};
 use crate::run_dir::write_atomic;
 use crate::task::{TaskDoc, classify, forecast, lm, number, short};
 
-/// A prediction: for people, for CSV, for machines.
+/// A value of a prediction.
+enum Cell {
+    Text(String),
+    Probability(f64),
+    Number(f64),
+    /// An output of the network.
+    Output(f32),
+}
+
+impl Cell {
+    /// For people: a probability in four decimals, a number in about five digits.
+    fn rounded(&self) -> String {
+        match self {
+            Cell::Text(text) => text.clone(),
+            Cell::Probability(p) => format!("{p:.4}"),
+            Cell::Number(x) => short(*x),
+            Cell::Output(x) => short(f64::from(*x)),
+        }
+    }
+
+    /// For files: the shortest decimals that read back to the same bits.
+    fn exact(&self) -> String {
+        match self {
+            Cell::Text(text) => text.clone(),
+            Cell::Probability(x) | Cell::Number(x) => format!("{x:?}"),
+            Cell::Output(x) => format!("{x:?}"),
+        }
+    }
+}
+
+/// A prediction: for people and for CSV, for machines.
 struct Row {
-    cells: Vec<String>,
+    cells: Vec<Cell>,
     object: Value,
+}
+
+impl Row {
+    /// One line.
+    fn line(&self, form: fn(&Cell) -> String) -> String {
+        let cells: Vec<String> = self.cells.iter().map(form).collect();
+        cells.join("\t")
+    }
 }
 
 /// All predictions, with the numbers for a `.npy`.
@@ -65,7 +103,7 @@ pub fn run(args: &Predict, out: &Out) -> Outcome {
             out.line(predictions.header.join("\t"))?;
         }
         for row in &predictions.rows {
-            out.line(row.cells.join("\t"))?;
+            out.line(row.line(Cell::rounded))?;
             out.json(&row.object)?;
         }
         return Ok(());
@@ -73,14 +111,17 @@ pub fn run(args: &Predict, out: &Out) -> Outcome {
     let bytes = match path.extension().and_then(|e| e.to_str()) {
         Some("npy") => npy::to_bytes(&predictions.numbers),
         Some("csv") => {
-            let cells = predictions.rows.iter().map(|row| &row.cells);
-            let lines = std::iter::once(&predictions.header).chain(cells).map(|cells| csv_line(cells));
-            lines.collect::<String>().into_bytes()
+            let cells = |row: &Row| row.cells.iter().map(Cell::exact).collect::<Vec<_>>();
+            let rows = predictions.rows.iter().map(|row| csv_line(&cells(row)));
+            std::iter::once(csv_line(&predictions.header)).chain(rows).collect::<String>().into_bytes()
         }
         Some("jsonl" | "json") => {
             predictions.rows.iter().map(|row| format!("{}\n", row.object)).collect::<String>().into_bytes()
         }
-        _ => predictions.rows.iter().map(|row| row.cells.join("\t") + "\n").collect::<String>().into_bytes(),
+        _ => {
+            let lines = predictions.rows.iter().map(|row| row.line(Cell::exact) + "\n");
+            lines.collect::<String>().into_bytes()
+        }
     };
     write_atomic(path, &bytes)?;
     out.log(format!("{} predictions in {}", predictions.rows.len(), path.display()));
@@ -149,8 +190,9 @@ fn classes(doc: &classify::Doc, model: &Model, path: &Path) -> Outcome<Predictio
         let best = largest(p);
         let each: Map<String, Value> =
             doc.classes.iter().cloned().zip(p.iter().map(|&x| number(x))).collect();
+        let (label, name_cell) = (doc.classes[best].clone(), name.clone());
         Row {
-            cells: vec![doc.classes[best].clone(), format!("{:.4}", p[best]), name.clone()],
+            cells: vec![Cell::Text(label), Cell::Probability(p[best]), Cell::Text(name_cell)],
             object: json!({
                 key: name,
                 "label": doc.classes[best],
@@ -175,7 +217,9 @@ fn future(doc: &forecast::Doc, model: &Model, path: &Path) -> Outcome<Prediction
         let each: Map<String, Value> =
             doc.values.iter().cloned().zip(values.iter().map(|&x| number(x))).collect();
         Row {
-            cells: std::iter::once((step + 1).to_string()).chain(values.iter().map(|x| short(*x))).collect(),
+            cells: std::iter::once(Cell::Text((step + 1).to_string()))
+                .chain(values.iter().map(|&x| Cell::Number(x)))
+                .collect(),
             object: json!({"step": step + 1, "values": each}),
         }
     };
@@ -194,7 +238,7 @@ fn next_tokens(doc: &lm::Doc, model: &Model, path: &Path) -> Outcome<Predictions
         let best = largest(logprobs);
         let (token, probability) = (doc.vocabulary.token(best as u32), f64::from(logprobs[best]).exp());
         rows.push(Row {
-            cells: vec![shown(token), format!("{probability:.4}"), text.clone()],
+            cells: vec![Cell::Text(shown(token)), Cell::Probability(probability), Cell::Text(text.clone())],
             object: json!({"text": text, "next": token, "probability": probability}),
         });
         numbers.extend(logprobs.iter().map(|&x| f64::from(x).exp()));
@@ -275,7 +319,7 @@ fn arrays(args: &Predict, opened: &Opened) -> Outcome<Predictions> {
         numbers = to_array(&[inputs.len(), doc.horizon, doc.values.len()], &values)?;
     }
     let row = |y: ndarray::ArrayViewD<'_, f32>| {
-        let cells = y.iter().map(|&v| short(f64::from(v))).collect();
+        let cells = y.iter().map(|&v| Cell::Output(v)).collect();
         Row { cells, object: nested(&y) }
     };
     let rows: Vec<Row> = numbers.axis_iter(Axis(0)).map(row).collect();

@@ -38,7 +38,9 @@ impl Sentence<'_> {
 
     fn csv(&self, number: usize) -> String {
         let row = |(token, (tag, p)): (&str, &(&str, f64))| {
-            csv_line(&[number.to_string(), token.to_owned(), (*tag).to_owned(), format!("{p:.4}")])
+            // The outputs are f32: the shortest decimals that read back to the same.
+            let probability = format!("{:?}", *p as f32);
+            csv_line(&[number.to_string(), token.to_owned(), (*tag).to_owned(), probability])
         };
         self.pairs().map(row).collect()
     }

@@ -1,0 +1,87 @@
+//! What `predict` writes: numbers in full where machines read them, one line for each record where people do.
+
+mod common;
+
+use common::{Bench, SMALL, json, jsonl, small_lm};
+use serde_json::Value;
+
+fn classifier() -> Bench {
+    let bench = Bench::new();
+    let args =
+        ["train", "--task", "classify", "--data", "reviews.csv", "--epochs", "2", "-o", "runs/c", "-q"];
+    bench.ok(&[&args[..], SMALL].concat());
+    bench
+}
+
+fn read(bench: &Bench, name: &str) -> String {
+    std::fs::read_to_string(bench.path(name)).unwrap()
+}
+
+fn number(text: &str) -> f64 {
+    text.parse().unwrap_or_else(|_| panic!("`{text}` is no number"))
+}
+
+#[test]
+fn probabilities_in_files_are_those_of_the_model() {
+    let bench = classifier();
+    bench.ok(&small_lm("runs/a", &["-q"]));
+    bench.write("in.txt", "a good film\na bad film\na dull number\n");
+    for run in ["runs/c", "runs/a"] {
+        let exact: Vec<f64> = jsonl(&bench.ok(&["predict", run, "in.txt", "--json"]).stdout)
+            .iter()
+            .map(|line| line["probability"].as_f64().unwrap())
+            .collect();
+        bench.ok(&["predict", run, "in.txt", "-o", "out.csv", "-q"]);
+        bench.ok(&["predict", run, "in.txt", "-o", "out.txt", "-q"]);
+        for (name, mark, skip) in [("out.csv", ',', 1), ("out.txt", '\t', 0)] {
+            let text = read(&bench, name);
+            let column = |line: &str| number(line.split(mark).nth(1).unwrap());
+            let found: Vec<f64> = text.lines().skip(skip).map(column).collect();
+            assert_eq!(found, exact, "{run} {name}");
+        }
+        let said = bench.ok(&["predict", run, "in.txt"]).stdout;
+        let rounded: Vec<String> = exact.iter().map(|p| format!("{p:.4}")).collect();
+        let found: Vec<&str> = said.lines().map(|line| line.split('\t').nth(1).unwrap()).collect();
+        assert_eq!(found, rounded, "people read four decimals");
+    }
+}
+
+#[test]
+fn values_in_files_are_those_of_the_model() {
+    let bench = Bench::new();
+    let data = ["--task", "forecast", "--data", "flow.csv", "-o", "runs/f", "--epochs", "1", "-q"];
+    bench.ok(&[&["train"][..], &data, &["--set", "layer.0.units=4"]].concat());
+    let exact: Vec<Value> = jsonl(&bench.ok(&["predict", "runs/f", "flow.csv", "--json"]).stdout);
+    bench.ok(&["predict", "runs/f", "flow.csv", "-o", "out.csv", "-q"]);
+    let text = read(&bench, "out.csv");
+    let (header, lines) = text.split_once('\n').unwrap();
+    let name = header.strip_prefix("step,").unwrap();
+    assert_eq!(lines.lines().count(), exact.len());
+    for (line, exact) in lines.lines().zip(&exact) {
+        let (step, value) = line.split_once(',').unwrap();
+        assert_eq!(
+            (step, number(value)),
+            (&*exact["step"].to_string(), exact["values"][name].as_f64().unwrap())
+        );
+    }
+}
+
+#[test]
+fn probabilities_of_tags_in_files_are_those_of_the_model() {
+    let bench = Bench::new();
+    bench.write(
+        "names.conll",
+        "the O\nold O\nLee B-PER\nsleeps O\n\nthe O\nPark B-LOC\nburns O\n\n".repeat(20),
+    );
+    let args = ["train", "--task", "tag", "--data", "names.conll", "--epochs", "1", "-o", "runs/t", "-q"];
+    bench.ok(&[&args[..], &["--set", "layer.0.units=4", "--set", "layer.2.layer.units=4"]].concat());
+    bench.write("in.txt", "the old Lee burns\n");
+    let exact = json(&bench.ok(&["predict", "runs/t", "in.txt", "--json"]).stdout);
+    bench.ok(&["predict", "runs/t", "in.txt", "-o", "out.csv", "-q"]);
+    let text = read(&bench, "out.csv");
+    let found: Vec<f32> =
+        text.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse().unwrap()).collect();
+    let probability = |p: &Value| p.as_f64().unwrap() as f32;
+    let exact: Vec<f32> = exact["probabilities"].as_array().unwrap().iter().map(probability).collect();
+    assert_eq!(found, exact);
+}
