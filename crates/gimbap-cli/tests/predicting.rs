@@ -85,3 +85,22 @@ fn probabilities_of_tags_in_files_are_those_of_the_model() {
     let exact: Vec<f32> = exact["probabilities"].as_array().unwrap().iter().map(probability).collect();
     assert_eq!(found, exact);
 }
+
+#[test]
+fn a_record_is_one_line_whatever_its_text_holds() {
+    let bench = classifier();
+    bench.write("in.jsonl", "{\"text\": \"a good,\\twarm\\r\\nfilm\"}\n{\"text\": \"a bad film\"}\n");
+    let said = bench.ok(&["predict", "runs/c", "in.jsonl"]).stdout;
+    bench.ok(&["predict", "runs/c", "in.jsonl", "-o", "out.txt", "-q"]);
+    for text in [said, read(&bench, "out.txt")] {
+        let rows: Vec<Vec<&str>> =
+            text.split_terminator('\n').map(|line| line.split('\t').collect()).collect();
+        assert!(rows.len() == 2 && rows.iter().all(|row| row.len() == 3), "{text:?}");
+        assert_eq!((rows[0][2], rows[1][2]), ("a good, warm  film", "a bad film"));
+    }
+    // The forms that can hold it keep it.
+    bench.ok(&["predict", "runs/c", "in.jsonl", "-o", "out.csv", "-q"]);
+    assert!(read(&bench, "out.csv").contains("\"a good,\twarm\r\nfilm\""));
+    let exact = jsonl(&bench.ok(&["predict", "runs/c", "in.jsonl", "--json"]).stdout);
+    assert_eq!(exact[0]["text"], "a good,\twarm\r\nfilm");
+}

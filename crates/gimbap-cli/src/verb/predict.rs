@@ -62,9 +62,10 @@ struct Row {
 }
 
 impl Row {
-    /// One line.
+    /// One line, whatever the texts hold: a line end or a tab within one is a blank.
     fn line(&self, form: fn(&Cell) -> String) -> String {
-        let cells: Vec<String> = self.cells.iter().map(form).collect();
+        let cells: Vec<String> =
+            self.cells.iter().map(|cell| form(cell).replace(['\n', '\r', '\t'], " ")).collect();
         cells.join("\t")
     }
 }
