@@ -104,3 +104,24 @@ fn a_record_is_one_line_whatever_its_text_holds() {
     let exact = jsonl(&bench.ok(&["predict", "runs/c", "in.jsonl", "--json"]).stdout);
     assert_eq!(exact[0]["text"], "a good,\twarm\r\nfilm");
 }
+
+#[test]
+fn texts_of_unknown_words_alone_are_told_of() {
+    let bench = classifier();
+    bench.write("in.txt", "a bad film\nqq zz xx\na zz film\n\n");
+    let run = bench.ok(&["predict", "runs/c", "in.txt"]);
+    assert!(run.stderr.contains("2 of 4 records have no known token"), "{}", run.stderr);
+    assert_eq!(bench.ok(&["predict", "runs/c", "in.txt", "-q"]).stderr, "");
+    let lines = jsonl(&bench.ok(&["predict", "runs/c", "in.txt", "--json"]).stdout);
+    let unknown: Vec<u64> = lines.iter().map(|line| line["unknown"].as_u64().unwrap()).collect();
+    assert_eq!(unknown, [0, 3, 1, 0]);
+    bench.write("known.txt", "a bad film\n");
+    assert_eq!(bench.ok(&["predict", "runs/c", "known.txt"]).stderr, "");
+    // Sequences of numbers have no tokens.
+    let data =
+        ["train", "--task", "classify", "--data", "gestures.csv", "--epochs", "1", "-o", "runs/g", "-q"];
+    let columns = ["--set", "data.id=id", "--set", "data.value=[\"x\", \"y\"]"];
+    bench.ok(&[&data[..], &columns].concat());
+    let lines = jsonl(&bench.ok(&["predict", "runs/g", "gestures.csv", "--json"]).stdout);
+    assert!(lines.iter().all(|line| line.get("unknown").is_none()), "{}", lines[0]);
+}

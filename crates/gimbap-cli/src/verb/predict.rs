@@ -9,7 +9,7 @@ use std::path::Path;
 
 use gimbap::data::dataset::Sequences;
 use gimbap::data::table::{LabelledSeries, SequenceColumns, TextColumns, read_texts};
-use gimbap::data::text::CLOSING_ID;
+use gimbap::data::text::{CLOSING_ID, Vocabulary};
 use gimbap::metric::calibration::largest;
 use gimbap::model::{Input, Model};
 use gimbap::score::Scorer;
@@ -21,7 +21,7 @@ use crate::input::{is_stdin, lines};
 use crate::lm::judge::shown;
 use crate::model_file::{self, Opened};
 use crate::npy::{self, Array};
-use crate::output::{Failure, Out, Outcome};
+use crate::output::{Failure, Out, Outcome, thousands};
 use crate::run_dir::write_atomic;
 use crate::task::{TaskDoc, classify, forecast, lm, number, short};
 
@@ -91,7 +91,7 @@ pub fn run(args: &Predict, out: &Out) -> Outcome {
             ));
         }
         Some(TaskDoc::Lm(doc)) => next_tokens(doc, &opened.model, &args.input)?,
-        Some(TaskDoc::Classify(doc)) => classes(doc, &opened.model, &args.input)?,
+        Some(TaskDoc::Classify(doc)) => classes(doc, &opened.model, &args.input, out)?,
         Some(TaskDoc::Tag(doc)) => return tags::run(doc, &opened.model, args, out),
         Some(TaskDoc::Forecast(doc)) => future(doc, &opened.model, &args.input)?,
         None => {
@@ -165,12 +165,22 @@ fn texts(path: &Path, columns: &TextColumns) -> Outcome<Vec<String>> {
     Ok(read_texts(path, columns)?)
 }
 
-fn classes(doc: &classify::Doc, model: &Model, path: &Path) -> Outcome<Predictions> {
+fn classes(doc: &classify::Doc, model: &Model, path: &Path, out: &Out) -> Outcome<Predictions> {
+    // Of each text, how many tokens are not in the vocabulary; sequences of numbers have none.
+    let mut unknown: Option<Vec<usize>> = None;
     let (names, inputs, key) = match &doc.input {
         classify::Kind::Text { vocabulary, text } => {
             let texts = texts(path, &TextColumns { text: text.clone(), label: None })?;
-            let inputs = classify::encode(vocabulary, &texts);
-            (texts, inputs, "text")
+            let ids: Vec<Vec<u32>> = texts.iter().map(|text| vocabulary.encode_units(text)).collect();
+            unknown = Some(ids.iter().map(|ids| Vocabulary::unknowns(ids)).collect());
+            let strange = ids.iter().filter(|ids| Vocabulary::unknowns(ids) == ids.len()).count();
+            if strange > 0 {
+                let (strange, all) = (thousands(strange), thousands(texts.len()));
+                out.log(format!(
+                    "note: {strange} of {all} records have no known token: their words have no part in what is predicted"
+                ));
+            }
+            (texts, Sequences::from(&ids), "text")
         }
         classify::Kind::Series { features, scaler, id, time } => {
             // The reader wants labels, which the input need not have: every sequence is taken as its own class.
@@ -187,22 +197,23 @@ fn classes(doc: &classify::Doc, model: &Model, path: &Path) -> Outcome<Predictio
         }
     };
     let probabilities = doc.probabilities(model, &inputs)?;
-    let row = |(name, p): (&String, &Vec<f64>)| {
+    let row = |(i, (name, p)): (usize, (&String, &Vec<f64>))| {
         let best = largest(p);
         let each: Map<String, Value> =
             doc.classes.iter().cloned().zip(p.iter().map(|&x| number(x))).collect();
-        let (label, name_cell) = (doc.classes[best].clone(), name.clone());
-        Row {
-            cells: vec![Cell::Text(label), Cell::Probability(p[best]), Cell::Text(name_cell)],
-            object: json!({
-                key: name,
-                "label": doc.classes[best],
-                "probability": number(p[best]),
-                "probabilities": each,
-            }),
+        let mut object = json!({
+            key: name,
+            "label": doc.classes[best],
+            "probability": number(p[best]),
+            "probabilities": each,
+        });
+        if let Some(unknown) = &unknown {
+            object["unknown"] = unknown[i].into();
         }
+        let (label, name) = (doc.classes[best].clone(), name.clone());
+        Row { cells: vec![Cell::Text(label), Cell::Probability(p[best]), Cell::Text(name)], object }
     };
-    let rows = names.iter().zip(&probabilities).map(row).collect();
+    let rows = names.iter().zip(&probabilities).enumerate().map(row).collect();
     let numbers = to_array(&[names.len(), doc.classes.len()], &probabilities.concat())?;
     Ok(Predictions { header: header(&["label", "probability", key]), titled: false, rows, numbers })
 }
