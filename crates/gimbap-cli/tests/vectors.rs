@@ -162,6 +162,8 @@ fn what_cannot_be_answered_is_refused() {
         refused(&bench, &["neighbors", "court.txt", word], 1, "data", &[word, "6 words of court.txt", near]);
     }
     refused(&bench, &["neighbors", "court.txt", "king", "qeen"], 1, "data", &["`queen`"]);
+    bench.write("nan.txt", "2 2\na nan 1\nb 1 2\n");
+    refused(&bench, &["neighbors", "nan.txt", "a"], 1, "data", &["nan.txt, line 2", "`nan` is not a finite"]);
     refused(&bench, &["analogy", "court.txt", "king", "-", "mann"], 1, "data", &["`man`"]);
     refused(&bench, &["analogy", "court.txt", "king", "man"], 2, "usage", &["king - man + woman"]);
     refused(&bench, &["analogy", "court.txt"], 2, "usage", &["TERM"]);

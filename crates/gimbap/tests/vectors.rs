@@ -105,6 +105,8 @@ fn what_is_wrong_with_a_file_is_said_with_its_place() {
         (b"a 1 2\nb 1 2 3\n".into(), &["line 2", "found at least 3"]),
         (b"a 1 2\nb 1 x\n".into(), &["line 2", "`x` is no number"]),
         (b"a 1 2\nb 1 nan\n".into(), &["line 2", "`nan` is not a finite number"]),
+        (b"2 2\na nan 1\nb 1 2\n".into(), &["line 2", "`nan` is not a finite number"]),
+        (b"1 2\na 1 -inf\n".into(), &["line 2", "`-inf` is not a finite number"]),
         (b"a 1 2\nb 1e99 2\n".into(), &["line 2", "`1e99`"]),
         (b"a 1 2\n 1 2\n".into(), &["line 2", "no word"]),
         (b"a 1 2\n\nb 1 2\n".into(), &["line 2", "found 0"]),

@@ -132,12 +132,11 @@ fn header(line: &[u8]) -> Option<(usize, usize)> {
     fields.next().is_none().then_some(numbers)
 }
 
-/// Whether what follows the header is text: its first line is a word and D numbers, or at least what stands where a
-/// binary file has its first D numbers reads as text.
+/// Whether what follows the header is text: its first line is a word and D numbers (`nan` and `inf` among them, for
+/// which the line will be named), or at least what stands where a binary file has its first D numbers reads as text.
 fn is_text(body: &[u8], width: usize) -> bool {
     let line = body.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let mut row = Vec::new();
-    if std::str::from_utf8(line).is_ok_and(|line| split(line, width, &mut row).is_ok()) {
+    if std::str::from_utf8(line).is_ok_and(|line| width_of(line) == width) {
         return true;
     }
     let blank = body.iter().position(|&byte| byte == b' ').map_or(body.len(), |at| at + 1);
