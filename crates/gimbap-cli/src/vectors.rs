@@ -152,13 +152,13 @@ pub fn shown(word: &str) -> String {
 }
 
 /// The word that a slip of the fingers makes `word` from: the same in another case, else the fewest slips, at most one
-/// in three letters; of several the first.
+/// for each three letters; of several the first.
 fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a str> {
     let wanted = word.to_lowercase();
     let letters = wanted.chars().count();
     let mut best: Option<(usize, &str)> = None;
     for candidate in known {
-        let bound = best.map_or((letters / 3).max(1) + 1, |(slips, _)| slips);
+        let bound = best.map_or(letters / 3 + 1, |(slips, _)| slips);
         // A word of another length has at least so many slips.
         if candidate.chars().count().abs_diff(letters) >= bound {
             continue;
@@ -188,7 +188,8 @@ mod tests {
             assert_eq!(nearest(word, &known), near, "{word}");
         }
         assert_eq!(nearest("kinf", &known), Some("King"), "of equal ones the first");
-        for word in ["xylophone", "q", "queenqueen"] {
+        assert_eq!(nearest("A", &["a".into()]), Some("a"));
+        for word in ["xylophone", "q", "th", "queenqueen"] {
             assert_eq!(nearest(word, &known), None, "{word}");
         }
     }

@@ -162,6 +162,9 @@ fn what_cannot_be_answered_is_refused() {
         refused(&bench, &["neighbors", "court.txt", word], 1, "data", &[word, "6 words of court.txt", near]);
     }
     refused(&bench, &["neighbors", "court.txt", "king", "qeen"], 1, "data", &["`queen`"]);
+    bench.write("short.txt", "to 1 0\na 0 1\n");
+    refused(&bench, &["neighbors", "short.txt", "x"], 1, "data", &["`x`", "take one that is"]);
+    refused(&bench, &["neighbors", "short.txt", "tx"], 1, "data", &["`tx`", "take one that is"]);
     bench.write("nan.txt", "2 2\na nan 1\nb 1 2\n");
     refused(&bench, &["neighbors", "nan.txt", "a"], 1, "data", &["nan.txt, line 2", "`nan` is not a finite"]);
     refused(&bench, &["analogy", "court.txt", "king", "-", "mann"], 1, "data", &["`man`"]);
