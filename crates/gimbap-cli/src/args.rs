@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use generate::Generate;
 pub use score::{By, Score};
-pub use vectors::{Analogy, Embed, Map, Neighbors};
+pub use vectors::{Analogy, Embed, Map, Neighbors, with_signs_apart};
 
 /// The command line.
 #[derive(Debug, Parser)]

@@ -28,7 +28,7 @@ use output::{Failure, Out, Outcome};
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 fn main() -> ExitCode {
-    let (out, outcome) = match Cli::try_parse() {
+    let (out, outcome) = match Cli::try_parse_from(args::with_signs_apart(std::env::args_os())) {
         Ok(cli) => {
             let out = Out { json: cli.common.json, quiet: cli.common.quiet };
             let work = || setting(&cli).and_then(|()| interrupt::install()).and_then(|()| run(&cli, &out));

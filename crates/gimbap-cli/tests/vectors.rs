@@ -59,6 +59,10 @@ fn analogies_of_words_in_a_file() {
         &["king - man + woman"],
         &["king", "man", "woman"],
         &["woman", "+", "king", "-", "man", "-n", "10"],
+        &["king", "-man", "+woman"],
+        &["king -man", "+woman"],
+        &["-man", "+king", "+woman", "-n", "10"],
+        &["-n10", "king", "-man", "--threads", "1", "+woman", "-q"],
     ]
     .iter()
     .map(|terms| bench.ok(&[&["analogy", "court.txt", "--json"][..], terms].concat()).stdout)
@@ -69,6 +73,21 @@ fn analogies_of_words_in_a_file() {
     assert!(answers.iter().all(|answer| jsonl(answer)[0]["word"] == "queen"), "{answers:?}");
     assert_eq!(jsonl(&answers[0]).len(), 3, "the words given are left out");
     assert!(bench.ok(&["analogy", "court.txt", "king", "man", "woman"]).stdout.starts_with("word"));
+}
+
+#[test]
+fn options_stay_options_among_words_with_a_sign() {
+    let bench = court();
+    let count = |args: &[&str]| jsonl(&bench.ok(&[&["analogy", "court.txt"], args].concat()).stdout).len();
+    assert_eq!(count(&["king", "-man", "+woman", "-n", "2", "--json"]), 2);
+    assert_eq!(count(&["king", "-n2", "-man", "--json", "+woman"]), 2);
+    assert_eq!(count(&["--json", "-qn", "1", "king", "-man"]), 1);
+    bench.write("signs.txt", "-rrb- 1 0\n+1 0 1\na 1 1\nb 2 1\n");
+    let answer = |terms: &[&str]| bench.ok(&[&["analogy", "signs.txt", "--json"], terms].concat()).stdout;
+    let bare = jsonl(&answer(&["a", "-", "--", "-rrb-", "+", "+1"]));
+    assert_eq!((bare.len(), bare[0]["word"].as_str()), (1, Some("b")), "behind a sign a word is as it is");
+    assert!(bench.run(&["analogy", "court.txt", "king", "--man"]).code == Some(2));
+    assert!(bench.ok(&["analogy", "court.txt", "king", "-man", "-h"]).stdout.contains("Usage"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The verbs on word vectors.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -25,13 +26,15 @@ pub struct Neighbors {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  gimbap analogy vectors.bin king - man + woman\n  \
                         gimbap analogy vectors.bin king man woman          the same\n  \
+                        gimbap analogy vectors.bin king -man +woman        the same\n  \
                         gimbap analogy vectors.bin --eval questions-words.txt\n\n\
                         The answer is the word with the largest cosine to the sum of unit vectors, the words \
                         given left out.")]
 pub struct Analogy {
     /// A file of vectors (word2vec, GloVe, fastText's .vec), a model with an embedding, or a run's folder
     pub vectors: PathBuf,
-    /// Words with + and - between them; three bare words A B C mean A - B + C
+    /// Words with + and - between them or right before them; three bare words A B C mean A - B + C. Short options stay
+    /// options: of a word that looks like one (-q), the sign stands apart
     #[arg(value_name = "TERM", required_unless_present = "eval", conflicts_with = "eval")]
     pub terms: Vec<String>,
     /// How many answers
@@ -46,6 +49,38 @@ pub struct Analogy {
     /// In --eval, words that differ in case alone are different words
     #[arg(long, requires = "eval")]
     pub case_sensitive: bool,
+}
+
+/// The command line with the sign of a word taken apart where it would be read as an option: `analogy VECTORS king -man`
+/// becomes `analogy VECTORS king - man`.
+pub fn with_signs_apart(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut apart: Vec<OsString> = Vec::new();
+    // The verb and what stands behind it, without options.
+    let mut words: Vec<String> = Vec::new();
+    let mut raw = false;
+    for arg in args {
+        let text = arg.to_string_lossy().into_owned();
+        let is_value = apart.is_empty() || apart.last().is_some_and(|before| before == "--threads");
+        let sums = !raw && words.len() >= 2 && words[0] == "analogy";
+        match text.strip_prefix('-') {
+            Some(word) if sums && !is_option(word) => {
+                apart.extend(["-".into(), word.into()]);
+                continue;
+            }
+            Some(_) => raw |= text == "--",
+            None if is_value => {}
+            None => words.push(text),
+        }
+        apart.push(arg);
+    }
+    apart
+}
+
+/// Whether what follows a `-` is nothing, or what `analogy` takes there: `q`, `h`, `V`, `n` with or without a number.
+fn is_option(word: &str) -> bool {
+    let rest = word.trim_start_matches('q');
+    let number = |n: &str| n.trim_start_matches('=').chars().all(|c| c.is_ascii_digit());
+    word.starts_with('-') || matches!(rest, "" | "h" | "V") || rest.strip_prefix('n').is_some_and(number)
 }
 
 /// `gimbap map VECTORS -o MAP.svg`

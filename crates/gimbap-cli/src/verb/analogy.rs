@@ -28,16 +28,18 @@ pub fn run(args: &Analogy, out: &Out) -> Outcome {
     out.line(table(&["word", "cosine"], &lines))
 }
 
-/// Words with their signs: `king - man + woman`, in one argument or several; three bare words are the same.
+/// The sign that a token begins with, and what follows it.
+fn signed(token: &str) -> Option<(f32, &str)> {
+    let plus = token.strip_prefix('+').map(|word| (1.0, word));
+    plus.or_else(|| token.strip_prefix('-').map(|word| (-1.0, word)))
+}
+
+/// Words with their signs: `king - man + woman`, or `king -man +woman`, in one argument or several; three bare words are
+/// the same. Right behind a sign that stands alone a word may begin with one.
 fn parse(terms: &[String]) -> Outcome<Vec<(String, f32)>> {
     let tokens: Vec<&str> = terms.iter().flat_map(|term| term.split_whitespace()).collect();
-    let sign = |token: &str| match token {
-        "+" => Some(1.0),
-        "-" => Some(-1.0),
-        _ => None,
-    };
     if let [a, b, c] = tokens[..]
-        && [a, b, c].iter().all(|token| sign(token).is_none())
+        && [a, b, c].iter().all(|token| signed(token).is_none())
     {
         return Ok(vec![(a.into(), 1.0), (b.into(), -1.0), (c.into(), 1.0)]);
     }
@@ -48,11 +50,13 @@ fn parse(terms: &[String]) -> Outcome<Vec<(String, f32)>> {
     let mut sum: Vec<(String, f32)> = Vec::new();
     let mut next = None;
     for token in tokens {
-        match (sign(token), next.take()) {
-            (Some(_), Some(_)) => return wrong(format!("`{token}` follows another sign")),
-            (Some(sign), None) => next = Some(sign),
-            (None, None) if !sum.is_empty() => return wrong(format!("no + or - stands before `{token}`")),
-            (None, sign) => sum.push((token.into(), sign.unwrap_or(1.0))),
+        match (signed(token), next.take()) {
+            (Some((_, "")), Some(_)) => return wrong(format!("`{token}` follows another sign")),
+            (Some((sign, "")), None) => next = Some(sign),
+            (Some((sign, word)), None) => sum.push((word.into(), sign)),
+            (_, Some(sign)) => sum.push((token.into(), sign)),
+            (None, None) if sum.is_empty() => sum.push((token.into(), 1.0)),
+            (None, None) => return wrong(format!("no + or - stands before `{token}`")),
         }
     }
     match next.is_some() || sum.is_empty() {
@@ -125,6 +129,10 @@ mod tests {
         assert_eq!(parsed(&["king", "man", "woman"]), expected);
         assert_eq!(parsed(&["-", "man", "+", "king-size"]), Ok("-man+king-size".into()));
         assert_eq!(parsed(&["king"]), Ok("+king".into()));
+        assert_eq!(parsed(&["king", "-man", "+woman"]), expected);
+        assert_eq!(parsed(&["king -man", "+", "woman"]), expected);
+        assert_eq!(parsed(&["-man", "+king-size"]), Ok("-man+king-size".into()));
+        assert_eq!(parsed(&["king", "-", "-rrb-", "+", "+1"]), Ok("+king--rrb-++1".into()));
         for (wrong, why) in [
             (&["king", "man"][..], "before `man`"),
             (&["a", "b", "c", "d"], "before `b`"),
