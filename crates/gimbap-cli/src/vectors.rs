@@ -5,7 +5,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-use gimbap::data::text::Vocabulary;
+use gimbap::data::text::{CLOSING_ID, UNKNOWN_ID, Vocabulary};
 use gimbap::model::Model;
 use gimbap::vectors::Vectors;
 
@@ -24,8 +24,19 @@ pub struct Words {
     name: String,
 }
 
-/// Opens a file of vectors, or a model's embedding; a file is taken for a model if it is safetensors.
+/// Opens a file of vectors, or a model's embedding without what is no word: `<unk>` and the closing mark.
 pub fn open(argument: &Path, out: &Out) -> Outcome<Words> {
+    let words = open_all(argument, out)?;
+    let Words { vectors, vocabulary: Some(_), .. } = &words else { return Ok(words) };
+    let marks = [UNKNOWN_ID, CLOSING_ID].map(|id| id as usize);
+    let rows = (0..vectors.len()).filter(|row| !marks.contains(row));
+    let (names, values): (Vec<_>, Vec<_>) =
+        rows.map(|row| (vectors.words()[row].clone(), vectors.row(row))).unzip();
+    Ok(Words { vectors: Vectors::new(names, vectors.width(), values.concat())?, ..words })
+}
+
+/// Opens a file of vectors, or a model's embedding with all its rows; a file is taken for a model if it is safetensors.
+pub fn open_all(argument: &Path, out: &Out) -> Outcome<Words> {
     let path = model_path(argument);
     let name = path.display().to_string();
     if is_model(&path) {
@@ -92,7 +103,7 @@ fn place(model: &Model, v: usize) -> Option<(usize, Range<usize>)> {
 /// tells of how many that was.
 pub fn initialise(model: &mut Model, vocabulary: &Vocabulary, file: &Path, out: &Out) -> Outcome<String> {
     let key = |message: String| Err(Failure::usage("config", format!("data.vectors: {message}")));
-    let words = open(file, out)?;
+    let words = open_all(file, out)?;
     let (name, vectors) = (&words.name, &words.vectors);
     let Some((width, place)) = place(model, vocabulary.len()) else {
         return key("there is no [[layer]] of type = \"embedding\" to begin with them".into());

@@ -91,6 +91,35 @@ fn options_stay_options_among_words_with_a_sign() {
 }
 
 #[test]
+fn the_marks_of_a_model_are_no_words() {
+    let bench = court();
+    bench.ok(&lm_of_words("runs/w", &[]));
+    bench.ok(&["convert", "runs/w", "all.txt"]);
+    let all = std::fs::read_to_string(bench.path("all.txt")).unwrap();
+    let rows: Vec<&str> = all.lines().skip(1).map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(rows[..2], ["<unk>", "<eos>"], "every row is written");
+    let mut words: Vec<&str> = rows[2..].to_vec();
+    words.sort_unstable();
+    let told = |values: &[serde_json::Value]| {
+        let mut words: Vec<String> =
+            values.iter().map(|value| value["word"].as_str().unwrap().to_owned()).collect();
+        words.sort_unstable();
+        words
+    };
+    let mut near = told(&jsonl(&bench.ok(&["neighbors", "runs/w", "cat", "-n", "99", "--json"]).stdout));
+    near.push("cat".into());
+    near.sort_unstable();
+    assert_eq!(near, words);
+    let map = json(&bench.ok(&["map", "runs/w", "-o", "map.svg", "--json"]).stdout);
+    assert_eq!(told(map["points"].as_array().unwrap()), words);
+    let sums = told(&jsonl(&bench.ok(&["analogy", "runs/w", "cat", "-n", "99", "--json"]).stdout));
+    assert!(sums.len() == words.len() - 1 && !sums.contains(&"<eos>".into()), "{sums:?}");
+    refused(&bench, &["neighbors", "runs/w", "<unk>"], 1, "data", &["`<unk>` is not among"]);
+    // A file's rows are all words, whatever they are called.
+    bench.ok(&["neighbors", "all.txt", "<unk>"]);
+}
+
+#[test]
 fn questions_are_counted_by_section() {
     let bench = court();
     let eval = ["analogy", "court.txt", "--eval", "questions.txt"];

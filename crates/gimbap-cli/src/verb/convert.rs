@@ -36,7 +36,7 @@ pub fn run(args: &Convert, out: &Out) -> Outcome {
 
 /// Writes the vectors of a model's embedding, or of a file, in the format that OUT's name asks for.
 fn write_vectors(args: &Convert, format: Format, out: &Out) -> Outcome {
-    let words = vectors::open(&args.model, out)?;
+    let words = vectors::open_all(&args.model, out)?;
     let content = words.vectors.to_bytes(format)?;
     write_atomic(&args.out, &content)?;
     let (count, width) = (words.vectors.len(), words.vectors.width());
