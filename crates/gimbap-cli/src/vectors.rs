@@ -145,6 +145,19 @@ impl Words {
         })
     }
 
+    /// The row of a word that has a direction, so that there are words near to it.
+    pub fn direction(&self, word: &str) -> Outcome<usize> {
+        let row = self.row(word)?;
+        if self.vectors.row(row).iter().all(|&x| x == 0.0) {
+            let message = format!(
+                "`{word}` has a vector of zeros in {}, which has no direction: no word is nearer to it than another",
+                self.name
+            );
+            return Err(Failure::work("data", message));
+        }
+        Ok(row)
+    }
+
     /// The rows of several words.
     pub fn rows<'a>(&self, words: impl IntoIterator<Item = &'a String>) -> Outcome<Vec<usize>> {
         words.into_iter().map(|word| self.row(word)).collect()

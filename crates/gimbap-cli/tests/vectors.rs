@@ -91,6 +91,19 @@ fn options_stay_options_among_words_with_a_sign() {
 }
 
 #[test]
+fn a_word_without_a_direction_has_no_neighbours() {
+    let bench = court();
+    bench.write("zero.txt", format!("{COURT}nil 0 0 0\n"));
+    for args in [
+        &["neighbors", "zero.txt", "king", "nil"][..],
+        &["analogy", "zero.txt", "king", "-", "nil", "+", "woman"],
+    ] {
+        refused(&bench, args, 1, "data", &["`nil`", "no direction"]);
+    }
+    bench.ok(&["map", "zero.txt", "-o", "map.svg", "--words", "king,nil"]);
+}
+
+#[test]
 fn the_marks_of_a_model_are_no_words() {
     let bench = court();
     bench.ok(&lm_of_words("runs/w", &[]));

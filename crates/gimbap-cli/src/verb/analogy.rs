@@ -18,7 +18,7 @@ pub fn run(args: &Analogy, out: &Out) -> Outcome {
     }
     let terms = parse(&args.terms)?;
     let words = vectors::open(&args.vectors, out)?;
-    let rows = terms.iter().map(|(word, sign)| Ok((words.row(word)?, *sign)));
+    let rows = terms.iter().map(|(word, sign)| Ok((words.direction(word)?, *sign)));
     let rows = rows.collect::<Outcome<Vec<_>>>()?;
     let mut lines = Vec::new();
     for (row, cosine) in words.vectors.analogy(&rows, args.n) {

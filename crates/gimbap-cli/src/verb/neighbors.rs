@@ -9,7 +9,8 @@ use crate::vectors::{self, shown};
 /// Lists them, word by word.
 pub fn run(args: &Neighbors, out: &Out) -> Outcome {
     let words = vectors::open(&args.vectors, out)?;
-    for (i, row) in words.rows(&args.words)?.into_iter().enumerate() {
+    let rows = args.words.iter().map(|word| words.direction(word)).collect::<Outcome<Vec<_>>>()?;
+    for (i, row) in rows.into_iter().enumerate() {
         let mut lines = Vec::new();
         for (near, cosine) in words.vectors.neighbors(row, args.n) {
             out.json(&json!({"word": words.word(near), "cosine": cosine, "of": words.word(row)}))?;
