@@ -139,6 +139,42 @@ fn dropout_with_fixed_masks() {
     }
 }
 
+/// A loss at every step, summed over time: sequences of several lengths, one of them none, with a mask and weights. The
+/// sum is over the steps that count, the mean over all sequences.
+#[test]
+fn summed_over_time_ragged_and_masked() {
+    for (seed, cell) in (300..).zip(CELLS) {
+        for bidirectional in [false, true] {
+            let name = format!("{cell}, summed over time, bidirectional {bidirectional}");
+            let mut rng = rng::keyed(seed, 0, 0, 0);
+            let layer = recurrent(cell, 3, true, 0.0);
+            let layer = if bidirectional { Bidirectional::new(layer).into() } else { layer };
+            let sequential = Sequential::new(Input::features(2)).add(layer).add(Dense::new(2));
+            let model = sequential.build::<f64>().unwrap();
+            let mut model = model.compile(Adam::default(), Loss::Mse, []).unwrap();
+            randomise(&mut model, &mut rng);
+            let lengths = [3, 0, 6, 1];
+            let x = Array3::from_shape_vec((4, 6, 2), uniform(&mut rng, 48, 1.0)).unwrap();
+            let y = uniform(&mut rng, 20, 2.0);
+            let mask = [true, false, true, true, true, false, true, false, true, true];
+            let initial = Some(states(&model, 4, &mut rng));
+            let make = |x: &Array3<f64>| {
+                let inputs = Sequences::padded(x.view(), &lengths).unwrap();
+                let targets = gimbap::loss::RowTargets::Values { values: y.clone(), width: 2 };
+                let data = Dataset::new(inputs, Targets::per_step(targets)).unwrap().mask(mask.to_vec());
+                data.unwrap().weights((0..10).map(|i| 0.5 + (i % 3) as f64).collect()).unwrap()
+            };
+            let mean = model.gradients(&make(&x), initial.as_deref(), Bptt::Full, None).unwrap().loss;
+            let model = model.reduction(Reduction::SumTime);
+            let case = Case { data: make(&x), model, initial, dropout: None };
+            let (sum, steps) = (case.gradients().loss, mask.iter().filter(|&&counts| counts).count() as f64);
+            assert!((sum * 4.0 - mean * steps).abs() < 1e-12 * sum, "{name}: {sum}, the mean {mean}");
+            check(&name, &case);
+            check_x(&name, &case, &x, &lengths, make);
+        }
+    }
+}
+
 /// The other layers, and the losses, each at the end of a small recurrent network.
 #[test]
 fn every_other_layer_and_loss() {
