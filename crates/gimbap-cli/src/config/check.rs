@@ -109,7 +109,18 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
         _ if config.is_builtin() => ("the built-in corpus", &["path", "unit", "vocab"]),
         TaskKind::Lm => (
             "a language model",
-            &["path", "valid", "test", "unit", "vocab", "min_count", "lowercase", "normal_form", "vectors"],
+            &[
+                "path",
+                "valid",
+                "test",
+                "unit",
+                "vocab",
+                "tokenizer",
+                "min_count",
+                "lowercase",
+                "normal_form",
+                "vectors",
+            ],
         ),
         TaskKind::Classify => (
             "a classifier",
@@ -119,6 +130,7 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
                 "test",
                 "unit",
                 "vocab",
+                "tokenizer",
                 "min_count",
                 "lowercase",
                 "normal_form",

@@ -128,13 +128,13 @@ fn segment(config: &Config) -> (usize, usize) {
     }
 }
 
-/// Where the last `fraction` of a text begins: at a character, or among words at the start of a line if there is
-/// one near.
+/// Where the last `fraction` of a text begins: at a character, or among words and subwords at the start of a line if
+/// there is one near.
 fn cut(text: &str, fraction: f64, unit: Unit) -> usize {
     let n = text.chars().count();
     let keep = ((n as f64) * (1.0 - fraction)).round() as usize;
     let at = text.char_indices().nth(keep).map_or(text.len(), |(at, _)| at);
-    if unit != Unit::Word {
+    if !matches!(unit, Unit::Word | Unit::Subword) {
         return at;
     }
     let after =
@@ -348,7 +348,9 @@ mod tests {
         for unit in [Unit::Byte, Unit::Char, Unit::Jamo] {
             assert_eq!(cut("한글로 쓴 글", 0.5, unit), "한글로".len() + 1);
         }
-        assert_eq!(cut("a b c\nd e f\ng h\n", 0.4, Unit::Word), "a b c\nd e f\n".len());
+        for unit in [Unit::Word, Unit::Subword] {
+            assert_eq!(cut("a b c\nd e f\ng h\n", 0.4, unit), "a b c\nd e f\n".len());
+        }
         assert_eq!(cut("a b c d", 0.5, Unit::Word), 6);
         assert_eq!(cut("abcdefgh", 0.5, Unit::Word), 4);
     }

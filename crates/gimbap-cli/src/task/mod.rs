@@ -144,14 +144,14 @@ pub fn data_path(config: &Config) -> Outcome<&Path> {
     })
 }
 
-/// The vocabulary that a config asks for: of the training text, which stands in `path`, or of a list.
+/// The vocabulary that a config asks for: of the training text, which stands in `path`, of a list, or of a tokenizer.
 pub fn vocabulary(config: &Config, text: &str, path: &Path) -> Outcome<Vocabulary> {
     if let Some(Tokens::List(list)) = &config.data.vocab {
         return Ok(Vocabulary::read(list, &config.vocabulary())?);
     }
     Vocabulary::build_with(text, &config.vocabulary()).map_err(|error| match error {
         // An error about "the text" names the file.
-        gimbap::Error::Data { message, .. } => {
+        gimbap::Error::Data { place, message } if place == "the text" => {
             gimbap::Error::data(path.display().to_string(), message).into()
         }
         other => other.into(),
