@@ -143,11 +143,11 @@ fn settings_that_cannot_be_are_refused() {
     for (sets, words) in [
         (&["data.tokenizer=bad.json"][..], "bad.json: it is no JSON"),
         (&["data.tokenizer=bqe"], "bqe: there is no such file: data.tokenizer is `bpe`"),
-        (&["data.tokenizer=bad.json", "data.vocab=100"], "data.vocab: is 100, but the file"),
-        (&["data.tokenizer=bad.json", "data.min_count=2"], "data.min_count: is 2, but the file"),
-        (&["data.vocab=20"], "data.vocab: is 20, but the text has"),
-        (&["data.vocab=text.txt"], "data.vocab: is a file, but subwords"),
-        (&["data.unit=word", "data.tokenizer=bpe"], "data.tokenizer: is for subwords"),
+        (&["data.tokenizer=bad.json", "data.vocab=100"], "is 100, but the file"),
+        (&["data.tokenizer=bad.json", "data.min_count=2"], "is 2, but the file"),
+        (&["data.vocab=20"], "is 20, but the text has"),
+        (&["data.vocab=text.txt"], "is a file, but subwords"),
+        (&["data.unit=word", "data.tokenizer=bpe"], "is for subwords"),
         (&["data.unit=subwords"], "subword"),
     ] {
         let message = refused(sets);
