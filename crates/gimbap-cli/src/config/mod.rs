@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use gimbap::bptt::Bptt;
 use gimbap::data::series::Scaling;
-use gimbap::data::text::{NormalForm, Options, Unit};
+use gimbap::data::text::{NormalForm, Options, Tokenizer, Unit};
 use gimbap::init::Initializer;
 use gimbap::layer::LayerConfig;
 use gimbap::loss::Reduction;
@@ -83,6 +83,8 @@ pub struct Data {
     pub unit: Option<Unit>,
     /// Which tokens there are; the rest becomes `<unk>`.
     pub vocab: Option<Tokens>,
+    /// What cuts a text into subwords.
+    pub tokenizer: Option<Tokenizer>,
     /// A token rarer than this becomes `<unk>`.
     pub min_count: Option<usize>,
     /// Texts are put in lower case, in training and ever after.
@@ -250,6 +252,7 @@ impl Config {
             form: data.normal_form.unwrap_or(unit.normal_form()),
             limit: self.limit(),
             min_count: data.min_count.unwrap_or(1),
+            tokenizer: data.tokenizer.clone(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use gimbap::data::text::Tokenizer;
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
 use super::{Config, TaskKind, check, set, template};
@@ -128,17 +129,26 @@ fn blame(text: &str, edits: &[(String, String, Value)], place: &str) -> String {
     place.to_string()
 }
 
-/// Relative `data.path`, `valid`, `test`, `vocab` and `vectors` made absolute, so that a run can be resumed from anywhere.
+/// Relative `data.path`, `valid`, `test`, `vocab`, `tokenizer` and `vectors` made absolute, so that a run can be resumed from
+/// anywhere. Names that are no paths stay.
 fn absolute_paths(document: &mut DocumentMut, base: &Path) {
     let Some(data) = document.get_mut("data").and_then(Item::as_table_like_mut) else { return };
-    for key in ["path", "valid", "test", "vocab", "vectors"] {
+    for key in ["path", "valid", "test", "vocab", "tokenizer", "vectors"] {
         let Some(value) = data.get_mut(key).and_then(Item::as_value_mut) else { continue };
-        let Some(text) = value.as_str().filter(|t| *t != super::BUILTIN && !t.is_empty()) else { continue };
+        let Some(text) = value.as_str().filter(|text| is_path(key, text)) else { continue };
         if let Ok(path) = std::path::absolute(base.join(text)) {
             let decor = value.decor().clone();
             *value = Value::from(path.to_string_lossy().into_owned());
             *value.decor_mut() = decor;
         }
+    }
+}
+
+/// Whether the value of this key of `[data]` is a path.
+fn is_path(key: &str, text: &str) -> bool {
+    match key {
+        "tokenizer" => matches!(Tokenizer::from(text.to_owned()), Tokenizer::File(_)) && !text.is_empty(),
+        _ => text != super::BUILTIN && !text.is_empty(),
     }
 }
 

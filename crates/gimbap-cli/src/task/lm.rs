@@ -62,7 +62,7 @@ impl Lm {
     /// Reads the texts; ids for which memory is too small go into `scratch`.
     pub fn open(config: &Config, scratch: &Path) -> Outcome<Self> {
         let path = data_path(config)?;
-        let lines = matches!(config.vocabulary().unit, Unit::Word);
+        let lines = matches!(config.vocabulary().unit, Unit::Word | Unit::Subword);
         let mut text = TextSource::open(path)?;
         let mut held = |held: &Option<Held>| -> Outcome<Option<TextSource>> {
             Ok(match held {

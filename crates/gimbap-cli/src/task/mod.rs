@@ -153,8 +153,8 @@ pub fn data_path(config: &Config) -> Outcome<&Path> {
     })
 }
 
-/// The vocabulary that a config asks for: of the training text, which stands in `path` and is counted by `feed`, or of a
-/// list.
+/// The vocabulary that a config asks for: of the training text, which stands in `path` and is counted by `feed`, of a
+/// list, or of a tokenizer.
 pub fn vocabulary(
     config: &Config,
     path: &Path,
@@ -167,7 +167,7 @@ pub fn vocabulary(
     feed(&mut counter)?;
     counter.finish().map_err(|error| match error {
         // An error about "the text" names the file.
-        gimbap::Error::Data { message, .. } => {
+        gimbap::Error::Data { place, message } if place == "the text" => {
             gimbap::Error::data(path.display().to_string(), message).into()
         }
         other => other.into(),
