@@ -129,8 +129,8 @@ fn blame(text: &str, edits: &[(String, String, Value)], place: &str) -> String {
     place.to_string()
 }
 
-/// Relative `data.path`, `valid`, `test`, `vocab`, `tokenizer` and `vectors` made absolute, so that a run can be resumed from
-/// anywhere. Names that are no paths stay.
+/// Relative `data.path`, `valid`, `test`, `vocab`, `tokenizer` and `vectors` made absolute, so that a run can be
+/// resumed from anywhere. Names that are no paths stay.
 fn absolute_paths(document: &mut DocumentMut, base: &Path) {
     let Some(data) = document.get_mut("data").and_then(Item::as_table_like_mut) else { return };
     for key in ["path", "valid", "test", "vocab", "tokenizer", "vectors"] {

@@ -91,7 +91,9 @@ mod tests {
                 .collect();
             assert_ne!(text.trim(), own.trim());
             let source = Source { text, place: "template".into(), base: "/".into() };
-            load(&source, &[], &[]).unwrap();
+            // A tokenizer is for subwords alone.
+            let unit = source.text.contains("\ntokenizer = ").then(|| "data.unit=subword".to_owned());
+            load(&source, &[], &Vec::from_iter(unit)).unwrap();
         }
     }
 }

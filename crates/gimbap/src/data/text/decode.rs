@@ -1,7 +1,7 @@
 //! From ids to text, one at a time.
 
+use super::subword::Subword;
 use super::{CLOSING_ID, UNKNOWN_ID, Unit, Vocabulary, hangul, unit};
-use crate::data::text::subword::Subword;
 
 /// What stands for an unknown character, and for bytes that are none.
 const REPLACEMENT: char = '\u{fffd}';
@@ -16,7 +16,7 @@ const LONGEST: usize = 16;
 /// | characters | at once; an unknown one as U+FFFD |
 /// | jamo | once no more can join the syllable |
 /// | words | at once, each but a line's first after a blank; `<eos>` as a line end |
-/// | subwords | once their characters are whole, joined as the tokenizer does; an unknown one as U+FFFD; `<eos>` as a line end |
+/// | subwords | once characters are whole, joined as the tokenizer does; an unknown one as U+FFFD; `<eos>` as words |
 ///
 /// All pieces together are [`Vocabulary::decode`] of all ids.
 ///

@@ -17,7 +17,8 @@ impl Vocabulary {
     /// # Errors
     /// [`Error::Data`] with the line if it is empty, holds more than one token or one that is on a line before, or is
     /// a mark that stands elsewhere than in front; as [`read_text`]; [`Error::Config`] as [`Options::check`], for
-    /// bytes, which have one vocabulary, for subwords, which are a tokenizer's, and if `min_count` is above 1: a list counts nothing.
+    /// bytes, which have one vocabulary, for subwords, which are a tokenizer's, and if `min_count` is above 1: a
+    /// list counts nothing.
     pub fn read(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
         let path = path.as_ref();
         options.check()?;
@@ -26,7 +27,8 @@ impl Vocabulary {
             return Err(Error::config("data.vocab", message));
         }
         if options.unit == Unit::Subword {
-            let message = "is a file, but subwords are those of a tokenizer: give its `tokenizer.json` as data.tokenizer";
+            let message =
+                "is a file, but subwords are a tokenizer's: give its `tokenizer.json` as data.tokenizer";
             return Err(Error::config("data.vocab", message));
         }
         if options.min_count > 1 {

@@ -19,15 +19,15 @@
 //! A [`Tokenizer`] is learned of the text, by byte-pair encoding or as a unigram language model, or it is a
 //! `tokenizer.json` made elsewhere. The model file keeps it, and each line is cut by itself.
 //!
-//! In ours a blank belongs to the token behind it and is written `▁`; a line begins with one, so that a word is the same
-//! token there as elsewhere, and a first blank of its own is not kept. All white space is a blank, and so is a `▁` of the
-//! text. What joins no other are single characters; those that the text learned of did not have are unknown, a run of
-//! them within a word being one `<unk>`. It is learned of at most the 2^20 most frequent words, by counts alone, and the
-//! same words give the same tokens in every process.
+//! In ours a blank belongs to the token behind it and is written `▁`; a line begins with one, so that a word is the
+//! same token there as elsewhere, and a first blank of its own is not kept. All white space is a blank, and so is a
+//! `▁` of the text. What joins no other are single characters; those that the text learned of did not have are
+//! unknown, a run of them within a word being one `<unk>`. It is learned of at most the 2^20 most frequent words, by
+//! counts alone, and the same words give the same tokens in every process.
 //!
-//! One made elsewhere cuts as it always does: its own normalisation follows ours, and its tokens keep their order. What it
-//! calls its unknown token is `<unk>`, and the first that it has of `</s>`, `<eos>`, `<|endoftext|>` and `[SEP]` is
-//! `<eos>`; they are added where it has none.
+//! One made elsewhere cuts as it always does: its own normalisation follows ours, and its tokens keep their order.
+//! What it calls its unknown token is `<unk>`, and the first that it has of `</s>`, `<eos>`, `<|endoftext|>` and
+//! `[SEP]` is `<eos>`; they are added where it has none.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -172,7 +172,8 @@ impl Vocabulary {
     ) -> Result<Self> {
         count::check_form(unit, form)?;
         if unit == Unit::Subword && subword.is_none() {
-            let message = "it has none, and subwords cannot be cut without one: make it of a text or of a `tokenizer.json`";
+            let message = "it has none, and subwords cannot be cut without one: make the vocabulary of a text or of a \
+                           `tokenizer.json`";
             return Err(Error::data("vocabulary, tokenizer", message));
         }
         for (id, mark) in [UNKNOWN, unit.closing()].into_iter().enumerate() {
