@@ -25,7 +25,7 @@ pub enum By {
                   Every line is a sentence from the zero state, its end included; an empty line is its end alone. \
                   Records come as soon as their lines do.\n\
                   --rank orders by log-probability - penalty unknown, --nbest by (1 - weight) score + weight \
-                  log-probability + bonus tokens - penalty unknown.",
+                  (log-probability - penalty unknown) + bonus tokens.",
     group = ArgGroup::new("ordered").args(["rank", "nbest"])
 )]
 pub struct Score {
@@ -61,7 +61,7 @@ pub struct Score {
     #[arg(long, conflicts_with_all = ["per_token", "rank", "total"])]
     pub nbest: bool,
     /// The model's part in the order of --nbest: 0 is the recogniser's order, 1 the model's, but for what tokens add
-    /// (--word-bonus) and unknown ones take off (--unknown-penalty) [default: 0.5]
+    /// (--word-bonus) [default: 0.5]
     #[arg(long, value_name = "W", requires = "nbest", value_parser = part)]
     pub weight: Option<f64>,
     /// Added for every token of a hypothesis, against --nbest's liking for short ones [default: 0]

@@ -38,6 +38,8 @@ pub struct Doc {
 #[derive(Debug)]
 struct Part {
     tokens: Tokens,
+    /// Tokens of the text itself, without what was put before it.
+    own: usize,
     /// Characters, as the model sees them.
     chars: u64,
     /// Tokens that are not in the vocabulary.
@@ -111,7 +113,7 @@ impl Lm {
             ));
         }
         for (key, part) in [("data.valid", &self.valid), ("data.test", &self.test)] {
-            if part.as_ref().is_some_and(|part| part.tokens.len() < 2) {
+            if part.as_ref().is_some_and(|part| part.own == 0) {
                 let message = format!("{key}: has no token, so nothing can be predicted: give more");
                 return Err(Failure::work("data", message));
             }
@@ -142,7 +144,8 @@ impl Part {
         let chars = encoder.chars();
         encoder.finish(&mut ids);
         writer.push(&ids)?;
-        Ok(Part { tokens: writer.finish()?, chars, unknown })
+        let tokens = writer.finish()?;
+        Ok(Part { own: tokens.len() - before.len(), tokens, chars, unknown })
     }
 
     /// Figures of a mean loss in nats. What an unknown token was is not predicted, so where there is one, the characters
@@ -150,7 +153,7 @@ impl Part {
     fn figures(&self, loss: f64) -> Map<String, Value> {
         let mut metrics = figures([("loss", loss), ("perplexity", loss.exp())]);
         if self.unknown == 0 {
-            let bits = loss / std::f64::consts::LN_2 * self.tokens.len() as f64 / self.chars.max(1) as f64;
+            let bits = loss / std::f64::consts::LN_2 * self.own as f64 / self.chars.max(1) as f64;
             metrics.insert("bits_per_character".into(), number(bits));
         }
         metrics
@@ -243,7 +246,7 @@ impl BatchSource<f32> for Known {
 pub fn evaluate(doc: &Doc, model: &Model, path: &Path, unknown: Unknown) -> Outcome<Report> {
     let text = TextSource::open(path)?;
     let part = Part::read(&doc.vocabulary, &text, &[CLOSING_ID], Path::new("."))?;
-    if part.tokens.len() < 2 {
+    if part.own == 0 {
         let message = format!("{}: has no token, so nothing can be predicted", path.display());
         return Err(Failure::work("data", message));
     }
@@ -342,7 +345,7 @@ impl Work for Lm {
         let with_unknown =
             parts.into_iter().filter_map(|(name, part)| Some((name, part.filter(|p| p.unknown > 0)?)));
         let note = |(name, part): (&str, &Part)| {
-            let (unknown, all) = (part.unknown, part.tokens.len());
+            let (unknown, all) = (part.unknown, part.own);
             let share = 100.0 * unknown as f64 / all as f64;
             let doubt = if unknown > all / 2 { ": is it this text's vocabulary?" } else { "" };
             let (unknown, all) = (thousands(unknown), thousands(all));
@@ -358,10 +361,9 @@ impl Work for Lm {
             n => format!("{}, {} of them unknown", thousands(tokens), thousands(n)),
         };
         let train = &self.train;
-        card.push((format!("{} to train on", self.unit()), amount(train.tokens.len(), train.unknown)));
+        card.push((format!("{} to train on", self.unit()), amount(train.own, train.unknown)));
         if let Some(valid) = &self.valid {
-            // One mark stands before it.
-            card.push((format!("{} held out", self.unit()), amount(valid.tokens.len() - 1, valid.unknown)));
+            card.push((format!("{} held out", self.unit()), amount(valid.own, valid.unknown)));
         }
         card.push(("vocabulary".into(), thousands(self.vocabulary.len())));
         card

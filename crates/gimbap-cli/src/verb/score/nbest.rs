@@ -102,8 +102,8 @@ fn tell(args: &Score, judge: &mut Judge<'_>, lists: Vec<List>, out: &Out) -> Out
     for List { id, hypotheses } in &lists {
         let sums: Vec<Sum> = judged.by_ref().take(hypotheses.len()).map(|line| line.sum()).collect();
         let total = |(hypothesis, sum): (&Hypothesis, &Sum)| {
-            (1.0 - weight) * hypothesis.score + weight * sum.logprob + bonus * sum.tokens as f64
-                - args.penalty() * sum.unknown as f64
+            let model = sum.logprob - args.penalty() * sum.unknown as f64;
+            (1.0 - weight) * hypothesis.score + weight * model + bonus * sum.tokens as f64
         };
         let totals: Vec<f64> = hypotheses.iter().zip(&sums).map(total).collect();
         let probabilities = among(&totals);
