@@ -12,7 +12,7 @@ fn stream(tokens: usize, seed: u64) -> TokenStream {
     let mut rng = keyed(seed, 1, 2, 3);
     // Small ones come more often: something to learn before the rest is learnt by heart.
     let mut draw = || rng.below(u64::from(VOCABULARY)) as u32;
-    let tokens = (0..tokens).map(|_| draw().min(draw())).collect();
+    let tokens: Vec<u32> = (0..tokens).map(|_| draw().min(draw())).collect();
     TokenStream::new(tokens, 2, 5, 5).unwrap()
 }
 

@@ -213,7 +213,7 @@ impl<R: Arithmetic> BatchSource<R> for Shuffled<'_, R> {
 ///
 /// # fn main() -> gimbap::Result<()> {
 /// // 21 tokens in two streams of 10, in segments of 4: inputs 0..10 and 10..20, targets one further on.
-/// let stream = TokenStream::new((0..21).collect(), 2, 4, 4)?;
+/// let stream = TokenStream::new((0..21).collect::<Vec<u32>>(), 2, 4, 4)?;
 /// assert_eq!(BatchSource::<f32>::batches(&stream, 0), 3);
 /// let second = BatchSource::<f32>::batch(&stream, 0, 1)?;
 /// assert_eq!(second.input.ids(), [4, 14, 5, 15, 6, 16, 7, 17]); // step by step, stream by stream
