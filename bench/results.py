@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("--runs", default=ROOT / "runs", type=pathlib.Path, help="the folder of the runs")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--resume", action="store_true", help="go on with runs that were stopped")
+    parser.add_argument("--note", help="what is to be known of the time, for the table")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in [*names, "table"]]:
         parser.error(f"no row {unknown[0]}: there are table, {', '.join(names)}")
@@ -113,6 +114,7 @@ def run(row: Row, arguments: argparse.Namespace) -> dict[str, Any]:
         "metrics": done[0]["metrics"],
         "parameters": done[0]["parameters"],
         "seconds": seconds,
+        **({"note": arguments.note} if arguments.note else {}),
         "machine": f"{record.processor()[0]}, {arguments.threads} threads",
         "epochs": done[0]["epochs"],
     }
@@ -213,9 +215,10 @@ def write_table() -> None:
         figure = f"{row.measure} **{result['figure']:.4g}**"
         if "folds" in result:
             figure += f" ({min(result['folds']):.3f} to {max(result['folds']):.3f})"
+        note = f" ({result['note']})" if "note" in result else ""
         lines.append(
             f"| {row.task}, {config} | {figure} | {row.published} | {result['parameters']:,} "
-            f"| {result['seconds']:,.0f} s | [curve](results/{row.name}.svg) |"
+            f"| {result['seconds']:,.0f} s{note} | [curve](results/{row.name}.svg) |"
         )
     page = ROOT / "docs" / "results.md"
     head, rest = page.read_text(encoding="utf-8").split("<!-- table -->\n", 1)

@@ -293,11 +293,22 @@ fn lines_are_learned_and_measured_as_they_are_scored() {
     assert_eq!(eval["tokens"], total["tokens"]);
     let [eval, total] = [&eval, &total].map(|figures| figures["perplexity"].as_f64().unwrap());
     assert!((eval - total).abs() < 1e-5 * total, "{eval} {total}");
+    // A last line without an end has one.
+    bench.write("open.txt", "나는 밥을 먹고\n나는");
+    let eval = json(&bench.ok(&["eval", "runs/char", "open.txt", "--json"]).stdout);
+    let total = json(&bench.ok(&["score", "runs/char", "open.txt", "--total", "--json"]).stdout);
+    assert_eq!((&eval["tokens"], eval["tokens"].as_u64()), (&total["tokens"], Some(12)));
     // One that has learned a running text is measured as one.
     train(&bench, "korean.txt", "word", &[]);
     let eval = json(&bench.ok(&["eval", "runs/word", "korean.txt", "--json"]).stdout);
     let total = json(&bench.ok(&["score", "runs/word", "korean.txt", "--total", "--json"]).stdout);
     assert_eq!(eval["tokens"], total["tokens"], "every token is predicted");
+    for lines in [1500, 1501, 1503] {
+        bench.write("long.txt", korean(lines));
+        let long = json(&bench.ok(&["eval", "runs/word", "long.txt", "--json"]).stdout);
+        let words = korean(lines).split_whitespace().count();
+        assert_eq!(long["tokens"].as_u64(), Some((words + lines) as u64), "whatever the length");
+    }
     let [eval, total] = [&eval, &total].map(|figures| figures["perplexity"].as_f64().unwrap());
     assert!((eval - total).abs() > 1e-4 * total, "{eval} {total}");
 }
@@ -324,11 +335,7 @@ fn a_vocabulary_of_another_text_is_told() {
     let sets = ["--set", "data.unit=word", "--set", "data.vocab=\"other.tokens\"", "--set", "train.batch=4"];
     let size = ["--set", "train.bptt=10", "--set", "layer.2.units=8", "--set", "data.valid=0.1"];
     let run = bench.ok(&[&base[..], &sets, &size, SMALL].concat());
-    assert!(
-        run.stderr.contains("are not in the vocabulary: is it this text's vocabulary?"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.contains("are `<unk>`: is it this text's vocabulary?"), "{}", run.stderr);
     let card = std::fs::read_to_string(bench.path("runs/a/README.md")).unwrap();
     assert!(card.contains("of them unknown") && card.contains("unknown_tokens"), "{card}");
 }

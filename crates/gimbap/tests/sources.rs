@@ -175,3 +175,17 @@ fn lines_begin_anew_where_a_closing_mark_is_read() {
     let running = model.evaluate_on(&TokenStream::new(text, 1, 4, 4).unwrap()).unwrap().loss;
     assert!((loss - running).abs() > 1e-4, "the same without marks");
 }
+
+#[test]
+fn lines_begin_anew_in_every_stream_and_in_the_steps_before_a_segment() {
+    let text: Vec<u32> = tokens(61).into_iter().map(|id| if id % 4 == 0 { 1 } else { id }).collect();
+    let stream = TokenStream::new(text, 3, 4, 7).unwrap().lines();
+    for index in 0..BatchSource::<f32>::batches(&stream, 0) {
+        let batch: Cow<'_, Batch<f32>> = stream.batch(0, index).unwrap();
+        let mut ids = batch.input.ids().iter();
+        for t in 0..batch.layout.steps() {
+            let read: Vec<bool> = ids.by_ref().take(3).map(|&id| id == 1).collect();
+            assert_eq!(batch.layout.resets(t).map_or(vec![false; 3], <[bool]>::to_vec), read, "{index} {t}");
+        }
+    }
+}

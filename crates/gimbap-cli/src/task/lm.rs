@@ -64,13 +64,14 @@ impl Lm {
     /// Reads the texts; ids for which memory is too small go into `scratch`.
     pub fn open(config: &Config, scratch: &Path) -> Outcome<Self> {
         let path = data_path(config)?;
-        let lines = matches!(config.vocabulary().unit, Unit::Word | Unit::Subword);
+        let lines = config.data.lines.unwrap_or(false);
+        let cut_at_lines = lines || matches!(config.vocabulary().unit, Unit::Word | Unit::Subword);
         let mut text = TextSource::open(path)?;
         let mut held = |held: &Option<Held>| -> Outcome<Option<TextSource>> {
             Ok(match held {
                 None => None,
                 Some(Held::Path(path)) => Some(TextSource::open(path)?),
-                Some(Held::Fraction(fraction)) => Some(text.split_off(*fraction, lines)?),
+                Some(Held::Fraction(fraction)) => Some(text.split_off(*fraction, cut_at_lines)?),
             })
         };
         // Off the end first what is tested last.
@@ -83,10 +84,10 @@ impl Lm {
             Ok(())
         })?;
         let held = |text: Option<TextSource>| {
-            text.map(|text| Part::read(&vocabulary, &text, &[CLOSING_ID], scratch)).transpose()
+            text.map(|text| Part::read(&vocabulary, &text, true, lines, scratch)).transpose()
         };
         let lm = Lm {
-            train: Part::read(&vocabulary, &text, &[], scratch)?,
+            train: Part::read(&vocabulary, &text, false, lines, scratch)?,
             valid: held(valid)?,
             test: held(test)?,
             card: card_of(path, text.hash()),
@@ -129,23 +130,39 @@ impl Lm {
 }
 
 impl Part {
-    /// Encodes a text piece by piece, behind the ids of what stands before it.
-    fn read(vocabulary: &Vocabulary, text: &TextSource, before: &[u32], scratch: &Path) -> Outcome<Part> {
+    /// Encodes a text piece by piece: behind a closing mark if every token is to be predicted, and with one at its end if
+    /// it is of lines.
+    fn read(
+        vocabulary: &Vocabulary,
+        text: &TextSource,
+        measured: bool,
+        lines: bool,
+        scratch: &Path,
+    ) -> Outcome<Part> {
         let mut writer = TokensWriter::new(vocabulary.len(), scratch);
-        writer.push(before)?;
+        let before = usize::from(measured);
+        writer.push(&[CLOSING_ID][..before])?;
         let (mut encoder, mut pieces) = (vocabulary.encoder(), text.pieces());
-        let (mut ids, mut unknown) = (Vec::new(), 0);
+        let (mut ids, mut unknown, mut last) = (Vec::new(), 0, CLOSING_ID);
+        let mut take = |ids: &mut Vec<u32>| {
+            unknown += Vocabulary::unknowns(ids);
+            last = ids.last().copied().unwrap_or(last);
+            let taken = writer.push(ids);
+            ids.clear();
+            taken
+        };
         while let Some(piece) = pieces.next()? {
             encoder.push(piece, &mut ids);
-            unknown += Vocabulary::unknowns(&ids);
-            writer.push(&ids)?;
-            ids.clear();
+            take(&mut ids)?;
         }
         let chars = encoder.chars();
         encoder.finish(&mut ids);
-        writer.push(&ids)?;
+        take(&mut ids)?;
+        if lines && last != CLOSING_ID {
+            writer.push(&[CLOSING_ID])?;
+        }
         let tokens = writer.finish()?;
-        Ok(Part { own: tokens.len() - before.len(), tokens, chars, unknown })
+        Ok(Part { own: tokens.len() - before, tokens, chars, unknown })
     }
 
     /// Figures of a mean loss in nats. What an unknown token was is not predicted, so where there is one, the characters
@@ -158,14 +175,14 @@ impl Part {
         }
         metrics
     }
-}
 
-impl Part {
     /// What was measured beside.
     fn with_metrics(&self, evaluation: &Evaluation) -> Map<String, Value> {
         let mut metrics = self.figures(evaluation.loss);
         for (name, figure) in plain_figures(evaluation) {
-            metrics.entry(name).or_insert(figure);
+            if name != "bits_per_character" {
+                metrics.entry(name).or_insert(figure);
+            }
         }
         metrics
     }
@@ -241,11 +258,13 @@ impl BatchSource<f32> for Known {
     }
 }
 
-/// Measures a model on a text, from the zero state on; one of lines anew in each line, as `gimbap score --total` does. Tells the perplexity with and without
+/// Measures a model on a text, from the zero state on; one of lines anew in each line, as `gimbap score --total` does
+/// (but for what streams of more than a million tokens cut). Tells the perplexity with and without
 /// unknown tokens; the other figures are of the tokens that count.
 pub fn evaluate(doc: &Doc, model: &Model, path: &Path, unknown: Unknown) -> Outcome<Report> {
     let text = TextSource::open(path)?;
-    let part = Part::read(&doc.vocabulary, &text, &[CLOSING_ID], Path::new("."))?;
+    let scratch = std::env::current_dir().unwrap_or_else(|_| std::env::temp_dir());
+    let part = Part::read(&doc.vocabulary, &text, true, doc.lines, &scratch)?;
     if part.own == 0 {
         let message = format!("{}: has no token, so nothing can be predicted", path.display());
         return Err(Failure::work("data", message));
@@ -349,7 +368,7 @@ impl Work for Lm {
             let share = 100.0 * unknown as f64 / all as f64;
             let doubt = if unknown > all / 2 { ": is it this text's vocabulary?" } else { "" };
             let (unknown, all) = (thousands(unknown), thousands(all));
-            format!("{name} text: {unknown} of {all} tokens ({share:.1} %) are not in the vocabulary{doubt}")
+            format!("{name} text: {unknown} of {all} tokens ({share:.1} %) are `<unk>`{doubt}")
         };
         with_unknown.map(note).collect()
     }

@@ -14,7 +14,7 @@ use std::path::Path;
 use gimbap::data::batch::BatchSource;
 use gimbap::data::read;
 use gimbap::data::source::TextSource;
-use gimbap::data::text::{Counter, Vocabulary};
+use gimbap::data::text::{Counter, Tokenizer, Vocabulary};
 use gimbap::init::Initializer;
 use gimbap::layer::{Dense, LayerConfig, LayerSpec};
 use gimbap::model::{Evaluation, Input, Model, Sequential};
@@ -164,7 +164,10 @@ pub fn vocabulary(
         return Ok(Vocabulary::read(list, &config.vocabulary())?);
     }
     let mut counter = Counter::new(config.vocabulary())?;
-    feed(&mut counter)?;
+    // A tokenizer made elsewhere is learned of nothing.
+    if !matches!(config.vocabulary().tokenizer, Some(Tokenizer::File(_))) {
+        feed(&mut counter)?;
+    }
     counter.finish().map_err(|error| match error {
         // An error about "the text" names the file.
         gimbap::Error::Data { place, message } if place == "the text" => {

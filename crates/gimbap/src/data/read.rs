@@ -115,8 +115,11 @@ pub(super) fn refuse_utf16(bytes: &[u8], place: &str) -> Result<()> {
 /// [`read_text`] of a file, or of all files of a folder one after another, as [`TextSource`] has them.
 ///
 /// # Errors
-/// As [`TextSource::open`].
+/// As [`read_text`] and [`TextSource::open`].
 pub fn read_text_or_folder(path: impl AsRef<Path>) -> Result<String> {
+    if !path.as_ref().is_dir() {
+        return read_text(path);
+    }
     let source = TextSource::open(path)?;
     let (mut whole, mut pieces) = (String::new(), source.pieces());
     while let Some(piece) = pieces.next()? {

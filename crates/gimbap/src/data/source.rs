@@ -25,6 +25,7 @@ const LONGEST: usize = 1 << 22;
 #[derive(Clone, Debug)]
 pub struct TextSource {
     path: PathBuf,
+    folder: bool,
     files: Vec<PathBuf>,
     /// In bytes of the text as it is given out.
     range: Range<u64>,
@@ -37,29 +38,37 @@ impl TextSource {
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be read; [`Error::Data`] with the file if one is empty, white space alone, damaged
-    /// gzip data or not UTF-8 (with byte and line), and if a folder has no file.
+    /// gzip data or not UTF-8 (with byte and line), if a folder has no file, and of a pipe, which can be read but once.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let files = match path.is_dir() {
-            true => list_files(path)?,
-            false => vec![path.to_owned()],
-        };
+        let folder = path.is_dir();
+        if !folder && path.exists() && !path.is_file() {
+            let message = "it is a pipe or a device, and a text is read more than once: give a file";
+            return Err(Error::data(path.display().to_string(), message));
+        }
+        let files = if folder { list_files(path)? } else { vec![path.to_owned()] };
         if files.is_empty() {
             return Err(Error::data(
                 path.display().to_string(),
                 "the folder holds no file: put text files into it",
             ));
         }
-        let mut source =
-            TextSource { path: path.to_owned(), files, range: 0..u64::MAX, chars: 0, hash: String::new() };
+        let mut source = TextSource {
+            path: path.to_owned(),
+            folder,
+            files,
+            range: 0..u64::MAX,
+            chars: 0,
+            hash: String::new(),
+        };
         // The hash is that of a file's own bytes, of a folder that of its text.
         let mut pieces = source.pieces();
-        pieces.raw = (!source.path.is_dir()).then(Hash::default);
+        pieces.raw = (!folder).then(Hash::default);
         let (mut bytes, mut chars, mut hash) = (0, 0, Hash::default());
         while let Some(piece) = pieces.next()? {
             bytes += piece.len() as u64;
             chars += piece.chars().count() as u64;
-            if source.path.is_dir() {
+            if folder {
                 hash.add(piece.as_bytes());
             }
         }
@@ -157,7 +166,7 @@ impl TextSource {
 
 /// A text under way. All pieces together are the text.
 ///
-/// A piece ends behind a line or at the end of a file. A line of more than 4 MiB is cut: behind a white space, or if it
+/// A piece ends behind a line, at the end of a file, or where the part that is read does. A line of more than 4 MiB is cut: behind a white space, or if it
 /// has none, before a character that no normal form joins to the one before it.
 pub struct Pieces<'a> {
     source: &'a TextSource,
@@ -215,7 +224,7 @@ impl Pieces<'_> {
             if !more {
                 self.open = None;
                 let open = if self.text.is_empty() { self.line_open } else { !self.text.ends_with('\n') };
-                if open && self.source.path.is_dir() {
+                if open && self.source.folder {
                     self.text.push('\n');
                 }
             }

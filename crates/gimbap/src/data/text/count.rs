@@ -175,8 +175,6 @@ impl Counter {
                 let words = text.split_whitespace().filter(|word| !mark(word));
                 words.for_each(|word| self.words.add(word));
             }
-            // A tokenizer made elsewhere has its tokens.
-            Unit::Subword if matches!(self.options.tokenizer, Some(Tokenizer::File(_))) => {}
             Unit::Subword => text.split_whitespace().for_each(|word| self.words.add(word)),
         }
     }

@@ -4,7 +4,8 @@ use super::{CLOSING_ID, EOS, Unit, Vocabulary};
 
 /// A text under way: pieces go in, and their ids come out. All ids together are [`Vocabulary::encode`] of all pieces.
 ///
-/// A piece ends behind a line, or within one where [`Pieces`](crate::data::source::Pieces) cut it.
+/// A piece ends behind a line, or within one where [`Pieces`](crate::data::source::Pieces) cut it: a word that is itself cut,
+/// which is longer than 4 MiB, becomes two.
 ///
 /// ```
 /// use gimbap::data::text::{Unit, Vocabulary};
