@@ -52,6 +52,7 @@
 //! | [`checkpoint`], [`tensorboard`] | the model file, the state of a run, event files | files |
 //! | [`stream`] | one sequence, step by step | outputs as they come |
 //! | [`score`] | how probable sequences of tokens are | log-probabilities |
+//! | [`explain`] | what a network does with one sequence | states, gates, gradients through time, memory |
 //! | [`vectors`] | word vectors: files, neighbours, analogies, a map | |
 //! | [`init`], [`rng`], [`error`] | initial weights, keyed random streams, what can go wrong | |
 //!
@@ -65,6 +66,7 @@ pub mod cell;
 pub mod checkpoint;
 pub mod data;
 pub mod error;
+pub mod explain;
 pub mod init;
 pub mod layer;
 pub mod loss;

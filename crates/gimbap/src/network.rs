@@ -248,6 +248,11 @@ impl<R: Arithmetic> Network<R> {
         }
     }
 
+    /// What layer `index` was given in the last body call.
+    pub(crate) fn input_of(&self, index: usize) -> &Signal<R> {
+        index.checked_sub(1).map_or(&self.input, |before| &self.signals[before])
+    }
+
     /// The output: of the last body call, or of the head.
     pub fn output(&self) -> &[R] {
         self.signals.last().map_or(&[], |signal| signal.values())

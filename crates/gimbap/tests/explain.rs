@@ -1,0 +1,296 @@
+//! The microscope against independent computations: central differences in f64, and the gradients of training.
+
+mod differences;
+
+use differences::{CELLS, randomise, recurrent, uniform};
+use gimbap::explain::{Explanation, GateKind, explain};
+use gimbap::layer::*;
+use gimbap::loss::RowTargets;
+use gimbap::model::LayerState;
+use gimbap::ndarray::{Array2, Array3};
+use gimbap::prelude::*;
+use gimbap::rng;
+
+const STEPS: usize = 7;
+
+fn compiled(model: Sequential, loss: Loss, seed: u64) -> Model<f64> {
+    let model = model.build::<f64>().unwrap().compile(Sgd::new(0.1), loss, []).unwrap();
+    let mut model = model.reduction(Reduction::SumTime);
+    randomise(&mut model, &mut rng::keyed(seed, 0, 0, 1));
+    model
+}
+
+/// Two layers of a cell over features, an output of two values at each step.
+fn features(cell: &str, seed: u64) -> (Model<f64>, Array3<f64>, Vec<f64>) {
+    let layers = Sequential::new(Input::features(3))
+        .add(recurrent(cell, 4, true, 0.0))
+        .add(LayerNorm::default())
+        .add(recurrent(cell, 5, true, 0.0))
+        .add(Dense::new(2));
+    let mut rng = rng::keyed(seed, 0, 0, 2);
+    let x = Array3::from_shape_vec((1, STEPS, 3), uniform(&mut rng, STEPS * 3, 1.0)).unwrap();
+    (compiled(layers, Loss::Mse, seed), x, uniform(&mut rng, STEPS * 2, 1.0))
+}
+
+fn dataset(x: &Array3<f64>, y: &[f64]) -> Dataset<f64> {
+    let targets = Targets::per_step(RowTargets::Values { values: y.to_vec(), width: 2 });
+    Dataset::new(x, targets).unwrap()
+}
+
+fn near(what: &str, found: f64, expected: f64) {
+    let close = (found - expected).abs() <= 2e-7 * (1.0 + expected.abs());
+    assert!(close, "{what}: {found} instead of {expected}");
+}
+
+fn norm<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {
+    values.into_iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+/// The derivative of what `of` finds, when step `k` of `x` is scaled.
+fn scaled(x: &Array3<f64>, k: usize, of: impl Fn(&Array3<f64>) -> Vec<f64>) -> Vec<f64> {
+    let by = 1e-5;
+    let at = |factor: f64| {
+        let mut x = x.clone();
+        x.iter_mut().skip(3 * k).take(3).for_each(|value| *value *= factor);
+        of(&x)
+    };
+    let (up, down) = (at(1.0 + by), at(1.0 - by));
+    up.iter().zip(&down).map(|(up, down)| (up - down) / (2.0 * by)).collect()
+}
+
+#[test]
+fn memory_and_decisions_are_derivatives() {
+    for (seed, cell) in CELLS.into_iter().enumerate() {
+        let (model, x, y) = features(cell, seed as u64);
+        let found = explain(&model, &dataset(&x, &y)).unwrap();
+        let run = |x: &Array3<f64>| explain(&model, &dataset(x, &y)).unwrap();
+        let moved: Vec<Vec<f64>> =
+            (0..STEPS).map(|k| scaled(&x, k, |x| run(x).layers[1].h.iter().copied().collect())).collect();
+        for t in 0..STEPS {
+            let norms: Vec<f64> = (0..=t).map(|k| norm(&moved[k][t * 5..(t + 1) * 5])).collect();
+            for k in 0..STEPS {
+                let share = norms.get(k).map_or(0.0, |x| x / norms.iter().sum::<f64>());
+                near(&format!("{cell}, share of {k} in {t}"), found.memory.shares[[t, k]], share);
+            }
+            near(&format!("{cell}, shares of {t}"), found.memory.shares.row(t).sum(), 1.0);
+        }
+        for k in 0..STEPS {
+            let losses = scaled(&x, k, |x| run(x).losses.clone());
+            for (t, d) in losses.iter().enumerate() {
+                near(&format!("{cell}, {k} for {t}"), found.memory.decisions[[t, k]], -d);
+            }
+        }
+    }
+}
+
+/// The states after step `t`, as `Model::run` takes them.
+fn states(found: &Explanation, t: usize) -> Vec<LayerState<f64>> {
+    let row = |m: &Array2<f64>| Array2::from_shape_vec((1, m.ncols()), m.row(t).to_vec()).unwrap();
+    let direction = |layer: &gimbap::explain::LayerStates| gimbap::model::DirectionState {
+        h: row(&layer.h),
+        c: layer.c.as_ref().map(row),
+    };
+    let layers = found.layers.iter();
+    layers.map(|layer| LayerState { layer: layer.name.clone(), directions: vec![direction(layer)] }).collect()
+}
+
+/// Steps `from..to` of the data; only the losses of `counted` count.
+fn part(x: &Array3<f64>, y: &[f64], from: usize, to: usize, counted: impl Fn(usize) -> bool) -> Dataset<f64> {
+    let values: Vec<f64> = x.iter().skip(from * 3).take((to - from) * 3).copied().collect();
+    let x = Array3::from_shape_vec((1, to - from, 3), values).unwrap();
+    dataset(&x, &y[from * 2..to * 2]).mask((from..to).map(counted).collect()).unwrap()
+}
+
+#[test]
+fn arrows_and_the_horizon_are_gradients_of_states() {
+    for (seed, cell) in CELLS.into_iter().enumerate() {
+        let (model, x, y) = features(cell, seed as u64);
+        let found = explain(&model, &dataset(&x, &y)).unwrap();
+        let from = |t: usize, to: usize, counted: &dyn Fn(usize) -> bool| {
+            let data = part(&x, &y, t + 1, to, counted);
+            model.gradients(&data, Some(&states(&found, t)), Bptt::Full, None).unwrap().initial_states
+        };
+        for t in 0..STEPS - 1 {
+            for (layer, d) in found.flow.layers.iter().zip(from(t, STEPS, &|_| true)) {
+                near(&format!("{cell}, dL/dh of {t}"), layer.d_h[t], norm(&d.directions[0].h));
+                if let (Some(d_c), Some(c)) = (&layer.d_c, &d.directions[0].c) {
+                    near(&format!("{cell}, dL/dc of {t}"), d_c[t], norm(c));
+                }
+            }
+        }
+        assert!(found.flow.layers.iter().all(|layer| layer.d_h[STEPS - 1] == 0.0));
+        assert_eq!(found.flow.layers[0].d_c.is_some(), cell == "lstm");
+        for lag in 1..STEPS {
+            let norms = (lag..STEPS).map(|t| {
+                let d = from(t - lag, t + 1, &|step| step == t);
+                let all =
+                    d.iter().flat_map(|l| l.directions[0].h.iter().chain(l.directions[0].c.iter().flatten()));
+                norm(all)
+            });
+            let mean = norms.sum::<f64>() / (STEPS - lag) as f64;
+            near(&format!("{cell}, lag {lag}"), found.horizon.norms[lag], mean);
+        }
+        near(cell, found.horizon.norms[0], found.flow.d_output.iter().sum::<f64>() / STEPS as f64);
+    }
+}
+
+#[test]
+fn shares_and_cuts_agree_with_training() {
+    for (seed, cell) in CELLS.into_iter().enumerate() {
+        let (model, x, y) = features(cell, seed as u64);
+        let data = dataset(&x, &y);
+        let found = explain(&model, &data).unwrap();
+        let full = model.gradients(&data, None, Bptt::Full, None).unwrap();
+        near(cell, found.loss, full.loss);
+        for t in 0..STEPS {
+            let d_x = full.x.iter().skip(3 * t).take(3);
+            near(&format!("{cell}, dL/dx of {t}"), found.flow.d_x[t], norm(d_x));
+        }
+        for layer in &found.flow.layers {
+            near(cell, layer.share_w_x.iter().sum(), 1.0);
+            near(cell, layer.share_w_h.iter().sum(), 1.0);
+            assert_eq!(layer.d_w_h[0], 0.0, "{cell}: no state enters the first step");
+        }
+        let in_steps = |p: &&gimbap::layer::Parameter| !p.name.starts_with("dense");
+        let of_steps = |values: &[f64]| -> Vec<f64> {
+            let parts = model.parameters().iter().filter(in_steps);
+            parts.flat_map(|p| values[p.range.clone()].to_vec()).collect()
+        };
+        let whole = of_steps(&full.parameters);
+        for cut in &found.flow.cuts[..found.flow.cuts.len() - 1] {
+            let bptt = Bptt::Truncated { k1: cut.steps, k2: cut.steps };
+            let part = of_steps(&model.gradients(&data, None, bptt, None).unwrap().parameters);
+            let dot: f64 = part.iter().zip(&whole).map(|(a, b)| a * b).sum();
+            near(&format!("{cell}, {}", cut.steps), cut.norm_ratio, norm(&part) / norm(&whole));
+            near(&format!("{cell}, {}", cut.steps), cut.cosine, dot / norm(&part) / norm(&whole));
+        }
+        assert_eq!(found.flow.cuts.iter().map(|cut| cut.steps).collect::<Vec<_>>(), [1, 2, 4, 7]);
+    }
+}
+
+#[test]
+fn gates_make_the_states() {
+    for (seed, cell) in CELLS.into_iter().enumerate() {
+        let (model, x, y) = features(cell, seed as u64);
+        let found = explain(&model, &dataset(&x, &y)).unwrap();
+        for layer in &found.layers {
+            for t in 0..STEPS {
+                for j in 0..layer.h.ncols() {
+                    let gate = |name: &str| {
+                        let gate = layer.gates.iter().find(|gate| gate.name == name).unwrap();
+                        let sum = gate.from_x[[t, j]] + gate.from_h[[t, j]] + gate.bias[j];
+                        near(cell, gate.z[[t, j]], sum);
+                        near(cell, gate.value[[t, j]], gate.kind.value(sum));
+                        gate.value[[t, j]]
+                    };
+                    let before = |m: &Array2<f64>| if t == 0 { 0.0 } else { m[[t - 1, j]] };
+                    let h = match cell {
+                        "lstm" => {
+                            let c = gate("f") * before(layer.c.as_ref().unwrap()) + gate("i") * gate("g");
+                            near(cell, layer.c.as_ref().unwrap()[[t, j]], c);
+                            gate("o") * c.tanh()
+                        }
+                        "gru after" | "gru before" => {
+                            (1.0 - gate("z")) * gate("n") + gate("z") * before(&layer.h)
+                        }
+                        _ => gate("h"),
+                    };
+                    near(&format!("{cell}, h of {t}"), layer.h[[t, j]], h);
+                }
+            }
+        }
+    }
+    assert_eq!((GateKind::Sigmoid.derivative(0.5), GateKind::Tanh.derivative(0.0)), (0.25, 1.0));
+}
+
+/// Token models of every form, against the whole model: outputs, loss, and the effect of one token's vector.
+#[test]
+fn tokens_in_every_form() {
+    let gru = |units: usize| Gru::new(units).return_sequences(true);
+    let tied = Sequential::new(Input::ids(9))
+        .add(Embedding::new(4).tied(true))
+        .add(Dropout::new(0.5))
+        .add(Lstm::new(4).return_sequences(true))
+        .add(Dense::new(9).activation(Activation::Softmax));
+    let one_hot = Sequential::new(Input::ids(9)).add(OneHot).add(gru(4)).add(gru(3)).add(Dense::new(9));
+    let last = Sequential::new(Input::ids(9))
+        .add(Embedding::new(4))
+        .add(gru(3))
+        .add(SimpleRnn::new(5))
+        .add(Dense::new(4));
+    let both = |merge: Merge, layer: Gru| Bidirectional { layer: Box::new(layer.into()), merge };
+    let pooled = Sequential::new(Input::ids(9))
+        .add(Embedding::new(4))
+        .add(both(Merge::Concat, gru(3)))
+        .add(Pool::Max)
+        .add(Dense::new(4));
+    let ends = Sequential::new(Input::ids(9))
+        .add(Embedding::new(4))
+        .add(both(Merge::Ave, Gru::new(3)))
+        .add(Dense::new(4));
+    let ids = [3u32, 7, 1, 8, 0];
+    for (name, layers, per_step) in [
+        ("tied", tied, true),
+        ("one-hot", one_hot, true),
+        ("last", last, false),
+        ("pooled", pooled, false),
+        ("ends", ends, false),
+    ] {
+        let model = compiled(layers, Loss::SparseCategoricalCrossentropy, 40);
+        let x = Array2::from_shape_vec((1, 5), ids.to_vec()).unwrap();
+        let targets = if per_step {
+            Targets::per_step(RowTargets::Classes(vec![7, 1, 8, 0, 2]))
+        } else {
+            Targets::per_sequence(RowTargets::Classes(vec![2]))
+        };
+        let data = Dataset::new(&x, targets).unwrap();
+        let found = explain(&model, &data).unwrap();
+        near(name, found.loss, model.gradients(&data, None, Bptt::Full, None).unwrap().loss);
+        let mut plain = model.clone();
+        if name != "tied" {
+            let softmax = model.predict(&x).unwrap();
+            let best = |row: &[f64]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
+            let width = found.outputs.ncols();
+            for (t, row) in softmax.as_slice().unwrap().chunks_exact(width).enumerate() {
+                assert_eq!(best(row), best(&found.outputs.row(t).to_vec()), "{name}");
+            }
+        } else {
+            for (p, q) in found.outputs.iter().zip(model.predict(&x).unwrap().iter()) {
+                near(name, *p, *q);
+            }
+        }
+        assert_eq!(found.forward_half, name == "pooled" || name == "ends");
+        if name == "tied" || found.forward_half {
+            continue; // The vectors are the outputs' too, or the other half's
+        }
+        // The vector of token 1, at step 2, a little longer and shorter.
+        let (first, width) = (model.parameters()[0].range.start, model.parameters()[0].shape[1]);
+        let mut loss = |factor: f64| {
+            plain.values_mut().copy_from_slice(model.values());
+            plain.values_mut()[first + width..first + 2 * width].iter_mut().for_each(|w| *w *= factor);
+            explain(&plain, &data).unwrap().losses
+        };
+        let (up, down) = (loss(1.0 + 1e-5), loss(1.0 - 1e-5));
+        let sum: f64 = up.iter().zip(&down).map(|(up, down)| (up - down) / 2e-5).sum();
+        near(name, found.memory.decisions.column(2).sum(), -sum);
+    }
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_said() {
+    let (model, x, y) = features("gru after", 1);
+    let two = Dataset::new(
+        &Array3::<f64>::zeros((2, 3, 3)),
+        Targets::per_step(RowTargets::Values { values: vec![0.0; 12], width: 2 }),
+    );
+    let error = explain(&model, &two.unwrap()).unwrap_err().to_string();
+    assert!(error.contains("one sequence"), "{error}");
+    let layers =
+        Sequential::new(Input::features(3)).add(Gru::new(4).return_sequences(true).go_backwards(true));
+    let backwards = compiled(layers.add(Dense::new(2)), Loss::Mse, 3);
+    let error = explain(&backwards, &dataset(&x, &y)).unwrap_err().to_string();
+    assert!(error.contains("reads forward"), "{error}");
+    // One step.
+    let one = explain(&model, &part(&x, &y, 0, 1, |_| true)).unwrap();
+    assert_eq!((one.memory.shares[[0, 0]], one.horizon.truncation, one.horizon.norms.len()), (1.0, 1, 1));
+}
