@@ -1,5 +1,6 @@
 //! What can be typed: the verbs, their flags, and an example under every `--help`.
 
+mod explain;
 mod generate;
 mod score;
 mod vectors;
@@ -7,6 +8,7 @@ mod vectors;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use explain::{Explain, Language};
 pub use generate::Generate;
 pub use score::{By, Score};
 pub use vectors::{Analogy, Embed, Map, Neighbors, with_signs_apart};
@@ -70,6 +72,8 @@ pub enum Verb {
     Map(Map),
     /// Learn word vectors from a text
     Embed(Embed),
+    /// See what the network does with your own sentence
+    Explain(Explain),
     /// Make a model's weights smaller, or write its word vectors
     Convert(Convert),
     /// Layers, shapes, parameters, memory and operations per step

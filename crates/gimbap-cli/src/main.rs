@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod explain;
 mod input;
 mod interrupt;
 mod lm;
@@ -74,6 +75,7 @@ fn run(cli: &Cli, out: &Out) -> Outcome {
         Verb::Analogy(args) => verb::analogy::run(args, out),
         Verb::Map(args) => verb::map::run(args, out),
         Verb::Embed(args) => verb::embed::run(args, out),
+        Verb::Explain(args) => verb::explain::run(args, out),
         Verb::Convert(args) => verb::convert::run(args, out),
         Verb::Inspect(args) => verb::inspect::run(args, out),
         Verb::Bench(args) => verb::bench::run(args, out),

@@ -54,7 +54,7 @@ pub fn scatter(points: &[[f64; 2]], labels: &[String], axes: &[&str; 2]) -> Stri
 }
 
 /// A text as XML holds it; a character that XML cannot hold is shown as U+FFFD.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

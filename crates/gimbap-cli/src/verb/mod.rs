@@ -7,6 +7,7 @@ pub mod convert;
 mod dry_run;
 pub mod embed;
 pub mod eval;
+pub mod explain;
 pub mod generate;
 pub mod inspect;
 pub mod map;

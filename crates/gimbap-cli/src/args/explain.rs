@@ -1,0 +1,52 @@
+//! The microscope.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::at_least_one;
+
+/// The language of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// English
+    En,
+    /// Korean
+    Ko,
+}
+
+/// `gimbap explain MODEL`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gimbap explain runs/lm/best.safetensors --text 'No pain no gain' -o report.html\n  \
+                  gimbap explain runs/reviews --text '정말 좋은 영화' --label 1 --lang ko -o report.html --figures pictures\n  \
+                  gimbap explain runs/flow --input flow.csv -o report.html\n\n\
+                  Everything is computed in 64 bits from the model itself: its states and gates, the gradient back \
+                  through time, what each state holds of earlier steps. Where a target is needed it is the next token, \
+                  the label, or the values behind the window."
+)]
+pub struct Explain {
+    /// The model file, or a run's folder
+    pub model: PathBuf,
+    /// The sentence, for a model of texts
+    #[arg(short, long, value_name = "TEXT")]
+    pub text: Option<String>,
+    /// The class whose loss is looked at [default: the likeliest]
+    #[arg(long, value_name = "CLASS", conflicts_with = "input")]
+    pub label: Option<String>,
+    /// The series, for a model of numbers: the last window of it that has its values behind it, or the first sequence
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    pub input: Option<PathBuf>,
+    /// Write the report here, one HTML file
+    #[arg(short, long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
+    /// Write each figure as an SVG into this folder
+    #[arg(long, value_name = "DIR")]
+    pub figures: Option<PathBuf>,
+    /// The language of the report
+    #[arg(long, value_name = "LANG", default_value = "en")]
+    pub lang: Language,
+    /// The step whose cell is looked into, from 1 [default: the last]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub step: Option<usize>,
+}

@@ -1,0 +1,283 @@
+//! Backward: what flows back through time, who has which share of it, where it may be cut.
+
+use gimbap::explain::Verdict;
+
+use super::super::canvas::{Anchor, Canvas, largest};
+use super::forward::figure;
+use super::{Figure, Lang, View, digits};
+
+/// 8: the gradient on each arrow.
+pub fn arrows(view: &View<'_>) -> Figure {
+    let (lang, flow, column) = (view.lang, &view.found.flow, view.column());
+    let (left, lane) = (80.0, 64.0);
+    let lanes: Vec<(String, &[f64])> = flow
+        .layers
+        .iter()
+        .zip(&view.found.layers)
+        .rev()
+        .flat_map(|(flow, layer)| {
+            let c = flow.d_c.as_ref().map(|d_c| (format!("{} c", layer.name), &d_c[..]));
+            [Some((format!("{} h", layer.name), &flow.d_h[..])), c].into_iter().flatten()
+        })
+        .collect();
+    let height = 40.0 + lane * lanes.len() as f64 + 34.0 + view.names_height();
+    let mut canvas = Canvas::new(left + view.width() + 20.0, height);
+    let most = largest(lanes.iter().flat_map(|(_, values)| values.iter()));
+    let x = |t: usize| left + (t as f64 + 0.5) * column;
+    for (l, (name, values)) in lanes.iter().enumerate() {
+        let y = 44.0 + lane * l as f64;
+        canvas.text((left - 10.0, y + 4.0), Anchor::End, "ink", name);
+        for t in 0..view.steps() {
+            canvas.dot((x(t), y), 3.0, "head");
+            if t + 1 < view.steps() {
+                let thick = 0.6 + 7.0 * values[t] / most;
+                canvas.arrow((x(t + 1) - 5.0, y), (x(t) + 5.0, y), thick);
+                if column > 40.0 {
+                    canvas.text(
+                        ((x(t) + x(t + 1)) / 2.0, y - 10.0),
+                        Anchor::Middle,
+                        "small",
+                        &digits(values[t]),
+                    );
+                }
+            }
+        }
+    }
+    let top = largest(&flow.d_output);
+    for (t, d) in flow.d_output.iter().enumerate().filter(|(_, d)| **d > 0.0) {
+        canvas.arrow((x(t), 10.0), (x(t), 38.0), 0.6 + 5.0 * d / top);
+    }
+    canvas.text((left - 10.0, 20.0), Anchor::End, "ink", lang.say("from the loss", "손실에서"));
+    let base = height - view.names_height() - 12.0;
+    let widest = largest(&flow.d_x);
+    for (t, d) in flow.d_x.iter().enumerate() {
+        canvas.rect(
+            (x(t) - column * 0.3, base - 24.0 * d / widest),
+            (column * 0.6, 24.0 * d / widest),
+            "neg",
+        );
+    }
+    canvas.text((left - 10.0, base), Anchor::End, "ink", "|dL/dx_t|");
+    view.names(&mut canvas, left, base + 2.0);
+    let title =
+        lang.say("Back through time: the gradient on every arrow", "시간 역전파: 화살표마다의 기울기");
+    let ends = |name: &str, values: &[f64]| match values.len() {
+        0 | 1 => String::new(),
+        n => format!("{name}: {} → {}", digits(values[n - 2]), digits(values[0])),
+    };
+    let told: Vec<String> =
+        lanes.iter().map(|(name, values)| ends(name, values)).filter(|s| !s.is_empty()).collect();
+    let caption = match lang {
+        Lang::En => format!(
+            "Each arrow is as thick as |dL/dh_t| (and |dL/dc_t|) that later steps send back over it; from above comes what \
+             each step's own loss adds, below arrives |dL/dx_t|. From the last arrow to the first: {}.",
+            told.join("; ")
+        ),
+        Lang::Ko => format!(
+            "화살표의 굵기는 뒤의 단계들이 되돌려 보내는 |dL/dh_t|(와 |dL/dc_t|)입니다. 위에서는 그 단계의 손실이 더해지고, 아래에는 \
+             |dL/dx_t|가 닿습니다. 마지막 화살표에서 첫 화살표까지: {}.",
+            told.join("; ")
+        ),
+    };
+    figure(8, "gradient", title, caption, &canvas)
+}
+
+/// 9: each step's share of the weights' gradients.
+pub fn shares(view: &View<'_>) -> Figure {
+    let (lang, flow, column) = (view.lang, &view.found.flow, view.column());
+    let (left, lane) = (90.0, 96.0);
+    let lanes: Vec<(String, &[f64])> = flow
+        .layers
+        .iter()
+        .zip(&view.found.layers)
+        .flat_map(|(flow, layer)| {
+            [
+                (format!("{} W_x", layer.name), &flow.share_w_x[..]),
+                (format!("{} W_h", layer.name), &flow.share_w_h[..]),
+            ]
+        })
+        .collect();
+    let height = 10.0 + lane * lanes.len() as f64 + view.names_height() + 10.0;
+    let mut canvas = Canvas::new(left + view.width() + 20.0, height);
+    for (l, (name, values)) in lanes.iter().enumerate() {
+        let most = largest(*values);
+        let zero = 10.0 + lane * l as f64 + lane * 0.5;
+        canvas.text((left - 10.0, zero + 4.0), Anchor::End, "ink", name);
+        canvas.line((left, zero), (left + view.width(), zero), "axis");
+        for (t, share) in values.iter().enumerate() {
+            let tall = share.abs() / most * lane * 0.34;
+            let y = if *share < 0.0 { zero } else { zero - tall };
+            let class = if *share < 0.0 { "neg" } else { "pos" };
+            canvas.rect((left + (t as f64 + 0.2) * column, y), (column * 0.6, tall), class);
+            if column > 40.0 {
+                let y = if *share < 0.0 { zero + tall + 11.0 } else { zero - tall - 3.0 };
+                let text = format!("{:.0} %", 100.0 * share);
+                canvas.text((left + (t as f64 + 0.5) * column, y), Anchor::Middle, "small", &text);
+            }
+        }
+    }
+    view.names(&mut canvas, left, 10.0 + lane * lanes.len() as f64);
+    let title = lang.say("The chain rule, step by step", "연쇄 법칙을 단계별로");
+    let rows = |lang: Lang| {
+        let layer = &flow.layers[flow.layers.len() - 1];
+        let last = view.steps() - 1;
+        match lang {
+            Lang::En => format!(
+                "At the last step of the top layer |dL/dW_x| = {}, |dL/dW_h| = {}, |dL/dx_t| = {}.",
+                digits(layer.d_w_x[last]),
+                digits(layer.d_w_h[last]),
+                digits(flow.d_x[last])
+            ),
+            Lang::Ko => format!(
+                "맨 위층의 마지막 단계에서 |dL/dW_x| = {}, |dL/dW_h| = {}, |dL/dx_t| = {}.",
+                digits(layer.d_w_x[last]),
+                digits(layer.d_w_h[last]),
+                digits(flow.d_x[last])
+            ),
+        }
+    };
+    let caption = match lang {
+        Lang::En => format!(
+            "A weight is used at every step, so its gradient is a sum over the steps. A bar is a step's share of it, \
+             <g_t, g> / <g, g>; they sum to one, and a step that pulls the other way is negative. {}",
+            rows(lang)
+        ),
+        Lang::Ko => format!(
+            "가중치는 모든 단계에서 쓰이므로 그 기울기는 단계들의 합입니다. 막대는 각 단계의 몫 <g_t, g> / <g, g>으로 합이 1이며, 반대로 \
+             당기는 단계는 음수입니다. {}",
+            rows(lang)
+        ),
+    };
+    figure(9, "chain", title, caption, &canvas)
+}
+
+/// 10: what is lost by cutting.
+pub fn truncation(view: &View<'_>) -> Figure {
+    let (lang, cuts) = (view.lang, &view.found.flow.cuts);
+    let (left, top, w, h) = (60.0, 20.0, 460.0, 190.0);
+    let mut canvas = Canvas::new(620.0, 270.0);
+    let most = largest(cuts.iter().map(|cut| &cut.norm_ratio)).max(1.0);
+    let low = cuts.iter().map(|cut| cut.cosine).fold(0.0, f64::min);
+    let last = (cuts.len() - 1).max(1) as f64;
+    let x = |i: usize| left + w * i as f64 / last;
+    let y = |v: f64| top + h - h * (v - low) / (most - low);
+    for v in [0.0, 0.5, 1.0] {
+        canvas.line((left, y(v)), (left + w, y(v)), "grid");
+        canvas.text((left - 8.0, y(v) + 4.0), Anchor::End, "small", &digits(v));
+    }
+    let line = |of: &dyn Fn(usize) -> f64| {
+        let points = (0..cuts.len()).map(|i| format!("{:.1} {:.1}", x(i), y(of(i))));
+        format!("M{}", points.collect::<Vec<_>>().join("L"))
+    };
+    canvas.path(&line(&|i| cuts[i].cosine), "curve");
+    canvas.path(&line(&|i| cuts[i].norm_ratio), "other");
+    for (i, cut) in cuts.iter().enumerate() {
+        canvas.dot((x(i), y(cut.cosine)), 3.5, "pos");
+        canvas.dot((x(i), y(cut.norm_ratio)), 3.5, "neg");
+        canvas.text((x(i), top + h + 18.0), Anchor::Middle, "ink", &cut.steps.to_string());
+        if cut.steps == view.found.horizon.truncation {
+            canvas.line((x(i), top), (x(i), top + h), "cut");
+        }
+    }
+    canvas.text(
+        (left + w / 2.0, top + h + 40.0),
+        Anchor::Middle,
+        "dim",
+        lang.say("cut every so many steps", "이만큼의 단계마다 자름"),
+    );
+    canvas.text((left + w + 12.0, y(1.0) - 2.0), Anchor::Start, "pos", lang.say("cosine", "코사인"));
+    canvas.text((left + w + 12.0, y(1.0) + 14.0), Anchor::Start, "neg", lang.say("length", "길이"));
+    let carried: f64 = {
+        let t = view.found.horizon.truncation.min(view.steps()) - 1;
+        let layer = &view.found.layers[view.found.layers.len() - 1];
+        layer.h.row(t).iter().map(|x| x * x).sum::<f64>().sqrt()
+    };
+    let title =
+        lang.say("Truncated: where the gradient may be cut", "잘라낸 역전파: 기울기를 어디서 잘라도 되는가");
+    let horizon = &view.found.horizon;
+    let (steps, half) = (horizon.truncation, &view.found.flow.cuts[0]);
+    let caption = match lang {
+        Lang::En => format!(
+            "The gradient of the recurrent weights when it is cut every 1, 2, 4, .. steps, beside the full one: the \
+             cosine between them and how long it is. Cut at every step it has a cosine of {} and {} of the length. \
+             {steps} steps are enough here (dashed). The state itself crosses the cut, |h_t| = {}: only what flows back stops there.",
+            digits(half.cosine),
+            digits(half.norm_ratio),
+            digits(carried)
+        ),
+        Lang::Ko => format!(
+            "순환 가중치의 기울기를 1, 2, 4, … 단계마다 잘랐을 때 전체 기울기와의 코사인과 길이의 비입니다. 매 단계 자르면 코사인 {}, 길이 \
+             {}입니다. 여기서는 {steps}단계면 충분합니다(점선). 상태 자체는 자른 곳을 넘어가며(|h_t| = {}) 되돌아가는 흐름만 멈춥니다.",
+            digits(half.cosine),
+            digits(half.norm_ratio),
+            digits(carried)
+        ),
+    };
+    figure(10, "truncation", title, caption, &canvas)
+}
+
+/// 12: how far the gradient reaches.
+pub fn horizon(view: &View<'_>) -> Figure {
+    let (lang, horizon) = (view.lang, &view.found.horizon);
+    let (left, top, w, h) = (70.0, 20.0, 500.0, 200.0);
+    let mut canvas = Canvas::new(620.0, 270.0);
+    let logs: Vec<f64> = horizon.norms.iter().map(|x| x.max(1e-300).log10()).collect();
+    let high = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max).ceil();
+    let low = logs.iter().copied().fold(f64::INFINITY, f64::min).floor().max(high - 12.0).min(high - 1.0);
+    let last = (logs.len() - 1).max(1) as f64;
+    let x = |lag: f64| left + w * lag / last;
+    let y = |log: f64| top + h - h * (log.max(low) - low) / (high - low);
+    let mut power = low;
+    while power <= high {
+        canvas.line((left, y(power)), (left + w, y(power)), "grid");
+        canvas.text((left - 8.0, y(power) + 4.0), Anchor::End, "small", &format!("1e{power:.0}"));
+        power += ((high - low) / 6.0).ceil().max(1.0);
+    }
+    let points: Vec<String> =
+        logs.iter().enumerate().map(|(k, v)| format!("{:.1} {:.1}", x(k as f64), y(*v))).collect();
+    canvas.path(&format!("M{}", points.join("L")), "curve");
+    logs.iter().enumerate().for_each(|(k, v)| canvas.dot((x(k as f64), y(*v)), 2.5, "pos"));
+    if let Some(half) = horizon.half_life {
+        canvas.line((x(half), top), (x(half), top + h), "cut");
+    }
+    canvas.text((left, top + h + 18.0), Anchor::Middle, "ink", "0");
+    canvas.text((left + w, top + h + 18.0), Anchor::Middle, "ink", &format!("{}", logs.len() - 1));
+    canvas.text(
+        (left + w / 2.0, top + h + 36.0),
+        Anchor::Middle,
+        "dim",
+        lang.say("lag k, in steps", "거리 k(단계)"),
+    );
+    canvas.text((left + 6.0, top + 12.0), Anchor::Start, "dim", "|dL_t/ds_{t-k}|");
+    let title = lang.say("How far the gradient reaches", "기울기는 얼마나 멀리 닿는가");
+    let verdict = match (horizon.verdict, lang) {
+        (Verdict::Vanishing, Lang::En) => "It vanishes: within the sentence it falls below a hundredth.",
+        (Verdict::Exploding, Lang::En) => "It explodes: within the sentence it grows more than tenfold.",
+        (Verdict::Carried, Lang::En) => "It neither vanishes nor explodes within the sentence.",
+        (Verdict::Vanishing, Lang::Ko) => "기울기가 소실됩니다. 문장 안에서 100분의 1 아래로 떨어집니다.",
+        (Verdict::Exploding, Lang::Ko) => "기울기가 폭발합니다. 문장 안에서 10배 넘게 커집니다.",
+        (Verdict::Carried, Lang::Ko) => "문장 안에서 소실되지도 폭발하지도 않습니다.",
+    };
+    let factor = digits(horizon.growth_rate.exp());
+    let caption = match (lang, horizon.half_life) {
+        (Lang::En, half) => format!(
+            "The gradient of a step's loss in the full state k steps earlier. {verdict} {} A small change of the state is \
+             multiplied by {factor} at each step on average. Truncate at {} steps or more.",
+            half.map_or("It does not fall to half.".into(), |half| format!(
+                "Half of it is left after {} steps.",
+                digits(half)
+            )),
+            horizon.truncation
+        ),
+        (Lang::Ko, half) => format!(
+            "한 단계의 손실이 k단계 앞의 전체 상태에 대해 갖는 기울기입니다. {verdict} {} 상태의 작은 변화는 단계마다 평균 {factor}배가 됩니다. \
+             {}단계 이상에서 자르십시오.",
+            half.map_or("절반까지 떨어지지 않습니다.".into(), |half| format!(
+                "{}단계 뒤에 절반이 남습니다.",
+                digits(half)
+            )),
+            horizon.truncation
+        ),
+    };
+    figure(12, "horizon", title, caption, &canvas)
+}

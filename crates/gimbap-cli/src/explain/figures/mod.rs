@@ -1,0 +1,150 @@
+//! The figures of a report, each from the model's own numbers.
+
+mod back;
+mod cell;
+mod forward;
+mod remember;
+mod words;
+
+pub use forward::likeliest;
+
+use gimbap::explain::Explanation;
+use gimbap::model::Model;
+use ndarray::Array2;
+
+use super::canvas::{Anchor, Canvas};
+use super::subject::Subject;
+
+/// The language of titles and captions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lang {
+    /// English.
+    En,
+    /// Korean.
+    Ko,
+}
+
+impl Lang {
+    /// One of two wordings.
+    pub fn say<T>(self, en: T, ko: T) -> T {
+        match self {
+            Lang::En => en,
+            Lang::Ko => ko,
+        }
+    }
+}
+
+/// A figure with its words.
+#[derive(Debug)]
+pub struct Figure {
+    /// Its number in the report, and the name of its file.
+    pub number: usize,
+    /// The name of its file, without `.svg`.
+    pub name: &'static str,
+    /// What it shows.
+    pub title: String,
+    /// How to read it.
+    pub caption: String,
+    /// As it stands in a page.
+    pub svg: String,
+}
+
+/// What all figures are drawn from.
+#[derive(Debug)]
+pub struct View<'a> {
+    pub lang: Lang,
+    pub model: &'a Model,
+    pub subject: &'a Subject,
+    pub found: &'a Explanation,
+    /// The step whose cell is looked into.
+    pub step: usize,
+}
+
+impl View<'_> {
+    /// `T`.
+    pub fn steps(&self) -> usize {
+        self.subject.steps.len()
+    }
+
+    /// The width of a step, so that a row of them can be read.
+    pub fn column(&self) -> f64 {
+        match self.steps() {
+            0..=12 => 84.0,
+            13..=40 => 48.0,
+            _ => 18.0,
+        }
+    }
+
+    /// The width of all steps.
+    pub fn width(&self) -> f64 {
+        self.column() * self.steps() as f64
+    }
+
+    /// Writes the steps' names below `y`, from `x` on; returns the height that they take.
+    pub fn names(&self, canvas: &mut Canvas, x: f64, y: f64) {
+        let column = self.column();
+        for (t, name) in self.subject.steps.iter().enumerate() {
+            let middle = x + (t as f64 + 0.5) * column;
+            if column > 60.0 {
+                canvas.text((middle, y + 14.0), Anchor::Middle, "ink", &cut(name, 12));
+            } else {
+                canvas.climbing((middle - 2.0, y + 56.0), "ink", &cut(name, 10));
+            }
+        }
+    }
+
+    /// The height of [`View::names`].
+    pub fn names_height(&self) -> f64 {
+        if self.column() > 60.0 { 22.0 } else { 64.0 }
+    }
+
+    /// Whether every step has an output.
+    pub fn per_step(&self) -> bool {
+        self.found.losses.len() == self.steps()
+            && self.subject.wanted.as_ref().is_none_or(|w| w.len() == self.steps())
+    }
+}
+
+/// At most `n` characters of a text.
+pub fn cut(text: &str, n: usize) -> String {
+    match text.char_indices().nth(n) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_string(),
+    }
+}
+
+/// A number in three digits.
+pub fn digits(x: f64) -> String {
+    match x.abs() {
+        0.0 => "0".into(),
+        a if !(1e-3..1e5).contains(&a) => format!("{x:.1e}"),
+        a if a < 10.0 => format!("{x:.3}"),
+        a if a < 100.0 => format!("{x:.1}"),
+        _ => format!("{x:.0}"),
+    }
+}
+
+/// The columns of a matrix as rows of a picture, the first `most` of them: steps go to the right.
+pub fn upright(matrix: &Array2<f64>, most: usize) -> Vec<Vec<f64>> {
+    (0..matrix.ncols().min(most)).map(|j| matrix.column(j).to_vec()).collect()
+}
+
+/// All figures that this model and sequence have.
+pub fn all(view: &View<'_>) -> Vec<Figure> {
+    let drawn = [
+        Some(forward::inputs(view)),
+        words::map(view),
+        Some(forward::folded(view)),
+        Some(forward::unfolded(view)),
+        Some(cell::inside(view)),
+        Some(cell::nonlinearities(view)),
+        Some(forward::outputs(view)),
+        Some(back::arrows(view)),
+        Some(back::shares(view)),
+        Some(back::truncation(view)),
+        Some(remember::memory(view)),
+        Some(back::horizon(view)),
+        Some(remember::decisions(view)),
+    ];
+    drawn.into_iter().flatten().collect()
+}

@@ -1,0 +1,167 @@
+//! What the states hold of earlier steps, and what decided an output.
+
+use std::fmt::Write;
+
+use super::super::canvas::{Anchor, Canvas, largest};
+use super::forward::figure;
+use super::{Figure, Lang, View, cut, digits};
+
+/// 11: the share of each earlier step in each state, and how it moves on as the sentence is read.
+pub fn memory(view: &View<'_>) -> Figure {
+    let (lang, shares) = (view.lang, &view.found.memory.shares);
+    let column = view.column();
+    let cell = (column * 0.5).clamp(9.0, 26.0);
+    let (left, top, n) = (120.0, 14.0, view.steps());
+    let bars = 90.0;
+    let height = top + cell * n as f64 + view.names_height() + 30.0 + bars + view.names_height() + 10.0;
+    let mut canvas = Canvas::new(left + view.width() + 20.0, height);
+    let rows: Vec<Vec<f64>> = shares.rows().into_iter().map(|row| row.to_vec()).collect();
+    canvas.matrix((left, top), (column, cell), 1.0, &rows);
+    canvas.rect((left, top), (view.width(), cell * n as f64), "box");
+    for (t, row) in rows.iter().enumerate() {
+        let y = top + (t as f64 + 0.5) * cell + 4.0;
+        canvas.text(
+            (left - 8.0, y),
+            Anchor::End,
+            "small",
+            &format!("h_{} {}", t + 1, cut(&view.subject.steps[t], 10)),
+        );
+        if column > 40.0 && cell > 12.0 {
+            for (k, share) in row.iter().enumerate().take(t + 1).filter(|(_, share)| **share >= 0.095) {
+                let x = left + (k as f64 + 0.5) * column;
+                canvas.text(
+                    (x, y),
+                    Anchor::Middle,
+                    if *share > 0.55 { "ground" } else { "ink" },
+                    &format!("{:.0} %", 100.0 * share),
+                );
+            }
+        }
+    }
+    let below = top + cell * n as f64;
+    view.names(&mut canvas, left, below);
+    // The same as bars that move: one state after the other.
+    let base = below + view.names_height() + 20.0 + bars;
+    let seconds = 0.8 * n as f64;
+    let times: Vec<String> = (0..n).map(|t| format!("{:.4}", t as f64 / n as f64)).collect();
+    for k in 0..n {
+        let x = left + (k as f64 + 0.15) * column;
+        let tall = |t: usize| bars * shares[[t, k]];
+        let list =
+            |of: &dyn Fn(usize) -> f64| (0..n).map(|t| format!("{:.1}", of(t))).collect::<Vec<_>>().join(";");
+        let mut svg = format!(
+            "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" class=\"pos\">",
+            base - tall(n - 1),
+            column * 0.7,
+            tall(n - 1)
+        );
+        if n > 1 && n <= 60 {
+            for (name, values) in [("y", list(&|t| base - tall(t))), ("height", list(&tall))] {
+                let _ = write!(
+                    svg,
+                    "<animate attributeName=\"{name}\" values=\"{values}\" keyTimes=\"{}\" calcMode=\"discrete\" \
+                     dur=\"{seconds:.1}s\" repeatCount=\"3\"/>",
+                    times.join(";")
+                );
+            }
+        }
+        canvas.raw(&(svg + "</rect>\n"));
+    }
+    canvas.line((left, base), (left + view.width(), base), "axis");
+    canvas.text(
+        (left - 8.0, base - bars / 2.0),
+        Anchor::End,
+        "dim",
+        lang.say("the state, read on", "읽어 가는 상태"),
+    );
+    view.names(&mut canvas, left, base);
+    let last = shares.row(n - 1);
+    let best = super::forward::likeliest(&last.to_vec(), 3);
+    let told: Vec<String> = best
+        .iter()
+        .map(|&k| format!("{} {:.0} %", cut(&view.subject.steps[k], 16), 100.0 * last[k]))
+        .collect();
+    let title = lang.say("The memory: what each state is made of", "기억: 각 상태는 무엇으로 이루어졌는가");
+    let caption = match lang {
+        Lang::En => format!(
+            "Row t: the share of h_t that stems from each step up to it, |dh_t/dx_k · x_k| over its sum. Below, the same \
+             as bars, from the first state to the last. The last state holds most of: {}.",
+            told.join(", ")
+        ),
+        Lang::Ko => format!(
+            "t번째 행: h_t에서 그때까지의 각 단계가 차지하는 몫, |dh_t/dx_k · x_k|의 비율입니다. 아래는 같은 것을 첫 상태부터 마지막까지 \
+             막대로 보입니다. 마지막 상태에 많이 남은 것: {}.",
+            told.join(", ")
+        ),
+    };
+    figure(11, "memory", title, caption, &canvas)
+}
+
+/// 13: what decided each output.
+pub fn decisions(view: &View<'_>) -> Figure {
+    let (lang, decisions) = (view.lang, &view.found.memory.decisions);
+    let column = view.column();
+    let n = view.steps();
+    let cell = (column * 0.5).clamp(9.0, 26.0);
+    // With one output for the sequence, all steps speak for it together.
+    let rows: Vec<Vec<f64>> = if view.per_step() {
+        decisions.rows().into_iter().map(|row| row.to_vec()).collect()
+    } else {
+        vec![(0..n).map(|k| decisions.column(k).sum()).collect()]
+    };
+    let names: Vec<&String> = view.subject.targets.iter().take(rows.len()).collect();
+    let (left, top) = (130.0, 14.0);
+    let height = top + cell * rows.len() as f64 + view.names_height() + 12.0;
+    let mut canvas = Canvas::new(left + view.width() + 20.0, height);
+    canvas.matrix((left, top), (column, cell), largest(rows.iter().flatten()), &rows);
+    canvas.rect((left, top), (view.width(), cell * rows.len() as f64), "box");
+    for (t, name) in names.iter().enumerate() {
+        canvas.text(
+            (left - 8.0, top + (t as f64 + 0.5) * cell + 4.0),
+            Anchor::End,
+            "small",
+            &format!("→ {}", cut(name, 14)),
+        );
+    }
+    view.names(&mut canvas, left, top + cell * rows.len() as f64);
+    // The decision of one output that reaches back furthest: the largest word that is not the step's own.
+    let mut far: Option<(usize, usize, f64)> = None;
+    for (t, row) in rows.iter().enumerate() {
+        let until = if view.per_step() { t } else { n };
+        for (k, value) in row.iter().enumerate().take(until) {
+            if far.is_none_or(|(_, _, best)| value.abs() > best.abs()) {
+                far = Some((t, k, *value));
+            }
+        }
+    }
+    let title = lang.say("What decided: the long way back", "무엇이 결정했는가: 먼 의존");
+    let told = match (far, lang) {
+        (None, Lang::En) => "There is no earlier step.".to_string(),
+        (None, Lang::Ko) => "앞선 단계가 없습니다.".to_string(),
+        (Some((t, k, value)), Lang::En) => format!(
+            "Strongest over a distance: {} (step {}) for {}, by {} nats.",
+            view.subject.steps[k],
+            k + 1,
+            names.get(t).map_or("", |name| name),
+            digits(value)
+        ),
+        (Some((t, k, value)), Lang::Ko) => format!(
+            "떨어져서 가장 강하게: {}({}번째)가 {}에 대해 {} nat.",
+            view.subject.steps[k],
+            k + 1,
+            names.get(t).map_or("", |name| name),
+            digits(value)
+        ),
+    };
+    let caption = match lang {
+        Lang::En => format!(
+            "A row is an output, a column the step that spoke for it (blue) or against it (orange): by how much, to first \
+             order, its loss would rise if the step were faded out. {told}"
+        ),
+        Lang::Ko => format!(
+            "행은 출력, 열은 그 출력을 도운(파랑) 또는 막은(주황) 단계입니다. 그 단계를 흐리게 하면 손실이 1차 근사로 얼마나 커지는지를 \
+             나타냅니다. {told}"
+        ),
+    };
+    figure(13, "decisions", title, caption, &canvas)
+}

@@ -1,0 +1,82 @@
+//! The map of word vectors.
+
+use gimbap::vectors::Vectors;
+
+use super::super::canvas::{Anchor, Canvas};
+use super::super::subject::vectors;
+use super::forward::figure;
+use super::{Figure, Lang, View, cut};
+
+/// Neighbours of each token of the sentence.
+const NEIGHBOURS: usize = 3;
+
+/// 2: the sentence's tokens among their neighbours, on the plane of their largest variance.
+pub fn map(view: &View<'_>) -> Option<Figure> {
+    let (width, values) = vectors(view.model)?;
+    let gimbap::data::dataset::Steps::Ids(ids) = view.subject.data.inputs().steps() else { return None };
+    let count = values.len() / width;
+    let names: Vec<String> = (0..count).map(|row| row.to_string()).collect();
+    let vectors = Vectors::new(names, width, values.to_vec()).ok()?;
+    let mut own: Vec<usize> = ids.iter().map(|&id| id as usize).collect();
+    own.sort_unstable();
+    own.dedup();
+    let mut rows = own.clone();
+    for &row in own.iter().take(24) {
+        for near in nearest(&vectors, row) {
+            if !rows.contains(&near) {
+                rows.push(near);
+            }
+        }
+    }
+    let plane = vectors.plane(&rows).ok()?;
+    let lang = view.lang;
+    let (w, h, margin) = (620.0, 420.0, 40.0);
+    let mut canvas = Canvas::new(w, h);
+    let range = |axis: usize| {
+        let of = plane.points.iter().map(|p| p[axis]);
+        let low = of.clone().fold(f64::INFINITY, f64::min);
+        (low, of.fold(f64::NEG_INFINITY, f64::max) - low)
+    };
+    let ((left, wide), (low, high)) = (range(0), range(1));
+    let x = |v: f64| margin + (w - 2.0 * margin - 60.0) * (v - left) / wide.max(1e-12);
+    let y = |v: f64| h - margin - (h - 2.0 * margin) * (v - low) / high.max(1e-12);
+    canvas.line((x(0.0), 8.0), (x(0.0), h - 8.0), "grid");
+    canvas.line((8.0, y(0.0)), (w - 8.0, y(0.0)), "grid");
+    let name = |row: usize| view.subject.tokens.get(row).cloned().unwrap_or_default();
+    for (point, &row) in plane.points.iter().zip(&rows) {
+        let ours = own.contains(&row);
+        canvas.dot(
+            (x(point[0]), y(point[1])),
+            if ours { 4.0 } else { 2.5 },
+            if ours { "neg" } else { "pos" },
+        );
+        let class = if ours { "strong" } else { "dim" };
+        canvas.text((x(point[0]) + 6.0, y(point[1]) + 4.0), Anchor::Start, class, &cut(&name(row), 14));
+    }
+    let [first, second] = plane.shares.map(|share| format!("{:.0} %", 100.0 * share));
+    let title = lang.say("The map of word vectors", "단어 벡터의 지도");
+    let caption = match lang {
+        Lang::En => format!(
+            "The sentence's tokens (orange) among the {NEIGHBOURS} nearest to each by cosine, on their two principal \
+             components ({first} and {second} of their variance)."
+        ),
+        Lang::Ko => format!(
+            "문장의 토큰(주황)과 코사인이 가장 가까운 토큰 {NEIGHBOURS}개씩을 두 주성분(분산의 {first}와 {second}) 위에 놓았습니다."
+        ),
+    };
+    Some(figure(2, "map", title, caption, &canvas))
+}
+
+fn nearest(vectors: &Vectors, row: usize) -> Vec<usize> {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+    let own = vectors.row(row);
+    let length = dot(own, own).sqrt();
+    let cosine = |other: usize| {
+        let other = vectors.row(other);
+        dot(own, other) / (length * dot(other, other).sqrt()).max(1e-30)
+    };
+    let mut all: Vec<(usize, f64)> =
+        (0..vectors.len()).filter(|&other| other != row).map(|other| (other, cosine(other))).collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    all.into_iter().take(NEIGHBOURS).map(|(other, _)| other).collect()
+}

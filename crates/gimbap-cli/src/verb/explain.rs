@@ -1,0 +1,72 @@
+//! `gimbap explain MODEL --text TEXT -o REPORT.html`: what the network does with one sequence.
+
+use gimbap::explain::explain;
+use serde_json::{Value, json};
+
+use crate::args::{Explain, Language};
+use crate::explain::figures::{self, Lang, View, likeliest};
+use crate::explain::subject::{Question, subject};
+use crate::explain::{alone, page};
+use crate::model_file;
+use crate::output::{Failure, Out, Outcome};
+use crate::run_dir::write_atomic;
+use crate::task::short;
+
+/// Explains.
+pub fn run(args: &Explain, out: &Out) -> Outcome {
+    let opened = model_file::open(&args.model)?;
+    let question =
+        Question { text: args.text.as_deref(), label: args.label.as_deref(), input: args.input.as_deref() };
+    let subject = subject(&opened, &question)?;
+    let steps = subject.steps.len();
+    let step = match args.step {
+        None => steps - 1,
+        Some(step) if step <= steps => step - 1,
+        Some(step) => {
+            return Err(Failure::usage("usage", format!("--step {step}: the sequence has {steps} steps")));
+        }
+    };
+    let found = explain(&opened.model, &subject.data)?;
+    if !found.loss.is_finite() {
+        let message = "its loss is not a finite number: the weights have diverged, train with a smaller rate";
+        return Err(Failure::work("not_finite", format!("{}: {message}", opened.path.display())));
+    }
+    let lang = if args.lang == Language::Ko { Lang::Ko } else { Lang::En };
+    let view = View { lang, model: &opened.model, subject: &subject, found: &found, step };
+    let drawn = figures::all(&view);
+    if let Some(folder) = &args.figures {
+        std::fs::create_dir_all(folder).map_err(|e| Failure::io(folder, &e))?;
+        for figure in &drawn {
+            let path = folder.join(format!("{:02}-{}.svg", figure.number, figure.name));
+            write_atomic(&path, alone(&figure.svg).as_bytes())?;
+        }
+    }
+    if let Some(path) = &args.out {
+        let page = page(&view, &opened.path.display().to_string(), &drawn)?;
+        write_atomic(path, page.as_bytes())?;
+        out.log(format!("{} figures in {}", drawn.len(), path.display()));
+    }
+    out.line(format!("{steps} steps, loss {}", short(found.loss)))?;
+    for figure in &drawn {
+        out.line(format!("{:>2}  {}\n    {}", figure.number, figure.title, figure.caption))?;
+    }
+    if !out.json {
+        return Ok(());
+    }
+    let said = |row: &[f64]| -> Value {
+        let named = |&place: &usize| json!({"output": subject.outputs.get(place), "value": row[place]});
+        likeliest(row, row.len().min(5)).iter().map(named).collect()
+    };
+    let outputs: Vec<Value> = found.outputs.rows().into_iter().map(|row| said(&row.to_vec())).collect();
+    out.json(&json!({
+        "model": opened.path,
+        "steps": subject.steps,
+        "targets": subject.targets,
+        "guessed": subject.guessed,
+        "unknown": subject.unknown,
+        "outputs": outputs,
+        "found": found,
+        "report": args.out,
+        "figures": drawn.iter().map(|f| json!({"number": f.number, "name": f.name, "title": f.title, "caption": f.caption})).collect::<Vec<_>>(),
+    }))
+}
