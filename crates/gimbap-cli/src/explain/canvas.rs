@@ -46,11 +46,14 @@ impl Canvas {
             writeln!(self.body, "<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\"{anchor}>{text}</text>");
     }
 
-    /// A text that climbs from its place.
+    /// A text that climbs to its place.
     pub fn climbing(&mut self, (x, y): (f64, f64), class: &str, text: &str) {
         let text = escaped(text);
         let place = format!("translate({x:.1} {y:.1}) rotate(-60)");
-        let _ = writeln!(self.body, "<text transform=\"{place}\" class=\"{class}\">{text}</text>");
+        let _ = writeln!(
+            self.body,
+            "<text transform=\"{place}\" class=\"{class}\" text-anchor=\"end\">{text}</text>"
+        );
     }
 
     /// A rectangle.

@@ -47,8 +47,8 @@ pub struct Explanation {
     /// `[T, I]`: what the first recurrent layer is given.
     #[serde(serialize_with = "rows")]
     pub x: Array2<f64>,
-    /// `[T, O]`, or `[1, O]` of a model with one output for a sequence, after its final activation. Not among what is serialised: with a large vocabulary it
-    /// is larger than all else together.
+    /// `[T, O]`, or `[1, O]` of a model with one output for a sequence, probabilities where the loss is a cross-entropy.
+    /// Not among what is serialised: with a large vocabulary it is larger than all else together.
     #[serde(skip)]
     pub outputs: Array2<f64>,
     /// The recurrent layers, the one that reads `x` first.

@@ -43,7 +43,7 @@ enum Upper {
 pub(super) struct Ends {
     /// Of each step, or one.
     pub losses: Vec<f64>,
-    /// After the final activation.
+    /// After the activation that the loss has in it.
     pub outputs: Array2<f64>,
     /// `[T, H]`: `D_t`.
     pub d_h: Vec<f64>,
@@ -139,7 +139,7 @@ impl Parts {
         let batch = Batch::of(&seen, &[0]);
         let mut network = self.rest.network(true)?;
         network.start(1, None);
-        let (link, out) = (network.link(), network.output_shape().width());
+        let out = network.output_shape().width();
         let mut logits: Vec<f64> = Vec::new();
         let mut see = |_: std::ops::Range<usize>, rows: &[f64]| logits.extend_from_slice(rows);
         let job = Job {
@@ -156,7 +156,7 @@ impl Parts {
         let rows = logits.len() / out;
         let (mut losses, mut d) = (vec![0.0; rows], vec![0.0; logits.len()]);
         self.loss.rows(&logits, out, &batch.targets, 0, &|_| Some(1.0), &mut losses, &mut d);
-        link_rows(link, out, &mut logits);
+        link_rows(self.loss.link().unwrap_or_default(), out, &mut logits);
         let outputs = Array2::from_shape_vec((rows, out), logits)
             .map_err(|e| Error::unsupported("explain", e.to_string()))?;
         Ok(Ends { losses, outputs, d_h: self.d_h(&d_y, t, hidden) })
@@ -299,7 +299,7 @@ fn fill_from(
     Ok(())
 }
 
-/// The final activation that a network left out.
+/// What logits stand for.
 fn link_rows(link: Activation, width: usize, rows: &mut [f64]) {
     for row in rows.chunks_exact_mut(width) {
         match link {

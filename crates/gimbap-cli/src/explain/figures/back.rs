@@ -9,7 +9,7 @@ use super::{Figure, Lang, View, digits};
 /// 8: the gradient on each arrow.
 pub fn arrows(view: &View<'_>) -> Figure {
     let (lang, flow, column) = (view.lang, &view.found.flow, view.column());
-    let (left, lane) = (80.0, 64.0);
+    let (left, lane) = (110.0, 64.0);
     let lanes: Vec<(String, &[f64])> = flow
         .layers
         .iter()
@@ -85,7 +85,7 @@ pub fn arrows(view: &View<'_>) -> Figure {
 /// 9: each step's share of the weights' gradients.
 pub fn shares(view: &View<'_>) -> Figure {
     let (lang, flow, column) = (view.lang, &view.found.flow, view.column());
-    let (left, lane) = (90.0, 96.0);
+    let (left, lane) = (130.0, 96.0);
     let lanes: Vec<(String, &[f64])> = flow
         .layers
         .iter()
@@ -248,7 +248,7 @@ pub fn horizon(view: &View<'_>) -> Figure {
         "dim",
         lang.say("lag k, in steps", "거리 k(단계)"),
     );
-    canvas.text((left + 6.0, top + 12.0), Anchor::Start, "dim", "|dL_t/ds_{t-k}|");
+    canvas.text((left + w, top - 6.0), Anchor::End, "dim", "|dL_t/ds_{t-k}|");
     let title = lang.say("How far the gradient reaches", "기울기는 얼마나 멀리 닿는가");
     let verdict = match (horizon.verdict, lang) {
         (Verdict::Vanishing, Lang::En) => "It vanishes: within the sentence it falls below a hundredth.",

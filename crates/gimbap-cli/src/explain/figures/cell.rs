@@ -128,8 +128,8 @@ pub fn nonlinearities(view: &View<'_>) -> Figure {
         canvas.path(&curve(&|z| gate.kind.derivative(gate.kind.value(z))), "other");
         canvas.line((x0, y0 + ph), (x0 + pw, y0 + ph), "axis");
         canvas.text((x0, y0 - 8.0), Anchor::Start, "strong", &format!("{layer}: {}", gate.name));
-        canvas.text((x0, y0 + ph + 14.0), Anchor::Start, "small", &digits(-reach));
-        canvas.text((x0 + pw, y0 + ph + 14.0), Anchor::End, "small", &digits(reach));
+        canvas.text((x0, y0 + ph + 14.0), Anchor::Start, "small", &format!("-{reach}"));
+        canvas.text((x0 + pw, y0 + ph + 14.0), Anchor::End, "small", &reach.to_string());
         let share = format!("{:.0} %", 100.0 * gate.saturated);
         let saturated = format!("{} {share}", lang.say("saturated:", "포화:"));
         canvas.text((x0 + pw, y0 - 8.0), Anchor::End, "dim", &saturated);

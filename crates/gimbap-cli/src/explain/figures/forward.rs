@@ -130,7 +130,8 @@ pub fn folded(view: &View<'_>) -> Figure {
 
 fn recurrent_parameters(view: &View<'_>) -> usize {
     let names: Vec<&str> = view.found.layers.iter().map(|layer| layer.name.as_str()).collect();
-    let of = |name: &str| names.iter().any(|layer| name.starts_with(&format!("{layer}.")));
+    let half = if view.found.forward_half { "forward." } else { "" };
+    let of = |name: &str| names.iter().any(|layer| name.starts_with(&format!("{layer}.{half}")));
     view.model.parameters().iter().filter(|p| of(&p.name)).map(|p| p.range.len()).sum()
 }
 

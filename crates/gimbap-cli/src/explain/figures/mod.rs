@@ -80,22 +80,27 @@ impl View<'_> {
         self.column() * self.steps() as f64
     }
 
-    /// Writes the steps' names below `y`, from `x` on; returns the height that they take.
+    /// Writes the steps' names below `y`, from `x` on: upright where they fit, else climbing.
     pub fn names(&self, canvas: &mut Canvas, x: f64, y: f64) {
         let column = self.column();
         for (t, name) in self.subject.steps.iter().enumerate() {
             let middle = x + (t as f64 + 0.5) * column;
-            if column > 60.0 {
-                canvas.text((middle, y + 14.0), Anchor::Middle, "ink", &cut(name, 12));
-            } else {
-                canvas.climbing((middle - 2.0, y + 56.0), "ink", &cut(name, 10));
+            match self.fits() {
+                true => canvas.text((middle, y + 14.0), Anchor::Middle, "ink", &cut(name, 12)),
+                false => canvas.climbing((middle + 4.0, y + 10.0), "ink", &cut(name, 10)),
             }
         }
     }
 
     /// The height of [`View::names`].
     pub fn names_height(&self) -> f64 {
-        if self.column() > 60.0 { 22.0 } else { 64.0 }
+        if self.fits() { 22.0 } else { 64.0 }
+    }
+
+    fn fits(&self) -> bool {
+        let wide = |c: char| if c.is_ascii() { 7.5 } else { 13.0 };
+        let width = |name: &String| cut(name, 12).chars().map(wide).sum::<f64>();
+        self.subject.steps.iter().map(width).fold(0.0, f64::max) < self.column()
     }
 
     /// Whether every step has an output.
