@@ -173,3 +173,61 @@ fn wrong_questions_are_told() {
     assert_eq!(run.code, Some(1));
     assert!(run.stderr.contains("too many") && !bench.path("r.html").exists(), "{}", run.stderr);
 }
+
+#[test]
+fn models_side_by_side_and_two_tokens_swapped() {
+    let bench = Bench::new();
+    let (model, other) = (language_model(&bench, "lstm"), language_model(&bench, "simple_rnn"));
+    let text = "the old hill is dark";
+    let swapped = "the dark hill is old";
+    let args =
+        ["explain", &model, "--text", text, "--swap", "2,5", "--compare", &other, "-o", "r.html", "--json"];
+    let found = json(&bench.ok(&args).stdout);
+    let scored = bench.run_with(&["score", &model, "--json"], &format!("{text}\n{swapped}\n"));
+    let scored = jsonl(&scored.stdout);
+    for (key, line) in [("before", &scored[0]), ("after", &scored[1])] {
+        let (ours, theirs) = (found["swap"][key].as_f64().unwrap(), line["logprob"].as_f64().unwrap());
+        assert!((ours - theirs).abs() < 1e-4 * theirs.abs(), "{key}: {ours} and {theirs}");
+    }
+    assert_eq!(found["compare"][0]["name"], "simple_rnn, lstm");
+    let page = std::fs::read_to_string(bench.path("r.html")).unwrap();
+    check_page(&page, 13);
+    assert!(page.matches(">simple_rnn, lstm</text>").count() >= 3, "in the figures 3, 12 and 13");
+
+    // A network on the mean of the vectors does not see the order.
+    bench.write(
+        "mean.toml",
+        "[task]\nkind = \"classify\"\n[data]\npath = \"reviews.csv\"\nunit = \"word\"\n[[layer]]\ntype = \"embedding\"\n\
+         units = 8\n[[layer]]\ntype = \"pool\"\npooling = \"mean\"\n[train]\nepochs = 1\n",
+    );
+    bench.ok(&["train", "mean.toml", "-q", "-o", "mean"]);
+    bench.ok(&[
+        "train",
+        "--task",
+        "classify",
+        "--data",
+        "reviews.csv",
+        "--epochs",
+        "1",
+        "-q",
+        "-o",
+        "reviews",
+    ]);
+    let (recurrent, mean) = (bench.arg("reviews/best.safetensors"), bench.arg("mean/best.safetensors"));
+    let args = ["explain", &*recurrent, "--text", "a fine long film", "--compare", &mean, "--json"];
+    let found = json(&bench.ok(&args).stdout);
+    let swap = |of: &serde_json::Value| (of["before"].as_f64().unwrap(), of["after"].as_f64().unwrap());
+    let (before, after) = swap(&found["compare"][0]["swap"]);
+    assert!((before - after).abs() < 1e-6 && found["compare"][0]["found"].is_null(), "{before} and {after}");
+    let (before, after) = swap(&found["swap"]);
+    assert!((before - after).abs() > 1e-6, "{before} and {after}");
+
+    let run = bench.run(&["explain", &mean, "--text", "a film"]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("no recurrent layer"), "{}", run.stderr);
+    let run = bench.run(&["explain", &model, "--text", "no pain", "--compare", &mean]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("another task"), "{}", run.stderr);
+    let run = bench.run(&["explain", &model, "--text", "no pain", "--swap", "1,3"]);
+    assert!(run.code == Some(2) && run.stderr.contains("2 tokens"), "{}", run.stderr);
+}

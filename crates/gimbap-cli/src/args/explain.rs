@@ -34,6 +34,13 @@ pub struct Explain {
     /// The class whose loss is looked at [default: the likeliest]
     #[arg(long, value_name = "CLASS", conflicts_with = "input")]
     pub label: Option<String>,
+    /// Another model of the same task beside it (again for more): how far each reaches back, and what swapping two tokens
+    /// does to it; one without a recurrent layer, on the mean of the vectors, does not see a swap at all
+    #[arg(long, value_name = "MODEL")]
+    pub compare: Vec<PathBuf>,
+    /// The two tokens that are swapped, from 1 [default: the first and the last]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', num_args = 1, value_parser = at_least_one)]
+    pub swap: Vec<usize>,
     /// The series, for a model of numbers: the last window of it that has its values behind it, or the first sequence
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     pub input: Option<PathBuf>,

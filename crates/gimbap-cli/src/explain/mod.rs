@@ -1,6 +1,7 @@
 //! The microscope: figures of what a network does with one sequence, and the report that holds them.
 
 mod canvas;
+pub mod compare;
 pub mod figures;
 mod report;
 pub mod subject;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gimbap::data::dataset::{Dataset, Sequences, Targets};
+use gimbap::data::dataset::{Dataset, Sequences, Steps, Targets};
 use gimbap::data::table::{LabelledSeries, SequenceColumns};
 use gimbap::data::text::{CLOSING_ID, Vocabulary};
 use gimbap::loss::RowTargets;
@@ -20,6 +20,8 @@ const MOST_STEPS: usize = 1000;
 /// A sequence with its names.
 #[derive(Debug)]
 pub struct Subject {
+    /// What kind of task its model has.
+    pub kind: Kind,
     /// What is read at each step.
     pub steps: Vec<String>,
     /// What is wanted of each output.
@@ -38,8 +40,55 @@ pub struct Subject {
     pub data: Dataset<f64>,
 }
 
+/// What a model's outputs are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The next token, at each step.
+    Next,
+    /// A label for each step.
+    Labels,
+    /// One label.
+    Label,
+    /// Numbers.
+    Numbers,
+}
+
+impl Subject {
+    /// How many tokens can be swapped: those of the text itself.
+    pub fn own(&self) -> usize {
+        match self.kind {
+            Kind::Next => self.steps.len() - 1,
+            Kind::Labels | Kind::Label => self.steps.len(),
+            Kind::Numbers => 0,
+        }
+    }
+
+    /// The sequence with two tokens of its text in each other's place, both counted from 0, for the model.
+    pub fn swapped(&self, (a, b): (usize, usize)) -> Outcome<Option<Dataset<f32>>> {
+        let (Steps::Ids(ids), Some(wanted)) = (self.data.inputs().steps(), &self.wanted) else {
+            return Ok(None);
+        };
+        let (mut ids, mut wanted) = (ids.clone(), wanted.clone());
+        match self.kind {
+            Kind::Next => {
+                ids.swap(a + 1, b + 1);
+                wanted.swap(a, b);
+            }
+            Kind::Labels => {
+                ids.swap(a, b);
+                wanted.swap(a, b);
+            }
+            Kind::Label | Kind::Numbers => ids.swap(a, b),
+        }
+        let rows = RowTargets::Classes(wanted);
+        let targets =
+            if self.kind == Kind::Label { Targets::per_sequence(rows) } else { Targets::per_step(rows) };
+        Ok(Some(Dataset::new(&vec![ids], targets)?))
+    }
+}
+
 /// What was asked for.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     pub text: Option<&'a str>,
     pub label: Option<&'a str>,
@@ -77,6 +126,7 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
             let best: Vec<u32> = rows.map(|row| largest(row) as u32).collect();
             let targets = best.iter().map(|&label| doc.labels[label as usize].clone()).collect();
             Subject {
+                kind: Kind::Labels,
                 targets,
                 outputs: doc.labels.clone(),
                 tokens: tokens(&doc.vocabulary),
@@ -128,6 +178,7 @@ fn sentence(vocabulary: &Vocabulary, text: &str) -> Outcome<Subject> {
     let mut ids = vec![CLOSING_ID];
     ids.extend_from_slice(&targets[..targets.len() - 1]);
     Ok(Subject {
+        kind: Kind::Next,
         steps: names(vocabulary, &ids),
         targets: names(vocabulary, &targets),
         outputs: tokens(vocabulary),
@@ -194,6 +245,7 @@ fn labelled(
         }
     };
     Ok(Subject {
+        kind: Kind::Label,
         steps,
         targets: vec![doc.classes[class].clone()],
         wanted: Some(vec![class as u32]),
@@ -207,7 +259,7 @@ fn labelled(
 
 fn first_of(all: &Sequences<f32>) -> Outcome<(Vec<f32>, usize)> {
     match all.steps() {
-        gimbap::data::dataset::Steps::Features { values, width } if !all.is_empty() => {
+        Steps::Features { values, width } if !all.is_empty() => {
             Ok((values[..all.length(0) * width].to_vec(), *width))
         }
         _ => Err(Failure::work("data", "the file has no sequence to look at")),
@@ -236,6 +288,7 @@ fn window(doc: &forecast::Doc, path: &Path) -> Outcome<Subject> {
     let outputs = (1..=doc.horizon).flat_map(|h| doc.values.iter().map(move |name| format!("{name} +{h}")));
     let targets = RowTargets::Values { values: y.to_vec(), width: y.len() };
     Ok(Subject {
+        kind: Kind::Numbers,
         steps: own[..doc.window * f].chunks_exact(f).map(named).collect(),
         targets: vec![named(&own[doc.window * f..])],
         wanted: None,

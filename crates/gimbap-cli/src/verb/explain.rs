@@ -1,11 +1,11 @@
 //! `gimbap explain MODEL --text TEXT -o REPORT.html`: what the network does with one sequence.
 
-use gimbap::explain::explain;
 use serde_json::{Value, json};
 
 use crate::args::{Explain, Language};
+use crate::explain::compare;
 use crate::explain::figures::{self, Lang, View, likeliest};
-use crate::explain::subject::{Question, subject};
+use crate::explain::subject::{Question, Subject, subject};
 use crate::explain::{alone, page};
 use crate::model_file;
 use crate::output::{Failure, Out, Outcome};
@@ -26,13 +26,22 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
             return Err(Failure::usage("usage", format!("--step {step}: the sequence has {steps} steps")));
         }
     };
-    let found = explain(&opened.model, &subject.data)?;
+    let places = places(args, &subject)?;
+    let mut beside = vec![compare::itself(&opened, &subject, places)?];
+    for path in &args.compare {
+        beside.push(compare::other(&model_file::open(path)?, &question, &subject, places)?);
+    }
+    let Some(found) = beside[0].found.clone() else {
+        let message = format!("{}: has no recurrent layer to look at", opened.path.display());
+        return Err(Failure::work("unsupported", message));
+    };
     if !found.loss.is_finite() {
         let message = "its loss is not a finite number: the weights have diverged, train with a smaller rate";
         return Err(Failure::work("not_finite", format!("{}: {message}", opened.path.display())));
     }
     let lang = if args.lang == Language::Ko { Lang::Ko } else { Lang::En };
-    let view = View { lang, model: &opened.model, subject: &subject, found: &found, step };
+    let view =
+        View { lang, model: &opened.model, subject: &subject, found: &found, step, beside: &beside, places };
     let drawn = figures::all(&view);
     if let Some(folder) = &args.figures {
         std::fs::create_dir_all(folder).map_err(|e| Failure::io(folder, &e))?;
@@ -65,8 +74,23 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
         "guessed": subject.guessed,
         "unknown": subject.unknown,
         "outputs": outputs,
+        "swap": beside[0].swap,
         "found": found,
+        "compare": beside[1..].iter().zip(&args.compare).map(|(beside, path)| json!({
+            "model": path, "name": beside.name, "swap": beside.swap, "found": beside.found,
+        })).collect::<Vec<_>>(),
         "report": args.out,
         "figures": drawn.iter().map(|f| json!({"number": f.number, "name": f.name, "title": f.title, "caption": f.caption})).collect::<Vec<_>>(),
     }))
+}
+
+/// Which two tokens of the text are swapped; None if it has but one.
+fn places(args: &Explain, subject: &Subject) -> Outcome<Option<(usize, usize)>> {
+    let own = subject.own();
+    match args.swap[..] {
+        [] => Ok((own > 1).then(|| (0, own - 1))),
+        [a, b] if a.max(b) <= own => Ok(Some((a - 1, b - 1))),
+        [_, _] => Err(Failure::usage("usage", format!("--swap: the text has {own} tokens"))),
+        _ => Err(Failure::usage("usage", "--swap takes two places, as in --swap 1,3")),
+    }
 }

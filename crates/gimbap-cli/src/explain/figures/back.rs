@@ -222,8 +222,14 @@ pub fn horizon(view: &View<'_>) -> Figure {
     let (left, top, w, h) = (70.0, 20.0, 500.0, 200.0);
     let mut canvas = Canvas::new(620.0, 270.0);
     let logs: Vec<f64> = horizon.norms.iter().map(|x| x.max(1e-300).log10()).collect();
-    let high = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max).ceil();
-    let low = logs.iter().copied().fold(f64::INFINITY, f64::min).floor().max(high - 12.0).min(high - 1.0);
+    let others: Vec<(&str, Vec<f64>)> = view.beside[1..]
+        .iter()
+        .filter_map(|beside| Some((&*beside.name, &beside.found.as_ref()?.horizon.norms)))
+        .map(|(name, norms)| (name, norms.iter().map(|x| x.max(1e-300).log10()).collect()))
+        .collect();
+    let every = || logs.iter().chain(others.iter().flat_map(|(_, logs)| logs)).copied();
+    let high = every().fold(f64::NEG_INFINITY, f64::max).ceil();
+    let low = every().fold(f64::INFINITY, f64::min).floor().max(high - 12.0).min(high - 1.0);
     let last = (logs.len() - 1).max(1) as f64;
     let x = |lag: f64| left + w * lag / last;
     let y = |log: f64| top + h - h * (log.max(low) - low) / (high - low);
@@ -237,6 +243,20 @@ pub fn horizon(view: &View<'_>) -> Figure {
         logs.iter().enumerate().map(|(k, v)| format!("{:.1} {:.1}", x(k as f64), y(*v))).collect();
     canvas.path(&format!("M{}", points.join("L")), "curve");
     logs.iter().enumerate().for_each(|(k, v)| canvas.dot((x(k as f64), y(*v)), 2.5, "pos"));
+    for (i, (name, logs)) in others.iter().enumerate() {
+        let (class, ink) = if i % 2 == 0 { ("other", "neg") } else { ("third", "ink") };
+        let points: Vec<String> = logs
+            .iter()
+            .enumerate()
+            .map(|(k, v)| format!("{:.1} {:.1}", x((k as f64).min(last)), y(*v)))
+            .collect();
+        canvas.path(&format!("M{}", points.join("L")), class);
+        canvas.text((left + 8.0, top + h - 8.0 - 14.0 * i as f64), Anchor::Start, ink, name);
+    }
+    if !others.is_empty() {
+        let y = top + h - 8.0 - 14.0 * others.len() as f64;
+        canvas.text((left + 8.0, y), Anchor::Start, "pos", &view.beside[0].name);
+    }
     if let Some(half) = horizon.half_life {
         canvas.line((x(half), top), (x(half), top + h), "cut");
     }

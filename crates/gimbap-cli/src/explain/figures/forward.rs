@@ -59,7 +59,9 @@ pub fn figure(number: usize, name: &'static str, title: &str, caption: String, c
 /// 3: the network folded, and how many parameters it has however long the sentence is.
 pub fn folded(view: &View<'_>) -> Figure {
     let (lang, layers) = (view.lang, &view.found.layers);
-    let mut canvas = Canvas::new(640.0, 70.0 + 84.0 * layers.len() as f64 + 60.0);
+    let swapped = view.beside.iter().filter(|beside| beside.swap.is_some()).count() as f64;
+    let below = if swapped > 0.0 { 30.0 + 40.0 * swapped } else { 0.0 };
+    let mut canvas = Canvas::new(640.0, 70.0 + 84.0 * layers.len() as f64 + 60.0 + below);
     let bottom = 70.0 + 84.0 * layers.len() as f64;
     canvas.text((130.0, bottom + 40.0), Anchor::Middle, "strong", "x_t");
     let mut counts = Vec::new();
@@ -109,23 +111,64 @@ pub fn folded(view: &View<'_>) -> Figure {
         "neg",
         lang.say("one weight per place", "자리마다 다른 가중치"),
     );
+    let swap = swaps(view, &mut canvas, bottom + 66.0);
     let title = lang.say("Folded: one cell for every step", "접은 신경망: 모든 단계가 같은 셀");
     let caption = match lang {
         super::Lang::En => format!(
             "The same weights at every step, {recurrent} in the recurrent layers, take a sentence of any length. A \
              feed-forward layer of as many units with weights of its own for every place would have {} for {} steps, \
-             and could not take more.",
+             and could not take more.{swap}",
             flat(view.steps()),
             view.steps()
         ),
         super::Lang::Ko => format!(
             "순환층의 가중치 {recurrent}개를 모든 단계가 함께 쓰므로 문장의 길이에 제한이 없습니다. 자리마다 다른 가중치를 \
-             갖는 순방향 층이라면 {}단계에 {}개가 필요하고, 더 긴 문장은 받을 수 없습니다.",
+             갖는 순방향 층이라면 {}단계에 {}개가 필요하고, 더 긴 문장은 받을 수 없습니다.{swap}",
             view.steps(),
             flat(view.steps())
         ),
     };
     figure(3, "folded", title, caption, &canvas)
+}
+
+/// What two tokens in each other's place do to each model; in words for the caption.
+fn swaps(view: &View<'_>, canvas: &mut Canvas, top: f64) -> String {
+    let (lang, subject) = (view.lang, view.subject);
+    let Some((a, b)) = view.places else { return String::new() };
+    let shift = usize::from(subject.kind == super::super::subject::Kind::Next);
+    let names = [a, b].map(|place| cut(&subject.steps[place + shift], 14));
+    let swaps: Vec<_> = view.beside.iter().filter_map(|beside| Some((&beside.name, beside.swap?))).collect();
+    if swaps.is_empty() {
+        return String::new();
+    }
+    let title = format!("{} ↔ {}", names[0], names[1]);
+    canvas.text((20.0, top), Anchor::Start, "strong", &title);
+    let most = largest(swaps.iter().flat_map(|(_, swap)| [&swap.before, &swap.after]));
+    let words = lang.say(["as it stands", "swapped"], ["그대로", "맞바꿈"]);
+    for (i, (name, swap)) in swaps.iter().enumerate() {
+        let y = top + 16.0 + 40.0 * i as f64;
+        canvas.text((20.0, y + 16.0), Anchor::Start, "ink", &cut(name, 18));
+        for (j, (value, class)) in [(swap.before, "pos"), (swap.after, "neg")].into_iter().enumerate() {
+            let y = y + 15.0 * j as f64;
+            canvas.text((238.0, y + 11.0), Anchor::End, "small", words[j]);
+            canvas.rect((246.0, y + 1.0), (230.0 * value.abs() / most, 12.0), class);
+            let text = format!("ln p = {}", digits(value));
+            canvas.text((252.0 + 230.0 * value.abs() / most, y + 11.0), Anchor::Start, "small", &text);
+        }
+    }
+    let changed = digits(swaps[0].1.after - swaps[0].1.before);
+    match lang {
+        super::Lang::En => format!(
+            " With {} and {} in each other's place the log-probability of what is wanted changes by {changed}: the order of \
+             the words matters to it. A feed-forward network on the mean of the vectors (--compare) would not notice.",
+            names[0], names[1]
+        ),
+        super::Lang::Ko => format!(
+            " {}와(과) {}의 자리를 맞바꾸면 원하는 답의 로그 확률이 {changed}만큼 달라집니다. 순서를 읽기 때문입니다. 벡터의 평균만 보는 \
+             순방향 신경망(--compare)은 알아채지 못합니다.",
+            names[0], names[1]
+        ),
+    }
 }
 
 fn recurrent_parameters(view: &View<'_>) -> usize {

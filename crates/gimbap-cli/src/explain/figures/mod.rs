@@ -13,6 +13,7 @@ use gimbap::model::Model;
 use ndarray::Array2;
 
 use super::canvas::{Anchor, Canvas};
+use super::compare::Beside;
 use super::subject::Subject;
 
 /// The language of titles and captions.
@@ -58,6 +59,10 @@ pub struct View<'a> {
     pub found: &'a Explanation,
     /// The step whose cell is looked into.
     pub step: usize,
+    /// This model, and those that it is compared with.
+    pub beside: &'a [Beside],
+    /// The tokens of the text that are swapped.
+    pub places: Option<(usize, usize)>,
 }
 
 impl View<'_> {

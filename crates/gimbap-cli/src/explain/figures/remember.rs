@@ -97,61 +97,58 @@ pub fn memory(view: &View<'_>) -> Figure {
     figure(11, "memory", title, caption, &canvas)
 }
 
-/// 13: what decided each output.
+/// 13: what decided each output, to this model and to those beside it.
 pub fn decisions(view: &View<'_>) -> Figure {
-    let (lang, decisions) = (view.lang, &view.found.memory.decisions);
-    let column = view.column();
-    let n = view.steps();
+    let (lang, column, n) = (view.lang, view.column(), view.steps());
     let cell = (column * 0.5).clamp(9.0, 26.0);
-    // With one output for the sequence, all steps speak for it together.
-    let rows: Vec<Vec<f64>> = if view.per_step() {
-        decisions.rows().into_iter().map(|row| row.to_vec()).collect()
-    } else {
-        vec![(0..n).map(|k| decisions.column(k).sum()).collect()]
-    };
-    let names: Vec<&String> = view.subject.targets.iter().take(rows.len()).collect();
+    // Models that read the same steps; with one output for the sequence, all steps speak for it together.
+    let models: Vec<(&str, Vec<Vec<f64>>)> = view
+        .beside
+        .iter()
+        .filter_map(|beside| Some((&*beside.name, &beside.found.as_ref()?.memory.decisions)))
+        .filter(|(_, decisions)| decisions.nrows() == n)
+        .map(|(name, decisions)| match view.per_step() {
+            true => (name, decisions.rows().into_iter().map(|row| row.to_vec()).collect()),
+            false => (name, vec![(0..n).map(|k| decisions.column(k).sum()).collect()]),
+        })
+        .collect();
+    let rows = models[0].1.len();
+    let names: Vec<&String> = view.subject.targets.iter().take(rows).collect();
     let (left, top) = (130.0, 14.0);
-    let height = top + cell * rows.len() as f64 + view.names_height() + 12.0;
-    let mut canvas = Canvas::new(left + view.width() + 20.0, height);
-    canvas.matrix((left, top), (column, cell), largest(rows.iter().flatten()), &rows);
-    canvas.rect((left, top), (view.width(), cell * rows.len() as f64), "box");
-    for (t, name) in names.iter().enumerate() {
-        canvas.text(
-            (left - 8.0, top + (t as f64 + 0.5) * cell + 4.0),
-            Anchor::End,
-            "small",
-            &format!("→ {}", cut(name, 14)),
-        );
-    }
-    view.names(&mut canvas, left, top + cell * rows.len() as f64);
-    // The decision of one output that reaches back furthest: the largest word that is not the step's own.
-    let mut far: Option<(usize, usize, f64)> = None;
-    for (t, row) in rows.iter().enumerate() {
-        let until = if view.per_step() { t } else { n };
-        for (k, value) in row.iter().enumerate().take(until) {
-            if far.is_none_or(|(_, _, best)| value.abs() > best.abs()) {
-                far = Some((t, k, *value));
-            }
+    let block = cell * rows as f64 + view.names_height() + if models.len() > 1 { 30.0 } else { 12.0 };
+    let mut canvas = Canvas::new(left + view.width() + 20.0, top + block * models.len() as f64);
+    let mut told = Vec::new();
+    for (m, (model, decisions)) in models.iter().enumerate() {
+        let head = if models.len() > 1 { 14.0 } else { 0.0 };
+        let top = top + block * m as f64 + head;
+        if models.len() > 1 {
+            canvas.text((left, top - 4.0), Anchor::Start, "strong", model);
         }
+        canvas.matrix((left, top), (column, cell), largest(decisions.iter().flatten()), decisions);
+        canvas.rect((left, top), (view.width(), cell * rows as f64), "box");
+        for (t, name) in names.iter().enumerate() {
+            let y = top + (t as f64 + 0.5) * cell + 4.0;
+            canvas.text((left - 8.0, y), Anchor::End, "small", &format!("→ {}", cut(name, 14)));
+        }
+        view.names(&mut canvas, left, top + cell * rows as f64);
+        let far = furthest(decisions, view.per_step());
+        let place = |(t, k, value): (usize, usize, f64)| {
+            let (step, target) = (&view.subject.steps[k], names.get(t).map_or("", |name| name));
+            match lang {
+                Lang::En => {
+                    format!("{model}: {step} (step {}) for {target}, by {} nats", k + 1, digits(value))
+                }
+                Lang::Ko => format!("{model}: {step}({}번째)가 {target}에 대해 {} nat", k + 1, digits(value)),
+            }
+        };
+        told.extend(far.map(place));
     }
     let title = lang.say("What decided: the long way back", "무엇이 결정했는가: 먼 의존");
-    let told = match (far, lang) {
-        (None, Lang::En) => "There is no earlier step.".to_string(),
-        (None, Lang::Ko) => "앞선 단계가 없습니다.".to_string(),
-        (Some((t, k, value)), Lang::En) => format!(
-            "Strongest over a distance: {} (step {}) for {}, by {} nats.",
-            view.subject.steps[k],
-            k + 1,
-            names.get(t).map_or("", |name| name),
-            digits(value)
-        ),
-        (Some((t, k, value)), Lang::Ko) => format!(
-            "떨어져서 가장 강하게: {}({}번째)가 {}에 대해 {} nat.",
-            view.subject.steps[k],
-            k + 1,
-            names.get(t).map_or("", |name| name),
-            digits(value)
-        ),
+    let told = match (told.is_empty(), lang) {
+        (true, Lang::En) => "There is no earlier step.".to_string(),
+        (true, Lang::Ko) => "앞선 단계가 없습니다.".to_string(),
+        (false, Lang::En) => format!("The strongest word from before the last step: {}.", told.join("; ")),
+        (false, Lang::Ko) => format!("바로 앞이 아닌 단계 가운데 가장 강한 것: {}.", told.join("; ")),
     };
     let caption = match lang {
         Lang::En => format!(
@@ -164,4 +161,14 @@ pub fn decisions(view: &View<'_>) -> Figure {
         ),
     };
     figure(13, "decisions", title, caption, &canvas)
+}
+
+/// The largest of what earlier steps did: the output, the step and by how much. Of outputs at every step, not the step
+/// that was read last.
+fn furthest(decisions: &[Vec<f64>], per_step: bool) -> Option<(usize, usize, f64)> {
+    let all = decisions.iter().enumerate().flat_map(|(t, row)| {
+        let until = if per_step { t } else { row.len() };
+        row.iter().take(until).enumerate().map(move |(k, value)| (t, k, *value))
+    });
+    all.max_by(|a, b| a.2.abs().total_cmp(&b.2.abs()))
 }

@@ -1,0 +1,73 @@
+//! Models side by side on the same sequence: how far each reaches back, and whether it sees the order of the tokens.
+
+use gimbap::explain::{Explanation, explain};
+use gimbap::model::Model;
+use serde::Serialize;
+
+use super::subject::{Kind, Question, Subject, subject};
+use crate::model_file::Opened;
+use crate::output::{Failure, Outcome};
+
+/// Of one model.
+#[derive(Debug)]
+pub struct Beside {
+    /// What it is called: its recurrent layers, or that it has none.
+    pub name: String,
+    /// What it does; None of a model without a recurrent layer.
+    pub found: Option<Explanation>,
+    /// What a swap does to it; None where there is nothing to swap.
+    pub swap: Option<Swap>,
+}
+
+/// What two tokens in each other's place do.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Swap {
+    /// The log-probability of what is wanted, as it stands.
+    pub before: f64,
+    /// With the tokens swapped.
+    pub after: f64,
+}
+
+/// The model itself.
+pub fn itself(opened: &Opened, subject: &Subject, places: Option<(usize, usize)>) -> Outcome<Beside> {
+    beside(&opened.model, subject, places)
+}
+
+/// Another model on the same sequence, towards the same label.
+pub fn other(
+    opened: &Opened,
+    question: &Question<'_>,
+    first: &Subject,
+    places: Option<(usize, usize)>,
+) -> Outcome<Beside> {
+    let label = (first.kind == Kind::Label).then(|| first.targets[0].as_str());
+    let own = subject(opened, &Question { label, ..*question })?;
+    if own.kind != first.kind {
+        let message = format!("--compare: {} has another task than the model", opened.path.display());
+        return Err(Failure::usage("usage", message));
+    }
+    // Its tokens may be others, and so many of them.
+    let places = places.filter(|&(a, b)| a.max(b) < own.own());
+    beside(&opened.model, &own, places)
+}
+
+fn beside(model: &Model, subject: &Subject, places: Option<(usize, usize)>) -> Outcome<Beside> {
+    let recurrent = model.layers().iter().any(|layer| layer.recurrent().is_some());
+    let found = if recurrent { Some(explain(model, &subject.data)?) } else { None };
+    let mut name: Vec<&str> =
+        model.layers().iter().filter(|l| l.recurrent().is_some()).map(|l| l.kind()).collect();
+    name.dedup();
+    let name = if name.is_empty() { "feed-forward".to_string() } else { name.join(", ") };
+    let swap = match places {
+        None => None,
+        Some(places) => {
+            let loss = |places: (usize, usize)| -> Outcome<Option<f64>> {
+                let Some(data) = subject.swapped(places)? else { return Ok(None) };
+                let found = model.evaluate_data(&data, 1)?;
+                Ok(Some(-found.loss * found.rows as f64))
+            };
+            loss((0, 0))?.zip(loss(places)?).map(|(before, after)| Swap { before, after })
+        }
+    };
+    Ok(Beside { name, found, swap })
+}
