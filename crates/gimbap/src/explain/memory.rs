@@ -16,10 +16,6 @@ pub struct Memory {
     /// `k <= t`. Behind `t` zero.
     #[serde(serialize_with = "super::rows")]
     pub shares: Array2<f64>,
-    /// `[T, T]`: in row `t`, what `x_k` did for the output of step `t`, `-D_t . dh_t/dx_k . x_k`: by how much, to first
-    /// order, the loss would rise if the step were faded out. What spoke against the target is negative.
-    #[serde(serialize_with = "super::rows")]
-    pub decisions: Array2<f64>,
 }
 
 /// How far the gradient of a step's loss reaches back.
@@ -123,7 +119,7 @@ impl<'a> Jacobians<'a> {
 }
 
 /// What the states hold, and how a change of them grows.
-pub(super) fn memory(parts: &Parts, states: &States, d_h: &[f64]) -> Result<(Memory, Vec<f64>)> {
+pub(super) fn memory(parts: &Parts, states: &States) -> Result<(Memory, Vec<f64>)> {
     let steps = parts.steps();
     let mut jacobians = Jacobians::new(parts, states)?;
     let (size, hidden) = (jacobians.size, jacobians.hidden);
@@ -131,7 +127,7 @@ pub(super) fn memory(parts: &Parts, states: &States, d_h: &[f64]) -> Result<(Mem
     let top = jacobians.sizes[..jacobians.sizes.len() - 1].iter().flatten().sum::<usize>();
     let mut moved: Array2<f64> = Array2::zeros((size, steps));
     let mut change: Array1<f64> = Array1::ones(size);
-    let (mut shares, mut decisions) = (Array2::zeros((steps, steps)), Array2::zeros((steps, steps)));
+    let mut shares = Array2::zeros((steps, steps));
     let mut growth = Vec::with_capacity(steps);
     for t in 0..steps {
         let (j, d_x) = jacobians.at(states, t);
@@ -139,11 +135,9 @@ pub(super) fn memory(parts: &Parts, states: &States, d_h: &[f64]) -> Result<(Mem
         columns_mut(&mut moved, 0..t).assign(&j.dot(&before));
         let x = Array1::from(parts.x[t * parts.width..(t + 1) * parts.width].to_vec());
         moved.column_mut(t).assign(&d_x.dot(&x));
-        let d = &d_h[t * hidden..(t + 1) * hidden];
         for k in 0..=t {
             let h: Vec<f64> = moved.column(k).iter().skip(top).take(hidden).copied().collect();
             shares[[t, k]] = norm(&h);
-            decisions[[t, k]] = -d.iter().zip(&h).map(|(d, h)| d * h).sum::<f64>();
         }
         let sum: f64 = shares.row(t).sum();
         if sum > 0.0 {
@@ -154,7 +148,7 @@ pub(super) fn memory(parts: &Parts, states: &States, d_h: &[f64]) -> Result<(Mem
         growth.push((new / old).ln());
         change = if new > 0.0 { after / new } else { Array1::ones(size) };
     }
-    Ok((Memory { shares, decisions }, growth))
+    Ok((Memory { shares }, growth))
 }
 
 /// How far the gradient of each step's loss reaches: all of them back together, a copy of the sequence for each.

@@ -15,9 +15,10 @@
 //! |---|---|
 //! | [`gates`] | pre-activations and gates of every unit at every step |
 //! | [`flow`] | the gradient on each arrow back through time, each step's share of `dL/dW`, truncation |
-//! | [`memory`] | `ds_t/dx_k . x_k` for all `k <= t`, what decided an output, the horizon of the gradient |
+//! | [`memory`] | `ds_t/dx_k . x_k` for all `k <= t`, the horizon of the gradient |
 //!
-//! Of a bidirectional layer the forward half is looked at; everything else of the network is in `D_t`.
+//! and what decided each output by taking a step's vector away. Of a bidirectional layer the forward half is looked at;
+//! everything else of the network is in `D_t`.
 
 mod flow;
 mod gates;
@@ -59,6 +60,11 @@ pub struct Explanation {
     pub flow: Flow,
     /// What the states hold of earlier steps.
     pub memory: Memory,
+    /// `[T, T]`, or `[1, T]` of a model with one output for a sequence: by how much the loss of an output is larger when the
+    /// vector of a step is zero. What decided the output is large; what spoke against it is negative. Of the whole model,
+    /// both halves of a bidirectional layer.
+    #[serde(serialize_with = "rows")]
+    pub erased: Array2<f64>,
     /// How far the gradient reaches.
     pub horizon: Horizon,
 }
@@ -117,9 +123,10 @@ pub fn explain<R: Arithmetic>(model: &Model<R>, data: &Dataset<f64>) -> Result<E
     let states = flow::States::of(&parts)?;
     let ends = parts.judge(&states.top(), data)?;
     let flow = flow::flow(&parts, &states, &ends.d_h)?;
-    let (memory, growth) = memory::memory(&parts, &states, &ends.d_h)?;
+    let (memory, growth) = memory::memory(&parts, &states)?;
     let horizon = memory::horizon(&parts, &states, &ends.d_h, growth, &flow)?;
     Ok(Explanation {
+        erased: parts.erased(&ends.losses, data)?,
         loss: ends.losses.iter().sum(),
         losses: ends.losses,
         layers: gates::layers(&parts, &states)?,

@@ -12,6 +12,9 @@ use crate::model::{Input, Model, Sequential};
 use crate::network::Network;
 use crate::{Error, Result};
 
+/// Outputs that are made at once.
+const MOST_VALUES: usize = 1 << 21;
+
 /// A model around one sequence, in `f64`.
 pub(super) struct Parts {
     /// `[T, I]`.
@@ -28,6 +31,8 @@ pub(super) struct Parts {
     upper: Upper,
     /// From the top `h` of all steps to the outputs.
     rest: Model<f64>,
+    /// From `x` to the outputs.
+    whole: Model<f64>,
     loss: Loss,
 }
 
@@ -79,7 +84,7 @@ impl Parts {
         let mut specs: Vec<LayerSpec> = model.layers[taken..end].to_vec();
         specs.iter_mut().for_each(gives_sequences);
         let mut prefix = build(Input::features(width), &specs)?;
-        fill(&mut prefix, &model, &network, taken, ids.as_deref())?;
+        fill(&mut prefix, 0, &model, &network, taken, ids.as_deref())?;
         let original = &model.layers[end - 1];
         let last = !original.recurrent().is_some_and(|layer| layer.return_sequences);
         let (steps, upper, out) = if forward_half {
@@ -111,12 +116,15 @@ impl Parts {
             behind.push(LayerSpec::Activation(Activation::Linear));
         }
         let mut rest = build(Input::features(out), &behind)?;
-        fill_from(&mut rest, usize::from(last), &model, &network, end)?;
+        fill(&mut rest, usize::from(last), &model, &network, end, None)?;
         rest.training = Some(crate::model::Training { reduction: Reduction::SumTime, ..training.clone() });
+        let mut whole = build(Input::features(width), &model.layers[taken..])?;
+        fill(&mut whole, 0, &model, &network, taken, ids.as_deref())?;
+        whole.training.clone_from(&rest.training);
         let names = network.nodes()[taken..end].iter().zip(&model.layers[taken..end]);
         let names = names.filter(|(_, spec)| spec.recurrent().is_some()).map(|(node, _)| node.name.clone());
         let (names, loss) = (names.collect(), training.loss);
-        Ok(Parts { x, width, steps, names, forward_half, upper, rest, loss })
+        Ok(Parts { x, width, steps, names, forward_half, upper, rest, whole, loss })
     }
 
     /// `T`.
@@ -160,6 +168,53 @@ impl Parts {
         let outputs = Array2::from_shape_vec((rows, out), logits)
             .map_err(|e| Error::unsupported("explain", e.to_string()))?;
         Ok(Ends { losses, outputs, d_h: self.d_h(&d_y, t, hidden) })
+    }
+
+    /// `[L, T]`, with `L` the number of losses: by how much each is larger when the vector of a step is zero, as the whole
+    /// model has it.
+    pub fn erased(&self, losses: &[f64], data: &Dataset<f64>) -> Result<Array2<f64>> {
+        let (t, n) = (self.steps(), losses.len());
+        let mut network = self.whole.network(true)?;
+        let out = network.output_shape().width();
+        let at_once = (MOST_VALUES / (t * out)).clamp(1, t);
+        let mut found = Array2::zeros((n, t));
+        for first in (0..t).step_by(at_once) {
+            let copies = at_once.min(t - first);
+            let mut x = self.x.repeat(copies);
+            for (copy, x) in x.chunks_exact_mut(self.x.len()).enumerate() {
+                x[(first + copy) * self.width..][..self.width].fill(0.0);
+            }
+            let inputs = Sequences::features(x, self.width, &vec![t; copies])?;
+            let targets = data.targets.select((0..copies).flat_map(|_| 0..n));
+            let targets =
+                if data.per_step { Targets::per_step(targets) } else { Targets::per_sequence(targets) };
+            let all: Vec<usize> = (0..copies).collect();
+            let batch = Batch::of(&Dataset::new(inputs, targets)?, &all);
+            network.start(copies, None);
+            let mut values = vec![0.0; n * copies];
+            let (loss, rows) = (self.loss, &mut values);
+            let mut see = |place: std::ops::Range<usize>, logits: &[f64]| {
+                let mut d = vec![0.0; logits.len()];
+                loss.rows(logits, out, &batch.targets, place.start, &|_| Some(1.0), &mut rows[place], &mut d);
+            };
+            let objective = Objective { loss, reduction: Reduction::SumTime };
+            let parameters = &self.whole.values;
+            let draw = None;
+            let job = Job {
+                network: &mut network,
+                parameters,
+                batch: &batch,
+                objective,
+                draw,
+                observe: Some(&mut see),
+            };
+            job.evaluate();
+            // The copies are equally long: row `b` of a step is the sequence `b`.
+            for (place, value) in values.iter().enumerate() {
+                found[[place / copies, first + place % copies]] = value - losses[place / copies];
+            }
+        }
+        Ok(found)
     }
 
     /// Of the gradient of what the rest is given, the part of `h`.
@@ -238,19 +293,31 @@ fn vectors(model: &Model<f64>, data: &Dataset<f64>) -> Result<(Vec<f64>, usize, 
     Ok((x, width, Some(own)))
 }
 
-/// Copies the parameters of `from`'s layers from `first` on to those of `to`. Of the first that takes one-hot vectors,
-/// the rows of the tokens that are left.
+/// Copies the parameters of `from`'s layers from `first` on to those of `to`, of which the first `extra` have none and are
+/// not in `from`. Of a layer that takes one-hot vectors, the rows of the tokens that are left (`own`). A dense layer that
+/// is tied to the embedding gets weights of its own.
 fn fill(
     to: &mut Model<f64>,
+    extra: usize,
     from: &Model<f64>,
     network: &Network<f64>,
     first: usize,
     own: Option<&[u32]>,
 ) -> Result<()> {
     let built = to.network(false)?;
-    for (index, node) in built.nodes().iter().enumerate() {
-        let old = &from.parameters[network.nodes()[first + index].parameters.clone()];
-        for (new, old) in to.parameters[node.parameters.clone()].iter().zip(old) {
+    for (node, old) in built.nodes().iter().skip(extra).zip(network.nodes().iter().skip(first)) {
+        let old = &from.parameters[old.parameters.clone()];
+        let mut new = &to.parameters[node.parameters.clone()];
+        if let ([w, b], [_]) = (new, old) {
+            let (i, units) = (w.shape[0], w.shape[1]);
+            let vectors = &from.values[from.parameters[0].range.clone()];
+            let w = &mut to.values[w.range.clone()];
+            for (j, column) in vectors.chunks_exact(i).enumerate() {
+                column.iter().enumerate().for_each(|(k, value)| w[k * units + j] = *value);
+            }
+            new = std::slice::from_ref(b);
+        }
+        for (new, old) in new.iter().zip(old) {
             let values = &from.values[old.range.clone()];
             let to = &mut to.values[new.range.clone()];
             if let (Some(own), true) = (own, old.by_token) {
@@ -264,36 +331,6 @@ fn fill(
                 let why = format!("layer `{}` reads one-hot vectors in a way that is not known", node.name);
                 return Err(Error::unsupported("explain", why));
             }
-        }
-    }
-    Ok(())
-}
-
-/// [`fill`] for the layers behind, of which the first `extra` have no parameters and are not in `from`. A dense layer
-/// that is tied to the embedding gets weights of its own.
-fn fill_from(
-    to: &mut Model<f64>,
-    extra: usize,
-    from: &Model<f64>,
-    network: &Network<f64>,
-    first: usize,
-) -> Result<()> {
-    let built = to.network(false)?;
-    let nodes = built.nodes().iter().skip(extra).zip(network.nodes().iter().skip(first));
-    for (node, old) in nodes {
-        let old = &from.parameters[old.parameters.clone()];
-        let mut new = &to.parameters[node.parameters.clone()];
-        if let ([w, b], [_]) = (new, old) {
-            let (i, units) = (w.shape[0], w.shape[1]);
-            let vectors = &from.values[from.parameters[0].range.clone()];
-            let w = &mut to.values[w.range.clone()];
-            for (j, column) in vectors.chunks_exact(i).enumerate() {
-                column.iter().enumerate().for_each(|(k, value)| w[k * units + j] = *value);
-            }
-            new = std::slice::from_ref(b);
-        }
-        for (new, old) in new.iter().zip(old) {
-            to.values[new.range.clone()].copy_from_slice(&from.values[old.range.clone()]);
         }
     }
     Ok(())

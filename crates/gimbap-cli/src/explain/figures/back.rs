@@ -244,18 +244,17 @@ pub fn horizon(view: &View<'_>) -> Figure {
     canvas.path(&format!("M{}", points.join("L")), "curve");
     logs.iter().enumerate().for_each(|(k, v)| canvas.dot((x(k as f64), y(*v)), 2.5, "pos"));
     for (i, (name, logs)) in others.iter().enumerate() {
-        let (class, ink) = if i % 2 == 0 { ("other", "neg") } else { ("third", "ink") };
+        let (class, ink) = if i % 2 == 0 { ("other", "neg") } else { ("third", "green") };
         let points: Vec<String> = logs
             .iter()
             .enumerate()
             .map(|(k, v)| format!("{:.1} {:.1}", x((k as f64).min(last)), y(*v)))
             .collect();
         canvas.path(&format!("M{}", points.join("L")), class);
-        canvas.text((left + 8.0, top + h - 8.0 - 14.0 * i as f64), Anchor::Start, ink, name);
+        canvas.text((left + w - 4.0, top + 14.0 + 14.0 * (i + 1) as f64), Anchor::End, ink, name);
     }
     if !others.is_empty() {
-        let y = top + h - 8.0 - 14.0 * others.len() as f64;
-        canvas.text((left + 8.0, y), Anchor::Start, "pos", &view.beside[0].name);
+        canvas.text((left + w - 4.0, top + 14.0), Anchor::End, "pos", &view.beside[0].name);
     }
     if let Some(half) = horizon.half_life {
         canvas.line((x(half), top), (x(half), top + h), "cut");

@@ -99,18 +99,15 @@ pub fn memory(view: &View<'_>) -> Figure {
 
 /// 13: what decided each output, to this model and to those beside it.
 pub fn decisions(view: &View<'_>) -> Figure {
-    let (lang, column, n) = (view.lang, view.column(), view.steps());
+    let (lang, column) = (view.lang, view.column());
     let cell = (column * 0.5).clamp(9.0, 26.0);
-    // Models that read the same steps; with one output for the sequence, all steps speak for it together.
+    // Models that read the same steps.
     let models: Vec<(&str, Vec<Vec<f64>>)> = view
         .beside
         .iter()
-        .filter_map(|beside| Some((&*beside.name, &beside.found.as_ref()?.memory.decisions)))
-        .filter(|(_, decisions)| decisions.nrows() == n)
-        .map(|(name, decisions)| match view.per_step() {
-            true => (name, decisions.rows().into_iter().map(|row| row.to_vec()).collect()),
-            false => (name, vec![(0..n).map(|k| decisions.column(k).sum()).collect()]),
-        })
+        .filter_map(|beside| Some((&*beside.name, &beside.found.as_ref()?.erased)))
+        .filter(|(_, erased)| erased.dim() == view.found.erased.dim())
+        .map(|(name, erased)| (name, erased.rows().into_iter().map(|row| row.to_vec()).collect()))
         .collect();
     let rows = models[0].1.len();
     let names: Vec<&String> = view.subject.targets.iter().take(rows).collect();
@@ -152,12 +149,12 @@ pub fn decisions(view: &View<'_>) -> Figure {
     };
     let caption = match lang {
         Lang::En => format!(
-            "A row is an output, a column the step that spoke for it (blue) or against it (orange): by how much, to first \
-             order, its loss would rise if the step were faded out. {told}"
+            "A row is an output, a column a step: by how much the output's loss rises (blue: the step spoke for it) or falls \
+             (orange: against it) when the step's vector is taken away. {told}"
         ),
         Lang::Ko => format!(
-            "행은 출력, 열은 그 출력을 도운(파랑) 또는 막은(주황) 단계입니다. 그 단계를 흐리게 하면 손실이 1차 근사로 얼마나 커지는지를 \
-             나타냅니다. {told}"
+            "행은 출력, 열은 단계입니다. 그 단계의 벡터를 빼면 출력의 손실이 얼마나 커지는지(파랑: 도운 단계) 작아지는지(주황: 막은 \
+             단계)를 나타냅니다. {told}"
         ),
     };
     figure(13, "decisions", title, caption, &canvas)
