@@ -192,6 +192,10 @@ pub struct Train {
     /// Replace the run in the folder
     #[arg(long)]
     pub force: bool,
+    /// After each epoch say how far the gradient reaches, which gates are saturated or open, and how far a step moves the
+    /// weights: in the terminal, in metrics.jsonl and for TensorBoard
+    #[arg(long)]
+    pub watch: bool,
     /// Show shapes, parameters, memory and one batch; train nothing, write nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -231,3 +231,36 @@ fn models_side_by_side_and_two_tokens_swapped() {
     let run = bench.run(&["explain", &model, "--text", "no pain", "--swap", "1,3"]);
     assert!(run.code == Some(2) && run.stderr.contains("2 tokens"), "{}", run.stderr);
 }
+
+#[test]
+fn a_watched_training_tells_its_health() {
+    let bench = Bench::new();
+    let args = [
+        "train",
+        "--task",
+        "forecast",
+        "--data",
+        "flow.csv",
+        "--epochs",
+        "2",
+        "--watch",
+        "--set",
+        "layer.0.units=6",
+    ];
+    let told = bench.ok(&[&args[..], &["-o", "a", "--json"]].concat());
+    for epoch in jsonl(&told.stdout).iter().filter(|line| line["event"] == "epoch") {
+        assert!(epoch["health"]["update_ratio"].as_f64().unwrap() > 0.0);
+        assert_eq!(epoch["health"]["gates"][1]["name"], "lstm.f");
+    }
+    let told = bench.ok(&[&args[..], &["-o", "b"]].concat());
+    assert_eq!(told.stderr.matches("a step moves the weights by").count(), 2, "{}", told.stderr);
+    // A network without a recurrent layer has nothing to watch: said before anything is trained.
+    bench.write(
+        "mean.toml",
+        "[task]\nkind = \"classify\"\n[data]\npath = \"reviews.csv\"\nunit = \"word\"\n[[layer]]\ntype = \"embedding\"\n\
+         units = 8\n[[layer]]\ntype = \"pool\"\npooling = \"mean\"\n[train]\nepochs = 1\n",
+    );
+    let run = bench.run(&["train", "mean.toml", "--watch", "-o", "c"]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("recurrent layer that reads forward"), "{}", run.stderr);
+}

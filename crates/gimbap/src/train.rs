@@ -18,6 +18,7 @@ use crate::bptt::{Bptt, Job};
 use crate::checkpoint::{self, Tensor};
 use crate::data::batch::{BatchSource, Shuffled};
 use crate::data::dataset::{Dataset, Sequences, Targets};
+use crate::explain::{self, Health};
 use crate::layer::Draw;
 use crate::metric::{Metric, MetricState};
 use crate::model::{Evaluation, Model, Tally, permute};
@@ -58,6 +59,8 @@ pub struct Fit {
     pub log: Option<PathBuf>,
     /// A folder for TensorBoard's event files.
     pub tensorboard: Option<PathBuf>,
+    /// Looks at one sequence of the validation data (or else the training data) after each epoch: [`Epoch::health`].
+    pub watch: bool,
     /// 1 prints a line per epoch as Keras's `verbose=1` does (on standard output); 0, the default, nothing.
     pub verbose: u8,
 }
@@ -79,6 +82,7 @@ impl Default for Fit {
             directory: None,
             log: None,
             tensorboard: None,
+            watch: false,
             verbose: 0,
         }
     }
@@ -134,6 +138,8 @@ pub struct Epoch {
     pub gradient_norm: f64,
     /// The steps over which the weights are a mean, by [`Fit::average`]; 0: they are the last ones.
     pub averaged: u64,
+    /// How far the gradient reaches, which gates are saturated: with [`Fit::watch`].
+    pub health: Option<Health>,
     /// Wall time.
     pub seconds: f64,
 }
@@ -148,7 +154,7 @@ fn figures(evaluation: &Evaluation) -> serde_json::Value {
 impl Epoch {
     /// As JSON: `{"event":"epoch","epoch":1,"train":{"loss":..},"valid":{..},"rate":..,"seconds":..}`, epochs from 1.
     pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({
+        let mut object = serde_json::json!({
             "event": "epoch",
             "epoch": self.epoch + 1,
             "train": figures(&self.train),
@@ -157,7 +163,11 @@ impl Epoch {
             "gradient_norm": self.gradient_norm,
             "averaged": self.averaged,
             "seconds": self.seconds,
-        })
+        });
+        if let Some(health) = &self.health {
+            object["health"] = serde_json::json!(health);
+        }
+        object
     }
 }
 
@@ -441,6 +451,15 @@ impl<R: Arithmetic> Model<R> {
                 return Err(Error::config("resume", message));
             }
         }
+        let probe = match fit.watch {
+            false => None,
+            true => {
+                let batch = valid.unwrap_or(train).batch(0, 0)?;
+                let probe = explain::probe(&batch, !network.ends_time())?;
+                explain::health(self, &probe, 0.0)?;
+                Some(probe)
+            }
+        };
         let mut logs = Logs::open(fit)?;
         // Zero between steps: an update clears what it has used.
         let mut gradients = vec![R::ZERO; self.values().len()];
@@ -462,6 +481,7 @@ impl<R: Arithmetic> Model<R> {
                 tally.metrics = metrics;
             }
             let mut rate = training.optimizer.rate();
+            let mut update_ratio = 0.0;
             let mut stop = false;
             while run.progress.batch < batches {
                 let batch = train.batch(run.progress.epoch, run.progress.batch)?;
@@ -513,7 +533,11 @@ impl<R: Arithmetic> Model<R> {
                 );
                 let gradients = Gradients { values: &mut gradients, scale, live: &live };
                 let rate = rate * batch.rate_scale;
+                let before = (probe.is_some() && progress.batch + 1 == batches).then(|| self.values.clone());
                 training.optimizer.update_at(&mut run.optimizer, rate, &mut self.values, gradients);
+                if let Some(before) = before {
+                    update_ratio = explain::update_ratio(&before, &self.values);
+                }
                 network.prepare(&self.values);
                 if let Some(mean) = &mut run.other {
                     progress.averaged += 1;
@@ -546,7 +570,7 @@ impl<R: Arithmetic> Model<R> {
             }
             self.exchange(&mut run);
             let valid = valid.map(|valid| self.evaluate_on(valid)).transpose()?;
-            let epoch = self.end_epoch(
+            let mut epoch = self.end_epoch(
                 &mut run,
                 fit,
                 tally.finish(),
@@ -555,6 +579,9 @@ impl<R: Arithmetic> Model<R> {
                 started.elapsed().as_secs_f64(),
                 batches,
             );
+            if let Some(probe) = &probe {
+                epoch.health = Some(explain::health(self, probe, update_ratio)?);
+            }
             if let Some(directory) = &fit.directory {
                 if run.progress.best_epoch == Some(epoch.epoch) {
                     checkpoint::save(self, directory.join(BEST))?;
@@ -655,6 +682,7 @@ impl<R: Arithmetic> Model<R> {
             rate,
             gradient_norm: progress.norm / batches.max(1) as f64,
             averaged: progress.averaged,
+            health: None,
             seconds: progress.seconds + seconds,
         };
         progress.epoch += 1;
@@ -840,6 +868,11 @@ impl Logs {
             }
             events.scalar("rate", progress.step, epoch.rate)?;
             events.scalar("gradient_norm", progress.step, epoch.gradient_norm)?;
+            if let Some(health) = &epoch.health {
+                for (name, value) in health.scalars() {
+                    events.scalar(&name, progress.step, value)?;
+                }
+            }
             events.flush()?;
         }
         Ok(())

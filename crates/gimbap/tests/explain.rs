@@ -10,6 +10,7 @@ use gimbap::model::LayerState;
 use gimbap::ndarray::{Array2, Array3};
 use gimbap::prelude::*;
 use gimbap::rng;
+use gimbap::train::Fit;
 
 const STEPS: usize = 7;
 
@@ -287,4 +288,66 @@ fn what_cannot_be_looked_at_is_said() {
     // One step.
     let one = explain(&model, &part(&x, &y, 0, 1, |_| true)).unwrap();
     assert_eq!((one.memory.shares[[0, 0]], one.horizon.truncation, one.horizon.norms.len()), (1.0, 1, 1));
+}
+
+/// What training tells of its network is what the microscope finds of its first validation sequence, and watching
+/// changes nothing.
+#[test]
+fn a_watched_training_tells_the_same() {
+    let model = |units: usize| {
+        let layers = Sequential::new(Input::features(3)).add(Lstm::new(units).return_sequences(true));
+        compiled(layers.add(Dense::new(2)), Loss::Mse, 5)
+    };
+    let mut rng = rng::keyed(8, 0, 0, 0);
+    let x = Array3::from_shape_vec((4, 9, 3), uniform(&mut rng, 4 * 27, 1.0)).unwrap();
+    let y = Array3::from_shape_vec((4, 9, 2), uniform(&mut rng, 4 * 18, 1.0)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.jsonl");
+    let fit = Fit {
+        epochs: 2,
+        batch_size: 4,
+        watch: true,
+        log: Some(log.clone()),
+        tensorboard: Some(folder.path().into()),
+        ..Fit::default()
+    };
+    let mut watched = model(5);
+    let before = watched.clone();
+    let one = Fit { epochs: 1, ..fit.clone() };
+    let data = Dataset::new(&x, &y).unwrap();
+    let history = watched.fit_data(&data, Some(&data), &one).unwrap();
+    let health = history.epochs[0].health.clone().unwrap();
+
+    let moved: Vec<f64> = watched.values().iter().zip(before.values()).map(|(a, b)| a - b).collect();
+    near("update", health.update_ratio, norm(&moved) / norm(before.values()));
+    let first = explain(&watched, &data.select(&[0])).unwrap();
+    assert_eq!(health.reach.len(), 9);
+    for (a, b) in health.reach.iter().zip(&first.horizon.norms) {
+        near("reach", *a, *b);
+    }
+    assert_eq!((health.half_life, health.verdict), (first.horizon.half_life, first.horizon.verdict));
+    for (gate, found) in health.gates.iter().zip(&first.layers[0].gates) {
+        assert_eq!((gate.name.clone(), gate.saturated), (format!("lstm.{}", found.name), found.saturated));
+        assert_eq!(gate.open, (found.name != "g").then(|| found.value.mean().unwrap()));
+    }
+    let line = std::fs::read_to_string(&log).unwrap();
+    let line: serde_json::Value = serde_json::from_str(line.trim()).unwrap();
+    assert_eq!(line["health"]["update_ratio"].as_f64(), Some(health.update_ratio));
+    let events: Vec<u8> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.to_string_lossy().contains("tfevents"))
+        .flat_map(|path| std::fs::read(path).unwrap())
+        .collect();
+    for name in ["health/half_life", "health/saturated/lstm.g", "health/open/lstm.f"] {
+        assert!(events.windows(name.len()).any(|w| w == name.as_bytes()), "{name}");
+    }
+
+    let (mut watched, mut alone) = (model(5), model(5));
+    watched.fit_data(&data, Some(&data), &fit).unwrap();
+    let history = alone.fit_data(&data, Some(&data), &Fit { watch: false, ..fit }).unwrap();
+    assert_eq!(watched.values(), alone.values());
+    assert!(
+        history.epochs.iter().all(|epoch| epoch.health.is_none() && epoch.to_json().get("health").is_none())
+    );
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gimbap::bptt::Bptt;
+use gimbap::explain::{Health, Verdict};
 use gimbap::model::Model;
 use gimbap::train::{EarlyStopping, Ended, Event, Fit, Flow};
 use serde_json::{Value, json};
@@ -43,7 +44,8 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
         run.create(&config.to_toml()?)?;
     }
 
-    train(&config, &*work, &mut model, &run, existing == Existing::Resume, out)?;
+    let how = How { resume: existing == Existing::Resume, watch: args.watch };
+    train(&config, &*work, &mut model, &run, how, out)?;
 
     let path = match run.file(BEST) {
         best if best.exists() => best,
@@ -207,6 +209,29 @@ fn same_run(config: &Config, run: &RunDir) -> Outcome {
     Err(Failure::usage("config", message))
 }
 
+/// A network's health in a line.
+fn words_of(health: &Health) -> String {
+    let steps = health.reach.len();
+    let half = match health.half_life {
+        Some(half) => format!("half-life {half:.1} steps"),
+        None => format!("more than half is left after {} steps", steps.saturating_sub(1)),
+    };
+    let what = match health.verdict {
+        Verdict::Vanishing => "vanishes",
+        Verdict::Exploding => "explodes",
+        Verdict::Carried => "is carried",
+    };
+    let gates = health.gates.iter().map(|gate| {
+        let open = gate.open.map(|open| format!(", {:.0} % open", 100.0 * open)).unwrap_or_default();
+        format!("{} {:.0} % saturated{open}", gate.name, 100.0 * gate.saturated)
+    });
+    let gates = gates.collect::<Vec<_>>().join("; ");
+    format!(
+        "gradient {what} ({half})  |  {gates}  |  a step moves the weights by {:.1e}",
+        health.update_ratio
+    )
+}
+
 /// The library's options for a run.
 fn fit(config: &Config, run: &RunDir) -> Fit {
     let train = &config.train;
@@ -233,17 +258,24 @@ fn fit(config: &Config, run: &RunDir) -> Fit {
     }
 }
 
+/// How a run is begun.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    resume: bool,
+    watch: bool,
+}
+
 fn train(
     config: &Config,
     work: &dyn Work,
     model: &mut Model,
     run: &RunDir,
-    resume: bool,
+    How { resume, watch }: How,
     out: &Out,
 ) -> Outcome {
     let (source, valid) = (work.train()?, work.valid()?);
     let valid = valid.as_deref();
-    let fit = fit(config, run);
+    let fit = Fit { watch, ..fit(config, run) };
     let total = source.targets() as u64;
     let mut bar: Option<Progress> = None;
     let mut told: Outcome = Ok(());
@@ -278,7 +310,10 @@ fn train(
                     rate(total as f64 / epoch.seconds.max(1e-9)),
                     work.unit(),
                 ));
-                told = out.json(&json!({
+                if let Some(health) = &epoch.health {
+                    out.log(format!("    {}", words_of(health)));
+                }
+                let mut object = json!({
                     "event": "epoch",
                     "epoch": epoch.epoch + 1,
                     "train": train,
@@ -287,7 +322,11 @@ fn train(
                     "gradient_norm": epoch.gradient_norm,
                     "averaged": epoch.averaged,
                     "seconds": epoch.seconds,
-                }));
+                });
+                if let Some(health) = &epoch.health {
+                    object["health"] = json!(health);
+                }
+                told = out.json(&object);
             }
         }
         if std::mem::take(&mut due)

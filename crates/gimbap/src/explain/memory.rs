@@ -151,7 +151,7 @@ pub(super) fn memory(parts: &Parts, states: &States) -> Result<(Memory, Vec<f64>
     Ok((Memory { shares }, growth))
 }
 
-/// How far the gradient of each step's loss reaches: all of them back together, a copy of the sequence for each.
+/// How far the gradient of each step's loss reaches.
 pub(super) fn horizon(
     parts: &Parts,
     states: &States,
@@ -159,6 +159,22 @@ pub(super) fn horizon(
     growth: Vec<f64>,
     flow: &Flow,
 ) -> Result<Horizon> {
+    let norms = lags(parts, states, d_h)?;
+    let growth_rate = growth.iter().sum::<f64>() / growth.len() as f64;
+    let good = |cut: &&super::Cut| cut.cosine >= 0.99 && (cut.norm_ratio - 1.0).abs() <= 0.05;
+    let truncation = flow.cuts.iter().find(good).map_or(parts.steps(), |cut| cut.steps);
+    Ok(Horizon {
+        half_life: half_life(&norms),
+        verdict: verdict(&norms),
+        norms,
+        growth,
+        growth_rate,
+        truncation,
+    })
+}
+
+/// `|dL_t/ds_{t-k}|` by lag `k`, averaged: the losses of all steps back together, a copy of the sequence for each.
+pub(super) fn lags(parts: &Parts, states: &States, d_h: &[f64]) -> Result<Vec<f64>> {
     let steps = parts.steps();
     let hidden = d_h.len() / steps;
     let sizes = sizes(&states.all[0]);
@@ -188,29 +204,18 @@ pub(super) fn horizon(
             add(late - t + 1, row.dot(&row).sqrt());
         }
     }
-    let norms: Vec<f64> = sums.iter().zip(&counts).map(|(sum, &n)| sum / n.max(1) as f64).collect();
-    let growth_rate = growth.iter().sum::<f64>() / growth.len() as f64;
-    let good = |cut: &&super::Cut| cut.cosine >= 0.99 && (cut.norm_ratio - 1.0).abs() <= 0.05;
-    let truncation = flow.cuts.iter().find(good).map_or(steps, |cut| cut.steps);
-    Ok(Horizon {
-        half_life: half_life(&norms),
-        verdict: verdict(&norms),
-        norms,
-        growth,
-        growth_rate,
-        truncation,
-    })
+    Ok(sums.iter().zip(&counts).map(|(sum, &n)| sum / n.max(1) as f64).collect())
 }
 
 /// Where the norms fall below half of the largest for good, between two lags by a straight line.
-fn half_life(norms: &[f64]) -> Option<f64> {
+pub(super) fn half_life(norms: &[f64]) -> Option<f64> {
     let half = norms.iter().copied().fold(0.0, f64::max) / 2.0;
     let last = norms.iter().rposition(|&x| x >= half)?;
     let (above, below) = (norms[last], *norms.get(last + 1)?);
     Some(last as f64 + (above - half) / (above - below))
 }
 
-fn verdict(norms: &[f64]) -> Verdict {
+pub(super) fn verdict(norms: &[f64]) -> Verdict {
     let first = norms.first().copied().unwrap_or(0.0);
     match norms {
         _ if norms.iter().any(|&x| x > 10.0 * first) => Verdict::Exploding,

@@ -16,12 +16,14 @@
 //! | [`gates`] | pre-activations and gates of every unit at every step |
 //! | [`flow`] | the gradient on each arrow back through time, each step's share of `dL/dW`, truncation |
 //! | [`memory`] | `ds_t/dx_k . x_k` for all `k <= t`, the horizon of the gradient |
+//! | [`health`](self::health()) | a few of these figures after each epoch of a training ([`crate::train::Fit::watch`]) |
 //!
 //! and what decided each output by taking a step's vector away. Of a bidirectional layer the forward half is looked at;
 //! everything else of the network is in `D_t`.
 
 mod flow;
 mod gates;
+mod health;
 mod memory;
 mod parts;
 
@@ -35,6 +37,8 @@ use crate::{Error, Result};
 
 pub use flow::{Cut, Flow, LayerFlow};
 pub use gates::{Gate, GateKind};
+pub use health::{GateHealth, Health, health};
+pub(crate) use health::{probe, update_ratio};
 pub use memory::{Horizon, Memory, Verdict};
 use parts::Parts;
 
