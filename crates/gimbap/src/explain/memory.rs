@@ -9,6 +9,9 @@ use crate::Result;
 use crate::network;
 use crate::sequence::State;
 
+/// Losses go back together in batches of a multiple of this many.
+const ROOM: usize = 32;
+
 /// What the top layer's states hold of earlier steps.
 #[derive(Clone, Debug, Serialize)]
 pub struct Memory {
@@ -184,23 +187,37 @@ pub(super) fn lags(parts: &Parts, states: &States, d_h: &[f64]) -> Result<Vec<f6
         sums[lag] += x;
         counts[lag] += 1;
     };
-    let mut walk = Walk::new(parts, steps)?;
-    walk.network.zero_d_states(steps);
+    // The steps whose losses are on their way back, and their gradients in the state that the walk has reached.
+    let mut late: Vec<usize> = Vec::new();
+    let mut d: Array2<f64> = Array2::zeros((0, sizes.iter().flatten().sum()));
+    let mut walk = Walk::new(parts, 1)?;
+    let mut room = 1;
     for t in (0..steps).rev() {
-        let mut d_output = vec![0.0; steps * hidden];
+        let own = &d_h[t * hidden..(t + 1) * hidden];
         if has_loss[t] {
-            let d = &d_h[t * hidden..(t + 1) * hidden];
-            d_output[t * hidden..(t + 1) * hidden].copy_from_slice(d);
-            add(0, norm(d));
+            add(0, norm(own));
+            late.push(t);
         }
-        if t == 0 {
-            break;
+        if t == 0 || late.is_empty() {
+            continue;
         }
-        walk.network.set_states(&copies(&states.all[t], steps));
+        if late.len() > room {
+            room = late.len().next_multiple_of(ROOM);
+            walk = Walk::new(parts, room)?;
+        }
+        let mut rows = Array2::zeros((room, d.ncols()));
+        rows.rows_mut().into_iter().zip(d.rows()).for_each(|(mut to, from)| to.assign(&from));
+        let mut d_output = vec![0.0; room * hidden];
+        if has_loss[t] {
+            d_output[(late.len() - 1) * hidden..late.len() * hidden].copy_from_slice(own);
+        }
+        walk.network.set_states(&copies(&states.all[t], room));
         walk.forward(t..t + 1);
+        walk.network.zero_d_states(room);
+        walk.network.set_d_states(&spread(&rows, &sizes));
         walk.backward(&d_output);
-        let rows = gather(&walk.network.d_states(), &sizes, steps);
-        for (late, row) in rows.rows().into_iter().enumerate().skip(t).filter(|(late, _)| has_loss[*late]) {
+        d = gather(&walk.network.d_states(), &sizes, room);
+        for (&late, row) in late.iter().zip(d.rows()) {
             add(late - t + 1, row.dot(&row).sqrt());
         }
     }
