@@ -59,7 +59,7 @@ impl<'a, R> Weights<'a, R> {
     }
 }
 
-/// Where a recurrent layer's parameter gradients are added to, shaped as in [`Weights`].
+/// Where a recurrent layer's parameter gradients are added to, shaped as in [`Weights`]; all empty: they are not wanted.
 #[derive(Debug)]
 pub struct Gradients<'a, R> {
     /// `[I, G H]`.
@@ -427,9 +427,12 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R
             d_x.resize(layout.rows() * self.input, R::ZERO);
             self.input_gradient(&planes, d_x);
         }
-        let mut buffers = std::mem::take(&mut self.buffers);
-        self.add_gradients(segment, kept, &planes, &mut buffers, gradients);
-        (self.planes, self.work, self.buffers) = (planes, work, buffers);
+        if !gradients.d_w_h.is_empty() {
+            let mut buffers = std::mem::take(&mut self.buffers);
+            self.add_gradients(segment, kept, &planes, &mut buffers, gradients);
+            self.buffers = buffers;
+        }
+        (self.planes, self.work) = (planes, work);
     }
 }
 

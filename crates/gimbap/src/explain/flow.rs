@@ -10,7 +10,7 @@ use super::parts::Parts;
 use crate::Result;
 use crate::bptt::Truncation;
 use crate::data::layout::Layout;
-use crate::layer::{Pass, Signal};
+use crate::layer::{LayerSpec, Pass, Signal};
 use crate::network::{self, Network};
 
 /// The gradient of the loss, back through time.
@@ -94,10 +94,18 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub fn new(parts: &'a Parts, batch: usize) -> Result<Self> {
+        let gradients = vec![0.0; parts.steps.values.len()];
+        Ok(Walk { gradients, ..Walk::without_gradients(parts, batch)? })
+    }
+
+    /// One whose backward passes make no gradients of weights, where all layers can do without.
+    pub fn without_gradients(parts: &'a Parts, batch: usize) -> Result<Self> {
         let mut network = parts.steps.network(false)?;
         network.start(batch, None);
         let (whole, order) = Layout::new(&vec![parts.steps(); batch]);
-        let gradients = vec![0.0; parts.steps.values.len()];
+        let plain = |spec: &LayerSpec| matches!(spec, LayerSpec::Dense(_) | LayerSpec::LayerNorm(_));
+        let needed = parts.steps.layers.iter().any(plain);
+        let gradients = vec![0.0; if needed { parts.steps.values.len() } else { 0 }];
         Ok(Walk { parts, network, segment: whole.clone(), whole, order, gradients })
     }
 

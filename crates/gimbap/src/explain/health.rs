@@ -15,7 +15,7 @@ use crate::model::Model;
 use crate::{Error, Result};
 
 /// No more steps of a sequence are looked at, of a model with an output at each.
-const MOST_STEPS: usize = 64;
+const MOST_STEPS: usize = 32;
 
 /// What one sequence shows of a network.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -105,7 +105,7 @@ impl<'a> Jacobians<'a> {
         let sizes = sizes(&states.all[0]);
         let size = sizes.iter().flatten().sum();
         let hidden = sizes.last().map_or(0, |&[h, _]| h);
-        Ok(Jacobians { walk: Walk::new(parts, size)?, sizes, size, hidden })
+        Ok(Jacobians { walk: Walk::without_gradients(parts, size)?, sizes, size, hidden })
     }
 
     /// `ds_t/ds_{t-1}` `[S, S]` and `ds_t/dx_t` `[S, I]`.
@@ -190,7 +190,7 @@ pub(super) fn lags(parts: &Parts, states: &States, d_h: &[f64]) -> Result<Vec<f6
     // The steps whose losses are on their way back, and their gradients in the state that the walk has reached.
     let mut late: Vec<usize> = Vec::new();
     let mut d: Array2<f64> = Array2::zeros((0, sizes.iter().flatten().sum()));
-    let mut walk = Walk::new(parts, 1)?;
+    let mut walk = Walk::without_gradients(parts, 1)?;
     let mut room = 1;
     for t in (0..steps).rev() {
         let own = &d_h[t * hidden..(t + 1) * hidden];
@@ -203,7 +203,7 @@ pub(super) fn lags(parts: &Parts, states: &States, d_h: &[f64]) -> Result<Vec<f6
         }
         if late.len() > room {
             room = late.len().next_multiple_of(ROOM);
-            walk = Walk::new(parts, room)?;
+            walk = Walk::without_gradients(parts, room)?;
         }
         let mut rows = Array2::zeros((room, d.ncols()));
         rows.rows_mut().into_iter().zip(d.rows()).for_each(|(mut to, from)| to.assign(&from));

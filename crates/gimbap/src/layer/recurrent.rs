@@ -269,7 +269,8 @@ impl<R: Arithmetic> Direction<R> {
         run.forward(&arranged.segment(weights, pass, input), state, h, pass.keep);
     }
 
-    /// `d_h` is in the order of `h`; `d_x` in that of the layer's input.
+    /// `d_h` is in the order of `h`; `d_x` in that of the layer's input. Without `gradients`, those of parameters are not
+    /// made.
     #[allow(clippy::too_many_arguments)] // each is a buffer of its own, with an owner of its own
     pub(super) fn backward(
         &mut self,
@@ -282,8 +283,9 @@ impl<R: Arithmetic> Direction<R> {
         gradients: &mut [R],
     ) {
         let weights = self.weights(pass.parameters);
-        let [w_x, w_h, b, b_h] = self.sizes();
-        let mut part = &mut gradients[self.parameters.clone()];
+        let wanted = !gradients.is_empty();
+        let [w_x, w_h, b, b_h] = self.sizes().map(|size| if wanted { size } else { 0 });
+        let mut part = if wanted { &mut gradients[self.parameters.clone()] } else { gradients };
         let d_w_x = take(&mut part, w_x);
         let d_w_h = take(&mut part, w_h);
         let (d_b, d_b_h) = (take(&mut part, b), take(&mut part, b_h));
