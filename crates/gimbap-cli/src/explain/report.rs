@@ -21,7 +21,13 @@ pub fn page(view: &View<'_>, model: &str, figures: &[Figure]) -> Outcome<String>
         (lang.say("model", "모형"), model.to_string()),
         (lang.say("recurrent layers (units)", "순환층(유닛 수)"), layers.collect::<Vec<_>>().join(", ")),
         (lang.say("steps", "단계"), subject.steps.len().to_string()),
-        (lang.say("loss", "손실"), format!("{} nats", digits(view.found.loss))),
+        (
+            lang.say("loss", "손실"),
+            match subject.wanted {
+                Some(_) => format!("{} nats", digits(view.found.loss)),
+                None => digits(view.found.loss),
+            },
+        ),
     ];
     let unknown = (subject.unknown > 0).then(|| match lang {
         Lang::En => format!(
@@ -44,7 +50,7 @@ pub fn page(view: &View<'_>, model: &str, figures: &[Figure]) -> Outcome<String>
     let page = context! {
         lang => lang.say("en", "ko"),
         title => lang.say("Under the microscope", "현미경 아래의 순환 신경망"),
-        sentence => subject.steps.join(lang.say(" · ", " · ")),
+        sentence => subject.steps.join(" · "),
         facts => facts.iter().map(|(name, value)| context! { name => name, value => value }).collect::<Vec<_>>(),
         unknown => unknown,
         figures => drawn.collect::<Vec<_>>(),
