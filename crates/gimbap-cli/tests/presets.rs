@@ -46,6 +46,23 @@ fn a_preset_trains_under_its_datas_name_and_every_key_can_be_set() {
     assert_eq!(log.lines().count(), 3);
 }
 
+/// The loss of an epoch is below that of guessing, `ln V`.
+#[test]
+fn the_simple_recurrent_preset_does_not_diverge() {
+    let bench = Bench::new();
+    let run = bench.ok(&["train", "--preset", "mikolov", "--data", "text.txt", "--epochs", "1", "--json"]);
+    let epoch = json(run.stdout.lines().next().unwrap());
+    let whole = json(&bench.ok(&["inspect", "runs/text", "--json"]).stdout);
+    let layers = whole["layers"].as_array().unwrap();
+    let vocabulary =
+        layers.last().unwrap()["shape"].as_str().unwrap().trim_end_matches(']').rsplit(' ').next().unwrap();
+    let guessing = vocabulary.parse::<f64>().unwrap().ln();
+    for part in ["train", "valid"] {
+        let loss = epoch[part]["loss"].as_f64().unwrap();
+        assert!(loss < guessing, "{part}: {loss}, guessing {guessing}");
+    }
+}
+
 #[test]
 fn a_preset_goes_with_no_config_and_no_other_task() {
     let bench = Bench::new();
