@@ -105,11 +105,11 @@ impl Canvas {
         let mut shades = vec![String::new(); 2 * SHADES];
         for (i, row) in rows.iter().enumerate() {
             for (j, value) in row.iter().enumerate() {
-                let shade = (value.abs() / largest * SHADES as f64).round().min(SHADES as f64);
-                if !(shade >= 1.0) {
+                let shade = (value.abs() / largest * SHADES as f64).round();
+                if shade.is_nan() || shade < 1.0 {
                     continue;
                 }
-                let shade = shade as usize - 1 + if *value < 0.0 { SHADES } else { 0 };
+                let shade = (shade as usize).min(SHADES) - 1 + if *value < 0.0 { SHADES } else { 0 };
                 let place = (x + j as f64 * w, y + i as f64 * h);
                 let _ = write!(shades[shade], "M{:.1} {:.1}h{w:.1}v{h:.1}h-{w:.1}z", place.0, place.1);
             }

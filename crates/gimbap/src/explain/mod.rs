@@ -1,6 +1,6 @@
 //! What a recurrent network does with one sequence: its states and gates, how the loss flows back, what it remembers.
 //!
-//! A model is taken apart at its recurrence ([`parts`]): `x_t`, the vectors that the recurrent layers are given; the
+//! A model is taken apart at its recurrence (`parts`): `x_t`, the vectors that the recurrent layers are given; the
 //! recurrent layers themselves, with all that lies between them; and what makes outputs and a loss of their `h_t`. With
 //! `s_t` the full state (every layer's `h`, and `c` where it has one),
 //!
@@ -13,9 +13,9 @@
 //!
 //! | module | gives |
 //! |---|---|
-//! | [`gates`] | pre-activations and gates of every unit at every step |
-//! | [`flow`] | the gradient on each arrow back through time, each step's share of `dL/dW`, truncation |
-//! | [`memory`] | `ds_t/dx_k . x_k` for all `k <= t`, the horizon of the gradient |
+//! | `gates` | pre-activations and gates of every unit at every step |
+//! | `flow` | the gradient on each arrow back through time, each step's share of `dL/dW`, truncation |
+//! | `memory` | `ds_t/dx_k . x_k` for all `k <= t`, the horizon of the gradient |
 //! | [`health`](self::health()) | a few of these figures after each epoch of a training ([`crate::train::Fit::watch`]) |
 //!
 //! and what decided each output by taking a step's vector away. Of a bidirectional layer the forward half is looked at;

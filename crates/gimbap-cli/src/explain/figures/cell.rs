@@ -25,7 +25,7 @@ pub fn inside(view: &View<'_>) -> Figure {
     let mut y = 12.0;
     let strip = |canvas: &mut Canvas, y: f64, name: &str, values: Vec<f64>, most: f64| {
         canvas.text((left - 8.0, y + 12.0), Anchor::End, "ink", name);
-        canvas.matrix((left, y), (cell, row - 4.0), most, &[values.clone()]);
+        canvas.matrix((left, y), (cell, row - 4.0), most, std::slice::from_ref(&values));
         canvas.rect((left, y), (cell * units as f64, row - 4.0), "box");
         let (low, high) =
             values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(*x), b.max(*x)));

@@ -300,13 +300,13 @@ pub fn outputs(view: &View<'_>) -> Figure {
     let (left, line) = (110.0, 17.0);
     let block = line * (candidates as f64 + 1.0) + 14.0;
     let mut canvas = Canvas::new(620.0, 10.0 + block * rows as f64);
-    for t in 0..rows {
+    for (t, &target) in wanted.iter().enumerate().take(rows) {
         let p = found.outputs.row(t).to_vec();
         let top = 10.0 + block * t as f64;
         let step = if rows == view.steps() { &subject.steps[t] } else { &subject.targets[0] };
         canvas.text((left - 12.0, top + 14.0), Anchor::End, "strong", &cut(step, 14));
         let mut places = likeliest(&p, candidates);
-        let target = wanted[t] as usize;
+        let target = target as usize;
         if !places.contains(&target) {
             places.push(target);
         }
