@@ -45,7 +45,9 @@ fn check_page(page: &str, figures: usize) {
     }
     let addresses = page.matches("http").count();
     assert_eq!(addresses, page.matches("xmlns=\"http://www.w3.org/2000/svg\"").count());
-    assert!(!page.contains("NaN") && !page.contains("inf\""), "a number is not finite");
+    for word in ["NaN", ">inf", " inf", "\"inf", "-inf"] {
+        assert!(!page.contains(word), "a number is not finite: {word}");
+    }
 }
 
 #[test]
@@ -190,6 +192,8 @@ fn models_side_by_side_and_two_tokens_swapped() {
         assert!((ours - theirs).abs() < 1e-4 * theirs.abs(), "{key}: {ours} and {theirs}");
     }
     assert_eq!(found["compare"][0]["name"], "simple_rnn, lstm");
+    let same = json(&bench.ok(&["explain", &model, "--text", text, "--compare", &model, "--json"]).stdout);
+    assert_eq!(same["compare"][0]["name"], "lstm 2");
     let page = std::fs::read_to_string(bench.path("r.html")).unwrap();
     check_page(&page, 13);
     assert!(page.matches(">simple_rnn, lstm</text>").count() >= 3, "in the figures 3, 12 and 13");

@@ -286,8 +286,11 @@ fn what_cannot_be_looked_at_is_said() {
     let error = explain(&backwards, &dataset(&x, &y)).unwrap_err().to_string();
     assert!(error.contains("reads forward"), "{error}");
     // One step.
-    let one = explain(&model, &part(&x, &y, 0, 1, |_| true)).unwrap();
-    assert_eq!((one.memory.shares[[0, 0]], one.horizon.truncation, one.horizon.norms.len()), (1.0, 1, 1));
+    let masked = explain(&model, &part(&x, &y, 0, 2, |_| true)).unwrap_err().to_string();
+    assert!(masked.contains("masks"), "{masked}");
+    let first = Array3::from_shape_vec((1, 1, 3), x.iter().take(3).copied().collect()).unwrap();
+    let one = explain(&model, &dataset(&first, &y[..2])).unwrap();
+    assert_eq!((one.memory.shares[[0, 0]], one.horizon.truncation, one.horizon.norms.len()), (1.0, None, 1));
 }
 
 /// What training tells of its network is what the microscope finds of its first validation sequence, and watching
@@ -350,4 +353,22 @@ fn a_watched_training_tells_the_same() {
     assert!(
         history.epochs.iter().all(|epoch| epoch.health.is_none() && epoch.to_json().get("health").is_none())
     );
+}
+
+/// Penalties are no part of what a network says: with them the figures are the same.
+#[test]
+fn penalties_are_left_out() {
+    let model = |penalty: bool| {
+        let mut layers = Sequential::new(Input::features(3)).add(Lstm::new(4).return_sequences(true));
+        let add =
+            |layers: Sequential| if penalty { layers.add(Penalty { alpha: 2.0, beta: 1.0 }) } else { layers };
+        layers = add(layers).add(Gru::new(5).return_sequences(true));
+        compiled(add(layers).add(Dense::new(2)), Loss::Mse, 11)
+    };
+    let (_, x, y) = features("tanh", 3);
+    let [with, without] = [true, false].map(|penalty| explain(&model(penalty), &dataset(&x, &y)).unwrap());
+    assert_eq!(with.loss, without.loss);
+    assert_eq!(with.flow.d_x, without.flow.d_x);
+    assert_eq!(with.horizon.norms, without.horizon.norms);
+    assert_eq!(with.memory.shares, without.memory.shares);
 }

@@ -131,7 +131,7 @@ impl Canvas {
         let Canvas { width, height, body } = self;
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
-             height=\"{height:.0}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n<title id=\"{id}-t\">{}</title>\n\
+             height=\"{height:.0}\" role=\"img\" aria-labelledby=\"{id}-t\">\n<title id=\"{id}-t\">{}</title>\n\
              <desc id=\"{id}-d\">{}</desc>\n{body}</svg>\n",
             escaped(title),
             escaped(description)

@@ -1,7 +1,6 @@
 //! Models side by side on the same sequence: how far each reaches back, and whether it sees the order of the tokens.
 
 use gimbap::explain::{Explanation, explain};
-use gimbap::model::Model;
 use serde::Serialize;
 
 use super::subject::{Kind, Question, Subject, subject};
@@ -28,11 +27,6 @@ pub struct Swap {
     pub after: f64,
 }
 
-/// The model itself.
-pub fn itself(opened: &Opened, subject: &Subject, places: Option<(usize, usize)>) -> Outcome<Beside> {
-    beside(&opened.model, subject, places)
-}
-
 /// Another model on the same sequence, towards the same label.
 pub fn other(
     opened: &Opened,
@@ -46,12 +40,13 @@ pub fn other(
         let message = format!("--compare: {} has another task than the model", opened.path.display());
         return Err(Failure::usage("usage", message));
     }
-    // Its tokens may be others, and so many of them.
-    let places = places.filter(|&(a, b)| a.max(b) < own.own());
-    beside(&opened.model, &own, places)
+    // Other tokens, other places.
+    beside(opened, &own, places.filter(|_| own.steps == first.steps))
 }
 
-fn beside(model: &Model, subject: &Subject, places: Option<(usize, usize)>) -> Outcome<Beside> {
+/// A model on its sequence.
+pub fn beside(opened: &Opened, subject: &Subject, places: Option<(usize, usize)>) -> Outcome<Beside> {
+    let model = &opened.model;
     let recurrent = model.layers().iter().any(|layer| layer.recurrent().is_some());
     let found = if recurrent { Some(explain(model, &subject.data)?) } else { None };
     let mut name: Vec<&str> =
@@ -69,5 +64,11 @@ fn beside(model: &Model, subject: &Subject, places: Option<(usize, usize)>) -> O
             loss((0, 0))?.zip(loss(places)?).map(|(before, after)| Swap { before, after })
         }
     };
+    let losses =
+        found.iter().map(|found| found.loss).chain(swap.iter().flat_map(|swap| [swap.before, swap.after]));
+    if !{ losses }.all(f64::is_finite) {
+        let message = "its loss is not a finite number: the weights have diverged, train with a smaller rate";
+        return Err(Failure::work("not_finite", format!("{}: {message}", opened.path.display())));
+    }
     Ok(Beside { name, found, swap })
 }

@@ -32,6 +32,8 @@ pub struct Subject {
     pub outputs: Vec<String>,
     /// All tokens of the model's vocabulary; none of a model of numbers.
     pub tokens: Vec<String>,
+    /// The numbers that are wanted, as the model sees them; none of tokens and classes.
+    pub came: Vec<f64>,
     /// Whether the targets are what the model itself finds likeliest.
     pub guessed: bool,
     /// How many tokens are not in the vocabulary.
@@ -112,7 +114,7 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
                 let series = LabelledSeries::read(input(question)?, &columns)?;
                 let all = classify::scaled(&series, scaler)?;
                 let first = first_of(&all)?;
-                let steps = (0..first.0.len() / first.1).map(|t| t.to_string()).collect();
+                let steps = (0..first.0.len() / first.1).map(|t| (t + 1).to_string()).collect();
                 let label = question.label.map(str::to_string);
                 labelled(doc, opened, steps, Inputs::Features(first.0, first.1), label, 0)?
             }
@@ -130,6 +132,7 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
                 targets,
                 outputs: doc.labels.clone(),
                 tokens: tokens(&doc.vocabulary),
+                came: Vec::new(),
                 guessed: true,
                 unknown: Vocabulary::unknowns(&ids),
                 data: Dataset::new(&vec![ids], Targets::per_step(RowTargets::Classes(best.clone())))?,
@@ -183,6 +186,7 @@ fn sentence(vocabulary: &Vocabulary, text: &str) -> Outcome<Subject> {
         targets: names(vocabulary, &targets),
         outputs: tokens(vocabulary),
         tokens: tokens(vocabulary),
+        came: Vec::new(),
         guessed: false,
         unknown: Vocabulary::unknowns(&targets),
         data: Dataset::new(&vec![ids], Targets::per_step(RowTargets::Classes(targets.clone())))?,
@@ -250,6 +254,7 @@ fn labelled(
         targets: vec![doc.classes[class].clone()],
         wanted: Some(vec![class as u32]),
         outputs: doc.classes.clone(),
+        came: Vec::new(),
         tokens: Vec::new(),
         guessed: label.is_none(),
         unknown,
@@ -293,6 +298,7 @@ fn window(doc: &forecast::Doc, path: &Path) -> Outcome<Subject> {
         targets: vec![named(&own[doc.window * f..])],
         wanted: None,
         outputs: outputs.collect(),
+        came: y.to_vec(),
         tokens: Vec::new(),
         guessed: false,
         unknown: 0,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::args::{Explain, Language};
 use crate::explain::compare;
 use crate::explain::figures::{self, Lang, View, likeliest};
-use crate::explain::subject::{Question, Subject, subject};
+use crate::explain::subject::{Kind, Question, Subject, subject};
 use crate::explain::{alone, page};
 use crate::model_file;
 use crate::output::{Failure, Out, Outcome};
@@ -27,21 +27,21 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
         }
     };
     let places = places(args, &subject)?;
-    let mut beside = vec![compare::itself(&opened, &subject, places)?];
+    let mut beside = vec![compare::beside(&opened, &subject, places)?];
     for path in &args.compare {
         beside.push(compare::other(&model_file::open(path)?, &question, &subject, places)?);
     }
-    let Some(found) = beside[0].found.clone() else {
+    for i in 1..beside.len() {
+        if beside[..i].iter().any(|other| other.name == beside[i].name) {
+            beside[i].name = format!("{} {}", beside[i].name, i + 1);
+        }
+    }
+    let Some(found) = &beside[0].found else {
         let message = format!("{}: has no recurrent layer to look at", opened.path.display());
         return Err(Failure::work("unsupported", message));
     };
-    if !found.loss.is_finite() {
-        let message = "its loss is not a finite number: the weights have diverged, train with a smaller rate";
-        return Err(Failure::work("not_finite", format!("{}: {message}", opened.path.display())));
-    }
     let lang = if args.lang == Language::Ko { Lang::Ko } else { Lang::En };
-    let view =
-        View { lang, model: &opened.model, subject: &subject, found: &found, step, beside: &beside, places };
+    let view = View { lang, model: &opened.model, subject: &subject, found, step, beside: &beside, places };
     let drawn = figures::all(&view);
     if let Some(folder) = &args.figures {
         std::fs::create_dir_all(folder).map_err(|e| Failure::io(folder, &e))?;
@@ -88,7 +88,11 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
 fn places(args: &Explain, subject: &Subject) -> Outcome<Option<(usize, usize)>> {
     let own = subject.own();
     match args.swap[..] {
-        [] => Ok((own > 1).then(|| (0, own - 1))),
+        // The outermost two that differ.
+        [] => {
+            let name = |place: usize| &subject.steps[place + usize::from(subject.kind == Kind::Next)];
+            Ok((1..own).rev().find(|&b| name(b) != name(0)).map(|b| (0, b)))
+        }
         [a, b] if a.max(b) <= own => Ok(Some((a - 1, b - 1))),
         [_, _] => Err(Failure::usage("usage", format!("--swap: the text has {own} tokens"))),
         _ => Err(Failure::usage("usage", "--swap takes two places, as in --swap 1,3")),

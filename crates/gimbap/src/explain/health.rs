@@ -99,7 +99,18 @@ pub(crate) fn probe<R: Arithmetic>(batch: &Batch<R>, per_step: bool) -> Result<D
     if length == 0 {
         return Err(Error::unsupported("watch", "needs data with a sequence of at least one step"));
     }
-    let length = if per_step { length.min(MOST_STEPS) } else { length };
+    // Up to where another sequence begins, or a loss does not count.
+    let ends = |t: usize| {
+        let place = batch.layout.offsets()[t] + row;
+        t > 0 && batch.layout.resets(t).is_some_and(|marks| marks[row]) || !batch.is_valid(place, false)
+    };
+    let length = match per_step {
+        true => (0..length.min(MOST_STEPS)).find(|&t| ends(t)).unwrap_or(length.min(MOST_STEPS)),
+        false => length,
+    };
+    if length == 0 {
+        return Err(Error::unsupported("watch", "needs data whose first step has a loss"));
+    }
     let places = (0..length).map(|t| batch.layout.offsets()[t] + row);
     let inputs = match &batch.input {
         Signal::Ids(ids) => {

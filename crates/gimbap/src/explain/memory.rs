@@ -34,8 +34,9 @@ pub struct Horizon {
     pub growth_rate: f64,
     /// The gradient in words.
     pub verdict: Verdict,
-    /// The shortest truncation whose gradient points where the full one does (cosine at least 0.99, norm within 5 %).
-    pub truncation: usize,
+    /// The shortest truncation that, with all longer ones, gives a gradient that points where the full one does (cosine at
+    /// least 0.99, norm within 5 %); None if there is none, or no gradient.
+    pub truncation: Option<usize>,
 }
 
 /// What becomes of the gradient.
@@ -165,7 +166,9 @@ pub(super) fn horizon(
     let norms = lags(parts, states, d_h)?;
     let growth_rate = growth.iter().sum::<f64>() / growth.len() as f64;
     let good = |cut: &&super::Cut| cut.cosine >= 0.99 && (cut.norm_ratio - 1.0).abs() <= 0.05;
-    let truncation = flow.cuts.iter().find(good).map_or(parts.steps(), |cut| cut.steps);
+    let shorter = flow.cuts[..flow.cuts.len() - 1].iter().rev().take_while(good);
+    let flows = norms.iter().any(|&x| x > 0.0);
+    let truncation = shorter.last().map(|cut| cut.steps).filter(|_| flows);
     Ok(Horizon {
         half_life: half_life(&norms),
         verdict: verdict(&norms),

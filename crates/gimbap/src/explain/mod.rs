@@ -117,11 +117,14 @@ pub struct LayerStates {
 /// ```
 ///
 /// # Errors
-/// If `data` is not one sequence of at least one step, the model is not compiled or does not fit it, or it has no
+/// If `data` is not one sequence of at least one step, or has weights, a mask or reset marks, the model is not compiled or does not fit it, or it has no
 /// recurrent layer that reads forward.
 pub fn explain<R: Arithmetic>(model: &Model<R>, data: &Dataset<f64>) -> Result<Explanation> {
     if data.len() != 1 || data.inputs().length(0) == 0 {
         return Err(Error::unsupported("explain", "looks at one sequence, of at least one step"));
+    }
+    if data.weights.is_some() || data.mask.is_some() || data.resets.is_some() {
+        return Err(Error::unsupported("explain", "weights, masks and reset marks"));
     }
     let parts = Parts::of(model, data)?;
     let states = flow::States::of(&parts)?;

@@ -241,9 +241,13 @@ fn ends_alone(prefix: &Model<f64>, original: &LayerSpec, x: &[f64], width: usize
     model.predict(Sequences::features(x.to_vec(), width, &[x.len() / width])?)
 }
 
-/// The same model in `f64`.
+/// The same model in `f64`, without the penalties, which are no part of what it says.
 fn precise<R: Arithmetic>(model: &Model<R>) -> Result<Model<f64>> {
-    let mut exact = build(model.input, &model.layers)?;
+    let plain = |spec: &LayerSpec| match spec {
+        LayerSpec::Penalty(_) => LayerSpec::Activation(Activation::Linear),
+        other => other.clone(),
+    };
+    let mut exact = build(model.input, &model.layers.iter().map(plain).collect::<Vec<_>>())?;
     exact.training = model.training.clone();
     exact.values = model.values.iter().map(|value| value.to_f64()).collect();
     Ok(exact)

@@ -67,16 +67,19 @@ pub fn arrows(view: &View<'_>) -> Figure {
     };
     let told: Vec<String> =
         lanes.iter().map(|(name, values)| ends(name, values)).filter(|s| !s.is_empty()).collect();
+    let told = match (told.is_empty(), lang) {
+        (true, _) => String::new(),
+        (false, Lang::En) => format!(" From the last arrow to the first: {}.", told.join("; ")),
+        (false, Lang::Ko) => format!(" 마지막 화살표에서 첫 화살표까지: {}.", told.join("; ")),
+    };
     let caption = match lang {
         Lang::En => format!(
             "Each arrow is as thick as |dL/dh_t| (and |dL/dc_t|) that later steps send back over it; from above comes what \
-             each step's own loss adds, below arrives |dL/dx_t|. From the last arrow to the first: {}.",
-            told.join("; ")
+             each step's own loss adds, below arrives |dL/dx_t|.{told}"
         ),
         Lang::Ko => format!(
             "화살표의 굵기는 뒤의 단계들이 되돌려 보내는 |dL/dh_t|(와 |dL/dc_t|)입니다. 위에서는 그 단계의 손실이 더해지고, 아래에는 \
-             |dL/dx_t|가 닿습니다. 마지막 화살표에서 첫 화살표까지: {}.",
-            told.join("; ")
+             |dL/dx_t|가 닿습니다.{told}"
         ),
     };
     figure(8, "gradient", title, caption, &canvas)
@@ -111,7 +114,7 @@ pub fn shares(view: &View<'_>) -> Figure {
             canvas.rect((left + (t as f64 + 0.2) * column, y), (column * 0.6, tall), class);
             if column > 40.0 {
                 let y = if *share < 0.0 { zero + tall + 11.0 } else { zero - tall - 3.0 };
-                let text = format!("{:.0} %", 100.0 * share);
+                let text = format!("{:.0} %", (100.0 * share).round() + 0.0);
                 canvas.text((left + (t as f64 + 0.5) * column, y), Anchor::Middle, "small", &text);
             }
         }
@@ -123,13 +126,14 @@ pub fn shares(view: &View<'_>) -> Figure {
         let last = view.steps() - 1;
         match lang {
             Lang::En => format!(
-                "At the last step of the top layer |dL/dW_x| = {}, |dL/dW_h| = {}, |dL/dx_t| = {}.",
+                "The last step adds |g_t| = {} to dL/dW_x and {} to dL/dW_h of the top layer; |dL/dx_t| of the network's input \
+                 there is {}.",
                 digits(layer.d_w_x[last]),
                 digits(layer.d_w_h[last]),
                 digits(flow.d_x[last])
             ),
             Lang::Ko => format!(
-                "맨 위층의 마지막 단계에서 |dL/dW_x| = {}, |dL/dW_h| = {}, |dL/dx_t| = {}.",
+                "마지막 단계가 맨 위층의 dL/dW_x에 더하는 |g_t|는 {}, dL/dW_h에는 {}이고, 그 단계 입력의 |dL/dx_t|는 {}입니다.",
                 digits(layer.d_w_x[last]),
                 digits(layer.d_w_h[last]),
                 digits(flow.d_x[last])
@@ -175,7 +179,7 @@ pub fn truncation(view: &View<'_>) -> Figure {
         canvas.dot((x(i), y(cut.cosine)), 3.5, "pos");
         canvas.dot((x(i), y(cut.norm_ratio)), 3.5, "neg");
         canvas.text((x(i), top + h + 18.0), Anchor::Middle, "ink", &cut.steps.to_string());
-        if cut.steps == view.found.horizon.truncation {
+        if Some(cut.steps) == view.found.horizon.truncation {
             canvas.line((x(i), top), (x(i), top + h), "cut");
         }
     }
@@ -187,30 +191,44 @@ pub fn truncation(view: &View<'_>) -> Figure {
     );
     canvas.text((left + w + 12.0, y(1.0) - 2.0), Anchor::Start, "pos", lang.say("cosine", "코사인"));
     canvas.text((left + w + 12.0, y(1.0) + 14.0), Anchor::Start, "neg", lang.say("length", "길이"));
-    let carried: f64 = {
-        let t = view.found.horizon.truncation.min(view.steps()) - 1;
-        let layer = &view.found.layers[view.found.layers.len() - 1];
-        layer.h.row(t).iter().map(|x| x * x).sum::<f64>().sqrt()
-    };
     let title =
         lang.say("Truncated: where the gradient may be cut", "잘라낸 역전파: 기울기를 어디서 잘라도 되는가");
-    let horizon = &view.found.horizon;
-    let (steps, half) = (horizon.truncation, &view.found.flow.cuts[0]);
+    let enough = match view.found.horizon.truncation {
+        None if view.steps() == 1 => lang.say("There is nothing to cut.", "자를 곳이 없습니다.").to_string(),
+        None => lang
+            .say(
+                "No shorter cut gives the direction and length of the whole gradient here.",
+                "여기서는 더 짧게 자르면 전체 기울기의 방향과 길이를 얻지 못합니다.",
+            )
+            .to_string(),
+        Some(steps) => {
+            let layer = &view.found.layers[view.found.layers.len() - 1];
+            let carried = layer.h.row(steps - 1).iter().map(|x| x * x).sum::<f64>().sqrt();
+            match lang {
+                Lang::En => format!(
+                    "Cuts every {steps} steps or more are enough here (dashed). The state itself crosses the cut, |h_t| = {}: only \
+                     what flows back stops there.",
+                    digits(carried)
+                ),
+                Lang::Ko => format!(
+                    "여기서는 {steps}단계 이상으로 자르면 충분합니다(점선). 상태 자체는 자른 곳을 넘어가며(|h_t| = {}) 되돌아가는 흐름만 \
+                     멈춥니다.",
+                    digits(carried)
+                ),
+            }
+        }
+    };
+    let every = &view.found.flow.cuts[0];
+    let (cosine, length) = (digits(every.cosine), digits(every.norm_ratio));
     let caption = match lang {
         Lang::En => format!(
             "The gradient of the recurrent weights when it is cut every 1, 2, 4, .. steps, beside the full one: the \
-             cosine between them and how long it is. Cut at every step it has a cosine of {} and {} of the length. \
-             {steps} steps are enough here (dashed). The state itself crosses the cut, |h_t| = {}: only what flows back stops there.",
-            digits(half.cosine),
-            digits(half.norm_ratio),
-            digits(carried)
+             cosine between them and how long it is. Cut at every step it has a cosine of {cosine} and {length} of the \
+             length. {enough}"
         ),
         Lang::Ko => format!(
-            "순환 가중치의 기울기를 1, 2, 4, … 단계마다 잘랐을 때 전체 기울기와의 코사인과 길이의 비입니다. 매 단계 자르면 코사인 {}, 길이 \
-             {}입니다. 여기서는 {steps}단계면 충분합니다(점선). 상태 자체는 자른 곳을 넘어가며(|h_t| = {}) 되돌아가는 흐름만 멈춥니다.",
-            digits(half.cosine),
-            digits(half.norm_ratio),
-            digits(carried)
+            "순환 가중치의 기울기를 1, 2, 4, … 단계마다 잘랐을 때 전체 기울기와의 코사인과 길이의 비입니다. 매 단계 자르면 코사인 \
+             {cosine}, 길이 {length}입니다. {enough}"
         ),
     };
     figure(10, "truncation", title, caption, &canvas)
@@ -245,11 +263,8 @@ pub fn horizon(view: &View<'_>) -> Figure {
     logs.iter().enumerate().for_each(|(k, v)| canvas.dot((x(k as f64), y(*v)), 2.5, "pos"));
     for (i, (name, logs)) in others.iter().enumerate() {
         let (class, ink) = if i % 2 == 0 { ("other", "neg") } else { ("third", "green") };
-        let points: Vec<String> = logs
-            .iter()
-            .enumerate()
-            .map(|(k, v)| format!("{:.1} {:.1}", x((k as f64).min(last)), y(*v)))
-            .collect();
+        let shown = logs.iter().take(horizon.norms.len()).enumerate();
+        let points: Vec<String> = shown.map(|(k, v)| format!("{:.1} {:.1}", x(k as f64), y(*v))).collect();
         canvas.path(&format!("M{}", points.join("L")), class);
         canvas.text((left + w - 4.0, top + 14.0 + 14.0 * (i + 1) as f64), Anchor::End, ink, name);
     }
@@ -281,21 +296,18 @@ pub fn horizon(view: &View<'_>) -> Figure {
     let caption = match (lang, horizon.half_life) {
         (Lang::En, half) => format!(
             "The gradient of a step's loss in the full state k steps earlier. {verdict} {} A small change of the state is \
-             multiplied by {factor} at each step on average. Truncate at {} steps or more.",
+             multiplied by {factor} at each step on average.",
             half.map_or("It does not fall to half.".into(), |half| format!(
-                "Half of it is left after {} steps.",
+                "Half of its largest value is left after {} steps.",
                 digits(half)
-            )),
-            horizon.truncation
+            ))
         ),
         (Lang::Ko, half) => format!(
-            "한 단계의 손실이 k단계 앞의 전체 상태에 대해 갖는 기울기입니다. {verdict} {} 상태의 작은 변화는 단계마다 평균 {factor}배가 됩니다. \
-             {}단계 이상에서 자르십시오.",
+            "한 단계의 손실이 k단계 앞의 전체 상태에 대해 갖는 기울기입니다. {verdict} {} 상태의 작은 변화는 단계마다 평균 {factor}배가 됩니다.",
             half.map_or("절반까지 떨어지지 않습니다.".into(), |half| format!(
-                "{}단계 뒤에 절반이 남습니다.",
+                "{}단계 뒤에 최댓값의 절반이 남습니다.",
                 digits(half)
-            )),
-            horizon.truncation
+            ))
         ),
     };
     figure(12, "horizon", title, caption, &canvas)

@@ -1,6 +1,7 @@
 //! Inside a cell: the linear part, then the nonlinearity.
 
 use gimbap::explain::{Gate, GateKind};
+use gimbap::layer::LayerSpec;
 
 use super::super::canvas::{Anchor, Canvas, largest};
 use super::forward::figure;
@@ -66,16 +67,27 @@ pub fn inside(view: &View<'_>) -> Figure {
     strip(&mut canvas, y, state, layer.h.row(t).iter().take(MOST).copied().collect(), 1.0);
     let title = lang.say("Inside one cell: first linear, then not", "셀 하나의 안: 먼저 선형, 그다음 비선형");
     let name = cut(&view.subject.steps[t], 20);
+    let zoned = view.model.layers().iter().any(|spec| match spec {
+        LayerSpec::SimpleRnn(layer) => layer.zoneout > 0.0,
+        LayerSpec::Lstm(layer) => layer.zoneout > 0.0 || layer.cell.zoneout_cell > 0.0,
+        LayerSpec::Gru(layer) => layer.zoneout > 0.0,
+        _ => false,
+    });
+    let zoned = match (zoned, lang) {
+        (false, _) => "",
+        (true, Lang::En) => " With zoneout the states are mixed with those of the step before.",
+        (true, Lang::Ko) => " 존아웃이 있으면 상태는 앞 단계의 상태와 섞입니다.",
+    };
     let caption = match lang {
         Lang::En => format!(
-            "Layer {} at step {} ({name}). A column is a unit, {units} of {}. A gate near 1 lets through, near 0 it shuts.",
+            "Layer {} at step {} ({name}). A column is a unit, {units} of {}. A gate near 1 lets through, near 0 it shuts.{zoned}",
             layer.name,
             t + 1,
             layer.h.ncols()
         ),
         Lang::Ko => format!(
             "층 {}의 {}번째 단계({name}). 열 하나가 유닛 하나이며 {}개 가운데 {units}개입니다. 게이트는 1에 가까우면 열리고 0에 \
-             가까우면 닫힙니다.",
+             가까우면 닫힙니다.{zoned}",
             layer.name,
             t + 1,
             layer.h.ncols()
@@ -117,7 +129,7 @@ pub fn nonlinearities(view: &View<'_>) -> Figure {
         for (b, n) in bins.iter().enumerate().filter(|(_, n)| **n > 0.0) {
             let tall = ph * n / most;
             let place = (x0 + pw * b as f64 / BINS as f64, y0 + ph - tall);
-            canvas.rect(place, (pw / BINS as f64, tall), "pos\" fill-opacity=\"0.25");
+            canvas.rect(place, (pw / BINS as f64, tall), "pos faint");
         }
         let curve = |f: &dyn Fn(f64) -> f64| -> String {
             let points = (0..=80).map(|i| -reach + 2.0 * reach * i as f64 / 80.0);

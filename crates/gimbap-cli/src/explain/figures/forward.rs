@@ -1,7 +1,8 @@
 //! Forward: the vectors that are read, the network folded and unfolded, what it says.
 
 use super::super::canvas::{Anchor, Canvas, largest};
-use super::{Figure, View, cut, digits, upright};
+use super::super::subject::Kind;
+use super::{Figure, Lang, View, cut, digits, upright};
 
 /// Features of a vector that are drawn.
 const MOST: usize = 32;
@@ -37,15 +38,15 @@ pub fn inputs(view: &View<'_>) -> Figure {
         _ => lang.say("The features of each step, scaled as in training.", "각 단계의 특징값(학습 때와 같은 척도)입니다."),
     };
     let caption = match lang {
-        super::Lang::En => format!(
+        Lang::En => format!(
             "{what} Blue is above zero, orange below, the stronger the larger (up to {}). {shown} of {} features.",
             digits(largest(x)),
-            x.ncols()
+            if one_hot { view.subject.tokens.len() } else { x.ncols() }
         ),
-        super::Lang::Ko => format!(
+        Lang::Ko => format!(
             "{what} 파랑은 양수, 주황은 음수이며 진할수록 큽니다(최대 {}). 특징 {}개 가운데 {shown}개.",
             digits(largest(x)),
-            x.ncols()
+            if one_hot { view.subject.tokens.len() } else { x.ncols() }
         ),
     };
     figure(1, "inputs", title, caption, &canvas)
@@ -64,7 +65,6 @@ pub fn folded(view: &View<'_>) -> Figure {
     let mut canvas = Canvas::new(640.0, 70.0 + 84.0 * layers.len() as f64 + 60.0 + below);
     let bottom = 70.0 + 84.0 * layers.len() as f64;
     canvas.text((130.0, bottom + 40.0), Anchor::Middle, "strong", "x_t");
-    let mut counts = Vec::new();
     for (l, layer) in layers.iter().enumerate() {
         let y = bottom - 84.0 * (l as f64 + 1.0) + 24.0;
         canvas.rect((70.0, y), (120.0, 44.0), "box");
@@ -73,7 +73,6 @@ pub fn folded(view: &View<'_>) -> Figure {
         canvas.arrow((130.0, y + 80.0), (130.0, y + 46.0), 1.5);
         canvas.path(&format!("M190 {:.1}h34v-34h-94v10", y + 22.0), "arrow");
         canvas.text((230.0, y + 8.0), Anchor::Start, "dim", "h_{t-1}");
-        counts.push(layer);
     }
     canvas.arrow((130.0, bottom - 84.0 * layers.len() as f64 + 24.0), (130.0, 40.0), 1.5);
     canvas.text((130.0, 30.0), Anchor::Middle, "strong", "o_t");
@@ -81,8 +80,9 @@ pub fn folded(view: &View<'_>) -> Figure {
     let (left, top, w, h) = (330.0, 40.0, 260.0, bottom - 40.0);
     let recurrent = recurrent_parameters(view);
     let first = &layers[0];
-    let gates = first.gates.len();
-    let flat = |t: usize| t * view.found.x.ncols() * first.h.ncols() * gates;
+    let one_hot = view.model.layers().first().is_some_and(|layer| layer.kind() == "one_hot");
+    let input = if one_hot { view.subject.tokens.len() } else { view.found.x.ncols() };
+    let flat = |t: usize| t * input * first.h.ncols();
     let length = view.steps().max(10);
     let most = flat(length).max(recurrent) as f64;
     let at = |t: usize, n: usize| (left + w * t as f64 / length as f64, top + h - h * n as f64 / most);
@@ -114,16 +114,16 @@ pub fn folded(view: &View<'_>) -> Figure {
     let swap = swaps(view, &mut canvas, bottom + 66.0);
     let title = lang.say("Folded: one cell for every step", "접은 신경망: 모든 단계가 같은 셀");
     let caption = match lang {
-        super::Lang::En => format!(
+        Lang::En => format!(
             "The same weights at every step, {recurrent} in the recurrent layers, take a sentence of any length. A \
-             feed-forward layer of as many units with weights of its own for every place would have {} for {} steps, \
-             and could not take more.{swap}",
+             feed-forward layer of as many units as the first, with weights of its own for every place, would have {} for {} \
+             steps, and could not take more.{swap}",
             flat(view.steps()),
             view.steps()
         ),
-        super::Lang::Ko => format!(
-            "순환층의 가중치 {recurrent}개를 모든 단계가 함께 쓰므로 문장의 길이에 제한이 없습니다. 자리마다 다른 가중치를 \
-             갖는 순방향 층이라면 {}단계에 {}개가 필요하고, 더 긴 문장은 받을 수 없습니다.{swap}",
+        Lang::Ko => format!(
+            "순환층의 가중치 {recurrent}개를 모든 단계가 함께 쓰므로 문장의 길이에 제한이 없습니다. 첫 층만큼의 유닛에 자리마다 다른 \
+             가중치를 갖는 순방향 층이라면 {}단계에 {}개가 필요하고, 더 긴 문장은 받을 수 없습니다.{swap}",
             view.steps(),
             flat(view.steps())
         ),
@@ -135,7 +135,7 @@ pub fn folded(view: &View<'_>) -> Figure {
 fn swaps(view: &View<'_>, canvas: &mut Canvas, top: f64) -> String {
     let (lang, subject) = (view.lang, view.subject);
     let Some((a, b)) = view.places else { return String::new() };
-    let shift = usize::from(subject.kind == super::super::subject::Kind::Next);
+    let shift = usize::from(subject.kind == Kind::Next);
     let names = [a, b].map(|place| cut(&subject.steps[place + shift], 14));
     let swaps: Vec<_> = view.beside.iter().filter_map(|beside| Some((&beside.name, beside.swap?))).collect();
     if swaps.is_empty() {
@@ -156,18 +156,28 @@ fn swaps(view: &View<'_>, canvas: &mut Canvas, top: f64) -> String {
             canvas.text((252.0 + 230.0 * value.abs() / most, y + 11.0), Anchor::Start, "small", &text);
         }
     }
-    let changed = digits(swaps[0].1.after - swaps[0].1.before);
-    match lang {
-        super::Lang::En => format!(
-            " With {} and {} in each other's place the log-probability of what is wanted changes by {changed}: the order of \
-             the words matters to it. A feed-forward network on the mean of the vectors (--compare) would not notice.",
-            names[0], names[1]
+    let swap = swaps[0].1;
+    let (changed, matters) =
+        (swap.after - swap.before, (swap.after - swap.before).abs() > 1e-3 * swap.before.abs());
+    let changed = digits(changed);
+    let [first, second] = &names;
+    match (lang, matters) {
+        (Lang::En, true) => format!(
+            " With {first} and {second} in each other's place the log-probability of what is wanted changes by {changed}: the \
+             order of the words matters to it. A feed-forward network on the mean of the vectors (--compare) would not notice."
         ),
-        super::Lang::Ko => format!(
-            " {}와(과) {}의 자리를 맞바꾸면 원하는 답의 로그 확률이 {changed}만큼 달라집니다. 순서를 읽기 때문입니다. 벡터의 평균만 보는 \
-             순방향 신경망(--compare)은 알아채지 못합니다.",
-            names[0], names[1]
+        (Lang::En, false) => {
+            format!(
+                " With {first} and {second} in each other's place the log-probability of what is wanted hardly changes."
+            )
+        }
+        (Lang::Ko, true) => format!(
+            " {first}와(과) {second}의 자리를 맞바꾸면 원하는 답의 로그 확률이 {changed}만큼 달라집니다. 순서를 읽기 때문입니다. 벡터의 \
+             평균만 보는 순방향 신경망(--compare)은 알아채지 못합니다."
         ),
+        (Lang::Ko, false) => {
+            format!(" {first}와(과) {second}의 자리를 맞바꾸어도 원하는 답의 로그 확률은 거의 그대로입니다.")
+        }
     }
 }
 
@@ -247,11 +257,11 @@ pub fn unfolded(view: &View<'_>) -> Figure {
     let title = lang.say("Unfolded: one column for each step", "펼친 신경망: 단계마다 한 열");
     let half = match (found.forward_half, lang) {
         (false, _) => String::new(),
-        (true, super::Lang::En) => " Of the bidirectional layer its forward half is drawn.".into(),
-        (true, super::Lang::Ko) => " 양방향 층은 앞으로 읽는 절반만 그렸습니다.".into(),
+        (true, Lang::En) => " Of the bidirectional layer its forward half is drawn.".into(),
+        (true, Lang::Ko) => " 양방향 층은 앞으로 읽는 절반만 그렸습니다.".into(),
     };
     let caption = match lang {
-        super::Lang::En => format!(
+        Lang::En => format!(
             "Upward the input, to the right the state. Back-propagation through all {0} steps has to keep {1} KiB of \
              states and gates in 32-bit numbers, {2} KiB a step; truncated after 20 steps, {3} KiB. At most {MOST} values of a \
              vector are drawn.{half}",
@@ -260,7 +270,7 @@ pub fn unfolded(view: &View<'_>) -> Figure {
             kib(1),
             kib(20.min(view.steps())),
         ),
-        super::Lang::Ko => format!(
+        Lang::Ko => format!(
             "위로는 입력이, 오른쪽으로는 상태가 흐릅니다. {0}단계 전체의 시간 역전파는 상태와 게이트 {1} KiB(32비트, 단계당 {2} \
              KiB)를 보관해야 하고, 20단계에서 자르면 {3} KiB면 됩니다. 벡터마다 값을 {MOST}개까지 그렸습니다.{half}",
             view.steps(),
@@ -323,26 +333,30 @@ pub fn outputs(view: &View<'_>) -> Figure {
     let product: f64 = -found.loss;
     let title =
         lang.say("Forward: what may come, and how probable it is", "순전파: 무엇이 얼마나 그럴듯한가");
-    let all = match (rows == 1 && view.steps() > 1, lang) {
-        (true, super::Lang::En) => {
+    let perplexity = digits((found.loss / rows as f64).exp());
+    let p = digits(product.exp());
+    let all = match (subject.kind, lang) {
+        (Kind::Label | Kind::Numbers, Lang::En) => {
             let who = if subject.guessed { "the likeliest label" } else { "the label that was given" };
-            format!("In orange {who}, {}: probability {}.", subject.targets[0], digits(product.exp()))
+            format!("In orange {who}, {}: probability {p}.", subject.targets[0])
         }
-        (true, super::Lang::Ko) => {
+        (Kind::Label | Kind::Numbers, Lang::Ko) => {
             let who = if subject.guessed { "가장 그럴듯한 이름표" } else { "주어진 이름표" };
-            format!("주황은 {who} {}: 확률 {}.", subject.targets[0], digits(product.exp()))
+            format!("주황은 {who} {}: 확률 {p}.", subject.targets[0])
         }
-        (false, super::Lang::En) => format!(
-            "In orange what did come. The probability of all of it is the product, e^({}) = {}; perplexity {}.",
-            digits(product),
-            digits(product.exp()),
-            digits((found.loss / rows as f64).exp())
+        (Kind::Labels, Lang::En) => {
+            format!("In orange the likeliest label of each step; all of them together: {p}.")
+        }
+        (Kind::Labels, Lang::Ko) => {
+            format!("주황은 단계마다 가장 그럴듯한 이름표이고, 모두 함께일 확률은 {p}입니다.")
+        }
+        (Kind::Next, Lang::En) => format!(
+            "In orange what did come. The probability of all of it is the product, e^({}) = {p}; perplexity {perplexity}.",
+            digits(product)
         ),
-        (false, super::Lang::Ko) => format!(
-            "주황은 실제로 온 것입니다. 전체의 확률은 그 곱, e^({}) = {}이고 퍼플렉시티는 {}입니다.",
-            digits(product),
-            digits(product.exp()),
-            digits((found.loss / rows as f64).exp())
+        (Kind::Next, Lang::Ko) => format!(
+            "주황은 실제로 온 것입니다. 전체의 확률은 그 곱, e^({}) = {p}이고 퍼플렉시티는 {perplexity}입니다.",
+            digits(product)
         ),
     };
     figure(7, "outputs", title, all, &canvas)
@@ -352,11 +366,16 @@ pub fn outputs(view: &View<'_>) -> Figure {
 fn values(view: &View<'_>) -> Figure {
     let (lang, found) = (view.lang, view.found);
     let row = found.outputs.row(0).to_vec();
-    let mut canvas = Canvas::new(620.0, 20.0 + 20.0 * row.len() as f64);
-    let most = largest(&row);
-    for (i, (value, name)) in row.iter().zip(&view.subject.outputs).enumerate() {
+    let came = &view.subject.came;
+    let mut canvas = Canvas::new(620.0, 20.0 + 40.0 * row.len() as f64);
+    let most = largest(row.iter().chain(came));
+    let named = view.subject.outputs.iter().map(String::as_str);
+    let all = row.iter().zip(came).zip(named).flat_map(|((value, came), name)| {
+        [(value, name.to_string()), (came, lang.say("what came", "실제 값").to_string())]
+    });
+    for (i, (value, name)) in all.enumerate() {
         let y = 10.0 + 20.0 * i as f64;
-        canvas.text((200.0, y + 13.0), Anchor::End, "ink", &cut(name, 28));
+        canvas.text((200.0, y + 13.0), Anchor::End, "ink", &cut(&name, 28));
         let width = 180.0 * value.abs() / most;
         canvas.rect(
             (400.0 - if *value < 0.0 { width } else { 0.0 }, y),
@@ -367,10 +386,10 @@ fn values(view: &View<'_>) -> Figure {
     }
     let title = lang.say("Forward: what the model forecasts", "순전파: 모형의 예측");
     let caption = match lang {
-        super::Lang::En => {
+        Lang::En => {
             format!("In the scaled units of training. The loss beside what came is {}.", digits(found.loss))
         }
-        super::Lang::Ko => {
+        Lang::Ko => {
             format!("학습 때의 척도로 나타낸 값입니다. 실제 값과의 손실은 {}입니다.", digits(found.loss))
         }
     };

@@ -14,7 +14,7 @@ use ndarray::Array2;
 
 use super::canvas::{Anchor, Canvas};
 use super::compare::Beside;
-use super::subject::Subject;
+use super::subject::{Kind, Subject};
 
 /// The language of titles and captions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,8 +110,7 @@ impl View<'_> {
 
     /// Whether every step has an output.
     pub fn per_step(&self) -> bool {
-        self.found.losses.len() == self.steps()
-            && self.subject.wanted.as_ref().is_none_or(|w| w.len() == self.steps())
+        matches!(self.subject.kind, Kind::Next | Kind::Labels)
     }
 }
 

@@ -32,7 +32,7 @@ pub fn memory(view: &View<'_>) -> Figure {
                 canvas.text(
                     (x, y),
                     Anchor::Middle,
-                    if *share > 0.55 { "ground" } else { "ink" },
+                    if *share > 0.8 { "ground" } else { "ink" },
                     &format!("{:.0} %", 100.0 * share),
                 );
             }
@@ -42,7 +42,7 @@ pub fn memory(view: &View<'_>) -> Figure {
     view.names(&mut canvas, left, below);
     // The same as bars that move: one state after the other.
     let base = below + view.names_height() + 20.0 + bars;
-    let seconds = 0.8 * n as f64;
+    let seconds = (0.4 * n as f64).min(5.0);
     let times: Vec<String> = (0..n).map(|t| format!("{:.4}", t as f64 / n as f64)).collect();
     for k in 0..n {
         let x = left + (k as f64 + 0.15) * column;
@@ -60,7 +60,7 @@ pub fn memory(view: &View<'_>) -> Figure {
                 let _ = write!(
                     svg,
                     "<animate attributeName=\"{name}\" values=\"{values}\" keyTimes=\"{}\" calcMode=\"discrete\" \
-                     dur=\"{seconds:.1}s\" repeatCount=\"3\"/>",
+                     dur=\"{seconds:.1}s\" repeatCount=\"1\"/>",
                     times.join(";")
                 );
             }
@@ -128,24 +128,32 @@ pub fn decisions(view: &View<'_>) -> Figure {
             canvas.text((left - 8.0, y), Anchor::End, "small", &format!("→ {}", cut(name, 14)));
         }
         view.names(&mut canvas, left, top + cell * rows as f64);
-        let far = furthest(decisions, view.per_step());
+        let far = furthest(decisions, view);
+        let nats = if view.subject.wanted.is_some() { lang.say(" nats", " nat") } else { "" };
         let place = |(t, k, value): (usize, usize, f64)| {
             let (step, target) = (&view.subject.steps[k], names.get(t).map_or("", |name| name));
-            match lang {
-                Lang::En => {
-                    format!("{model}: {step} (step {}) for {target}, by {} nats", k + 1, digits(value))
-                }
-                Lang::Ko => format!("{model}: {step}({}번째)가 {target}에 대해 {} nat", k + 1, digits(value)),
+            let (n, size) = (k + 1, digits(value.abs()));
+            match (lang, value < 0.0) {
+                (Lang::En, false) => format!("{model}: {step} (step {n}) for {target}, by {size}{nats}"),
+                (Lang::En, true) => format!("{model}: {step} (step {n}) against {target}, by {size}{nats}"),
+                (Lang::Ko, false) => format!("{model}: {step}({n}번째)가 {target}을(를) 도움, {size}{nats}"),
+                (Lang::Ko, true) => format!("{model}: {step}({n}번째)가 {target}을(를) 막음, {size}{nats}"),
             }
         };
         told.extend(far.map(place));
     }
     let title = lang.say("What decided: the long way back", "무엇이 결정했는가: 먼 의존");
-    let told = match (told.is_empty(), lang) {
-        (true, Lang::En) => "There is no earlier step.".to_string(),
-        (true, Lang::Ko) => "앞선 단계가 없습니다.".to_string(),
-        (false, Lang::En) => format!("The strongest word from before the last step: {}.", told.join("; ")),
-        (false, Lang::Ko) => format!("바로 앞이 아닌 단계 가운데 가장 강한 것: {}.", told.join("; ")),
+    let told = match (told.is_empty(), view.per_step(), lang) {
+        (true, _, Lang::En) => "There is no earlier step.".to_string(),
+        (true, _, Lang::Ko) => "앞선 단계가 없습니다.".to_string(),
+        (false, true, Lang::En) => {
+            format!("The strongest of the steps that are not the output's own: {}.", told.join("; "))
+        }
+        (false, true, Lang::Ko) => {
+            format!("출력 자신의 단계가 아닌 것 가운데 가장 강한 것: {}.", told.join("; "))
+        }
+        (false, false, Lang::En) => format!("The strongest: {}.", told.join("; ")),
+        (false, false, Lang::Ko) => format!("가장 강한 것: {}.", told.join("; ")),
     };
     let caption = match lang {
         Lang::En => format!(
@@ -160,12 +168,14 @@ pub fn decisions(view: &View<'_>) -> Figure {
     figure(13, "decisions", title, caption, &canvas)
 }
 
-/// The largest of what earlier steps did: the output, the step and by how much. Of outputs at every step, not the step
-/// that was read last.
-fn furthest(decisions: &[Vec<f64>], per_step: bool) -> Option<(usize, usize, f64)> {
+/// The largest of what steps did: the output, the step and by how much. Of outputs at every step, other steps than the
+/// output's own.
+fn furthest(decisions: &[Vec<f64>], view: &View<'_>) -> Option<(usize, usize, f64)> {
     let all = decisions.iter().enumerate().flat_map(|(t, row)| {
-        let until = if per_step { t } else { row.len() };
-        row.iter().take(until).enumerate().map(move |(k, value)| (t, k, *value))
+        row.iter()
+            .enumerate()
+            .filter(move |(k, _)| !view.per_step() || *k != t)
+            .map(move |(k, value)| (t, k, *value))
     });
-    all.max_by(|a, b| a.2.abs().total_cmp(&b.2.abs()))
+    all.max_by(|a, b| a.2.abs().total_cmp(&b.2.abs())).filter(|(.., value)| *value != 0.0)
 }
