@@ -85,7 +85,7 @@ pub fn embedding(opened: &Opened) -> Outcome<(Vectors, Vocabulary)> {
 }
 
 /// The width and the values of the first embedding with a row for each of `v` tokens.
-fn table(model: &Model, v: usize) -> Option<(usize, &[f32])> {
+pub fn table(model: &Model, v: usize) -> Option<(usize, &[f32])> {
     let (width, range) = place(model, v)?;
     Some((width, &model.values()[range]))
 }

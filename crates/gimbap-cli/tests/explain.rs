@@ -35,6 +35,31 @@ fn language_model(bench: &Bench, layer: &str) -> String {
     bench.arg(&format!("{layer}/best.safetensors"))
 }
 
+/// A classifier of reviews.
+fn classifier(bench: &Bench) {
+    bench.ok(&[
+        "train",
+        "--task",
+        "classify",
+        "--data",
+        "reviews.csv",
+        "--epochs",
+        "1",
+        "-q",
+        "-o",
+        "reviews",
+    ]);
+}
+
+/// The config of a classifier without a recurrent layer, `mean.toml`.
+fn mean_network(bench: &Bench) {
+    bench.write(
+        "mean.toml",
+        "[task]\nkind = \"classify\"\n[data]\npath = \"reviews.csv\"\nunit = \"word\"\n[[layer]]\ntype = \"embedding\"\n\
+         units = 8\n[[layer]]\ntype = \"pool\"\npooling = \"mean\"\n[train]\nepochs = 1\n",
+    );
+}
+
 /// The page is whole, refers to nothing outside, and has a picture for each figure.
 fn check_page(page: &str, figures: usize) {
     assert_eq!(page.matches("<svg").count(), figures);
@@ -109,20 +134,7 @@ fn one_token_and_unknown_words_make_a_report() {
 #[test]
 fn classifiers_and_forecasters() {
     let bench = Bench::new();
-    bench.ok(&[
-        "train",
-        "--task",
-        "classify",
-        "--data",
-        "reviews.csv",
-        "--epochs",
-        "1",
-        "-q",
-        "-o",
-        "reviews",
-        "--set",
-        "layer.0.units=8",
-    ]);
+    classifier(&bench);
     let model = bench.arg("reviews/best.safetensors");
     let text = "a fine film";
     let predicted = json(bench.run_with(&["predict", &model, "--json"], text).stdout.trim());
@@ -199,24 +211,9 @@ fn models_side_by_side_and_two_tokens_swapped() {
     assert!(page.matches(">simple_rnn, lstm</text>").count() >= 3, "in the figures 3, 12 and 13");
 
     // A network on the mean of the vectors does not see the order.
-    bench.write(
-        "mean.toml",
-        "[task]\nkind = \"classify\"\n[data]\npath = \"reviews.csv\"\nunit = \"word\"\n[[layer]]\ntype = \"embedding\"\n\
-         units = 8\n[[layer]]\ntype = \"pool\"\npooling = \"mean\"\n[train]\nepochs = 1\n",
-    );
+    mean_network(&bench);
     bench.ok(&["train", "mean.toml", "-q", "-o", "mean"]);
-    bench.ok(&[
-        "train",
-        "--task",
-        "classify",
-        "--data",
-        "reviews.csv",
-        "--epochs",
-        "1",
-        "-q",
-        "-o",
-        "reviews",
-    ]);
+    classifier(&bench);
     let (recurrent, mean) = (bench.arg("reviews/best.safetensors"), bench.arg("mean/best.safetensors"));
     let args = ["explain", &*recurrent, "--text", "a fine long film", "--compare", &mean, "--json"];
     let found = json(&bench.ok(&args).stdout);
@@ -259,11 +256,7 @@ fn a_watched_training_tells_its_health() {
     let told = bench.ok(&[&args[..], &["-o", "b"]].concat());
     assert_eq!(told.stderr.matches("a step moves the weights by").count(), 2, "{}", told.stderr);
     // A network without a recurrent layer has nothing to watch: said before anything is trained.
-    bench.write(
-        "mean.toml",
-        "[task]\nkind = \"classify\"\n[data]\npath = \"reviews.csv\"\nunit = \"word\"\n[[layer]]\ntype = \"embedding\"\n\
-         units = 8\n[[layer]]\ntype = \"pool\"\npooling = \"mean\"\n[train]\nepochs = 1\n",
-    );
+    mean_network(&bench);
     let run = bench.run(&["train", "mean.toml", "--watch", "-o", "c"]);
     assert_eq!(run.code, Some(1));
     assert!(run.stderr.contains("recurrent layer that reads forward"), "{}", run.stderr);

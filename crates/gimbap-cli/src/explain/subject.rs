@@ -7,7 +7,6 @@ use gimbap::data::table::{LabelledSeries, SequenceColumns};
 use gimbap::data::text::{CLOSING_ID, Vocabulary};
 use gimbap::loss::RowTargets;
 use gimbap::metric::calibration::largest;
-use gimbap::model::Model;
 
 use crate::lm::judge::shown;
 use crate::model_file::Opened;
@@ -307,10 +306,4 @@ fn window(doc: &forecast::Doc, path: &Path) -> Outcome<Subject> {
             Targets::per_sequence(targets),
         )?,
     })
-}
-
-/// The model's embedding, if it has one.
-pub fn vectors(model: &Model) -> Option<(usize, &[f32])> {
-    let parameter = model.parameters().first().filter(|p| p.name == "embedding.w")?;
-    Some((parameter.shape[1], &model.values()[parameter.range.clone()]))
 }

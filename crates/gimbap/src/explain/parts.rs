@@ -164,7 +164,7 @@ impl Parts {
         let rows = logits.len() / out;
         let (mut losses, mut d) = (vec![0.0; rows], vec![0.0; logits.len()]);
         self.loss.rows(&logits, out, &batch.targets, 0, &|_| Some(1.0), &mut losses, &mut d);
-        link_rows(self.loss.link().unwrap_or_default(), out, &mut logits);
+        self.loss.link().unwrap_or_default().apply(&mut logits, out);
         let outputs = Array2::from_shape_vec((rows, out), logits)
             .map_err(|e| Error::unsupported("explain", e.to_string()))?;
         Ok(Ends { losses, outputs, d_h: self.d_h(&d_y, t, hidden) })
@@ -338,20 +338,4 @@ fn fill(
         }
     }
     Ok(())
-}
-
-/// What logits stand for.
-fn link_rows(link: Activation, width: usize, rows: &mut [f64]) {
-    for row in rows.chunks_exact_mut(width) {
-        match link {
-            Activation::Sigmoid => row.iter_mut().for_each(|x| *x = 1.0 / (1.0 + (-*x).exp())),
-            Activation::Softmax => {
-                let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                row.iter_mut().for_each(|x| *x = (*x - largest).exp());
-                let sum: f64 = row.iter().sum();
-                row.iter_mut().for_each(|x| *x /= sum);
-            }
-            _ => {}
-        }
-    }
 }

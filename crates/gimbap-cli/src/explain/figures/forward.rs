@@ -20,7 +20,7 @@ pub fn inputs(view: &View<'_>) -> Figure {
     canvas.text((left - 6.0, top + 10.0), Anchor::End, "small", "x_1");
     canvas.text((left - 6.0, top + height), Anchor::End, "small", &format!("x_{shown}"));
     view.names(&mut canvas, left, top + height);
-    let embedding = super::super::subject::vectors(view.model).is_some();
+    let embedding = crate::vectors::table(view.model, view.subject.tokens.len()).is_some();
     let one_hot = view.model.layers().first().is_some_and(|l| l.kind() == "one_hot");
     let title =
         lang.say("What the network reads: a vector for each step", "신경망이 읽는 것: 단계마다 하나의 벡터");

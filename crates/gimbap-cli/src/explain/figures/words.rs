@@ -3,16 +3,16 @@
 use gimbap::vectors::Vectors;
 
 use super::super::canvas::{Anchor, Canvas};
-use super::super::subject::vectors;
 use super::forward::figure;
 use super::{Figure, Lang, View, cut};
+use crate::vectors::table;
 
 /// Neighbours of each token of the sentence.
 const NEIGHBOURS: usize = 3;
 
 /// 2: the sentence's tokens among their neighbours, on the plane of their largest variance.
 pub fn map(view: &View<'_>) -> Option<Figure> {
-    let (width, values) = vectors(view.model)?;
+    let (width, values) = table(view.model, view.subject.tokens.len())?;
     let gimbap::data::dataset::Steps::Ids(ids) = view.subject.data.inputs().steps() else { return None };
     let count = values.len() / width;
     let names: Vec<String> = (0..count).map(|row| row.to_string()).collect();
@@ -22,7 +22,7 @@ pub fn map(view: &View<'_>) -> Option<Figure> {
     own.dedup();
     let mut rows = own.clone();
     for &row in own.iter().take(24) {
-        for near in nearest(&vectors, row) {
+        for (near, _) in vectors.neighbors(row, NEIGHBOURS) {
             if !rows.contains(&near) {
                 rows.push(near);
             }
@@ -65,18 +65,4 @@ pub fn map(view: &View<'_>) -> Option<Figure> {
         ),
     };
     Some(figure(2, "map", title, caption, &canvas))
-}
-
-fn nearest(vectors: &Vectors, row: usize) -> Vec<usize> {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
-    let own = vectors.row(row);
-    let length = dot(own, own).sqrt();
-    let cosine = |other: usize| {
-        let other = vectors.row(other);
-        dot(own, other) / (length * dot(other, other).sqrt()).max(1e-30)
-    };
-    let mut all: Vec<(usize, f64)> =
-        (0..vectors.len()).filter(|&other| other != row).map(|other| (other, cosine(other))).collect();
-    all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    all.into_iter().take(NEIGHBOURS).map(|(other, _)| other).collect()
 }
