@@ -2,6 +2,7 @@
 
 mod explain;
 mod generate;
+mod memory;
 mod score;
 mod vectors;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use explain::{Explain, Language};
 pub use generate::Generate;
+pub use memory::{Cell, Memory, Problem};
 pub use score::{By, Score};
 pub use vectors::{Analogy, Embed, Map, Neighbors, with_signs_apart};
 
@@ -74,6 +76,8 @@ pub enum Verb {
     Embed(Embed),
     /// See what the network does with your own sentence
     Explain(Explain),
+    /// How far back SimpleRNN, IRNN, LSTM and GRU remember
+    Memory(Memory),
     /// Make a model's weights smaller, or write its word vectors
     Convert(Convert),
     /// Layers, shapes, parameters, memory and operations per step
@@ -319,6 +323,13 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) => Err("must be at least 1".into()),
         Ok(n) => Ok(n),
         Err(_) => Err("is not a whole number".into()),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x > 0.0 && x.is_finite() => Ok(x),
+        _ => Err("must be a number above 0".into()),
     }
 }
 

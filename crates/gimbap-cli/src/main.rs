@@ -1,11 +1,13 @@
 //! The binary `gimbap`: this file is its map, one match over the verbs.
 
 mod args;
+mod canvas;
 mod config;
 mod explain;
 mod input;
 mod interrupt;
 mod lm;
+mod memory;
 mod model_file;
 mod npy;
 mod output;
@@ -76,6 +78,7 @@ fn run(cli: &Cli, out: &Out) -> Outcome {
         Verb::Map(args) => verb::map::run(args, out),
         Verb::Embed(args) => verb::embed::run(args, out),
         Verb::Explain(args) => verb::explain::run(args, out),
+        Verb::Memory(args) => verb::memory::run(args, out),
         Verb::Convert(args) => verb::convert::run(args, out),
         Verb::Inspect(args) => verb::inspect::run(args, out),
         Verb::Bench(args) => verb::bench::run(args, out),

@@ -1,10 +1,8 @@
 //! The microscope: figures of what a network does with one sequence, and the report that holds them.
 
-mod canvas;
 pub mod compare;
 pub mod figures;
 mod report;
 pub mod subject;
 
-pub use canvas::alone;
 pub use report::page;

@@ -2,7 +2,7 @@
 
 use minijinja::{AutoEscape, Environment, Value, context};
 
-use super::canvas::STYLE;
+use crate::canvas::STYLE;
 use super::figures::{Figure, Lang, View, digits};
 use crate::output::{Failure, Outcome};
 

@@ -5,7 +5,7 @@
 
 use gimbap::bptt::Bptt;
 use gimbap::data::batch::{BatchSource, Shuffled};
-use gimbap::data::corpus::{self, MAX_DISTANCE, Sentence};
+use gimbap::data::corpus::{self, Sentence};
 use gimbap::data::dataset::Dataset;
 use gimbap::data::text::{CLOSING_ID, Unit, Vocabulary};
 use gimbap::layer::Dense;
@@ -15,20 +15,17 @@ use gimbap::rng::keyed;
 use gimbap::train::{EarlyStopping, Fit, Flow};
 use serde_json::{Map, Value, json};
 
-use super::lm::shifted;
 use super::{Report, TaskDoc, Work, figures, lm, number, plain_figures, sequential};
 use crate::config::{Config, Tokens};
 use crate::lm::judge::Judge;
 use crate::lm::writer::Writer;
+use crate::memory::{DISTANCES, by_distance};
 use crate::output::{Failure, Out, Outcome, table, thousands};
 use crate::sample::{Choice, Sampler};
 
 /// Sentences to learn from, and to be measured on.
 const SENTENCES: usize = 12_000;
 const HELD_OUT: usize = 1_000;
-/// The distances of the table, and sentences for each.
-const DISTANCES: [usize; 8] = [2, 4, 6, 8, 12, 16, 20, MAX_DISTANCE];
-const PER_DISTANCE: usize = 200;
 /// The cells of the table.
 const CELLS: [(&str, &str); 3] = [("simple_rnn", "SimpleRNN"), ("lstm", "LSTM"), ("gru", "GRU")];
 /// Sentences written at the end.
@@ -89,25 +86,6 @@ impl Builtin {
         Ok(model)
     }
 
-    /// The accuracy of the language word, by the number of words since the country.
-    fn by_distance(&self, model: &Model) -> Outcome<Vec<f64>> {
-        let accuracy = |&distance: &usize| -> Outcome<f64> {
-            let seed = self.config.train.seed.wrapping_add(1);
-            let sentences = corpus::distance_sentences(seed, distance, PER_DISTANCE)?;
-            let ids: Vec<Vec<u32>> = sentences.iter().map(|s| self.vocabulary.encode_line(&s.text)).collect();
-            let inputs: Vec<Vec<u32>> = ids.iter().map(|ids| shifted(ids)).collect();
-            let scores = model.predict(&inputs)?;
-            let right = sentences.iter().zip(&ids).enumerate().filter(|(b, (sentence, ids))| {
-                let Some(at) = sentence.language_index else { return false };
-                let row = scores.slice(ndarray::s![*b, at, ..]);
-                let best = (0..row.len()).max_by(|&i, &j| row[i].total_cmp(&row[j]));
-                best == Some(ids[at] as usize)
-            });
-            Ok(right.count() as f64 / sentences.len() as f64)
-        };
-        DISTANCES.iter().map(accuracy).collect()
-    }
-
     fn samples(&self, model: &Model) -> Outcome<Vec<String>> {
         let rng = keyed(self.config.train.seed, 0, 0, 0);
         let mut sampler = Sampler::new(Choice::default(), rng, &[]);
@@ -129,7 +107,7 @@ impl Builtin {
 
 fn dataset(vocabulary: &Vocabulary, sentences: &[Sentence]) -> Outcome<Dataset<f32>> {
     let lines: Vec<Vec<u32>> = sentences.iter().map(|s| vocabulary.encode_line(&s.text)).collect();
-    lm::line_dataset(&lines)
+    Ok(lm::line_dataset(&lines)?)
 }
 
 impl Work for Builtin {
@@ -169,17 +147,18 @@ impl Work for Builtin {
         let mut rows: Vec<Vec<String>> = Vec::new();
         for (cell, name) in CELLS {
             let config = self.with_cell(cell);
-            let by_distance = if config == self.config {
-                self.by_distance(model)?
+            let accuracies = |model: &Model| by_distance(model, &self.vocabulary, self.config.train.seed);
+            let found = if config == self.config {
+                accuracies(model)?
             } else {
                 let mut other = self.model_of(&config)?;
                 let (train, valid) = (self.train()?, self.valid()?);
                 other.fit_on(&*train, valid.as_deref(), &fit(&config), &mut |_| Flow::Continue)?;
-                self.by_distance(&other)?
+                accuracies(&other)?
             };
-            let percent = |x: &f64| format!("{:.0} %", 100.0 * x);
-            rows.push([name.to_string()].into_iter().chain(by_distance.iter().map(percent)).collect());
-            let cells = DISTANCES.iter().zip(&by_distance).map(|(d, x)| (d.to_string(), number(*x)));
+            let percent = |(_, x): &(usize, f64)| format!("{:.0} %", 100.0 * x);
+            rows.push([name.to_string()].into_iter().chain(found.iter().map(percent)).collect());
+            let cells = found.iter().map(|(distance, x)| (distance.to_string(), number(*x)));
             accuracy.insert(cell.into(), Value::Object(cells.collect()));
         }
         let header: Vec<String> = DISTANCES.iter().map(usize::to_string).collect();

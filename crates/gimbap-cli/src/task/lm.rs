@@ -226,10 +226,10 @@ pub fn shifted(ids: &[u32]) -> Vec<u32> {
 }
 
 /// Lines as sequences of their own.
-pub fn line_dataset(lines: &[Vec<u32>]) -> Outcome<Dataset<f32>> {
+pub fn line_dataset(lines: &[Vec<u32>]) -> gimbap::Result<Dataset<f32>> {
     let inputs: Vec<Vec<u32>> = lines.iter().map(|ids| shifted(ids)).collect();
     let targets = Targets::per_step(RowTargets::Classes(lines.concat()));
-    Ok(Dataset::new(Sequences::from(&inputs), targets)?)
+    Dataset::new(Sequences::from(&inputs), targets)
 }
 
 /// The batches of a text without the losses of its unknown tokens, which are read all the same.

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::args::{Explain, Language};
+use crate::canvas::alone;
 use crate::explain::compare;
 use crate::explain::figures::{self, Lang, View, likeliest};
 use crate::explain::subject::{Kind, Question, Subject, subject};
-use crate::explain::{alone, page};
+use crate::explain::page;
 use crate::model_file;
 use crate::output::{Failure, Out, Outcome};
 use crate::run_dir::write_atomic;

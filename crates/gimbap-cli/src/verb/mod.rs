@@ -11,6 +11,7 @@ pub mod explain;
 pub mod generate;
 pub mod inspect;
 pub mod map;
+pub mod memory;
 pub mod neighbors;
 pub mod new;
 pub mod predict;

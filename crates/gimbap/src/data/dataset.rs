@@ -362,6 +362,11 @@ impl<R: Arithmetic> Dataset<R> {
         &self.inputs
     }
 
+    /// What they should give: a row for each valid step, or for each sequence.
+    pub fn targets(&self) -> &RowTargets<R> {
+        &self.targets
+    }
+
     /// The number of sequences.
     pub fn len(&self) -> usize {
         self.inputs.len()

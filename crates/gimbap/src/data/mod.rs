@@ -11,6 +11,7 @@
 //! | [`tagged`] | lines of a token and its label, JSONL | sentences with a label for every token |
 //! | [`series`] | CSV with a time column | windows and targets, a scaler, the trivial forecasts |
 //! | [`corpus`] | a seed | the built-in corpus, whose every probability is known |
+//! | [`memory`] | a length and random numbers | the adding and the copying problem |
 //! | [`dataset`] | arrays, ragged or padded | sequences with targets, weights and marks |
 //! | [`batch`] | a dataset, or a long stream of tokens | the batches of an epoch |
 //! | [`layout`] | the lengths of a batch | where its rows lie |
@@ -24,6 +25,7 @@ pub mod dataset;
 mod jitter;
 pub mod layout;
 pub mod lines;
+pub mod memory;
 pub mod read;
 pub mod series;
 pub(crate) mod sheet;

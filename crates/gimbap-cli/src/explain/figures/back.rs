@@ -2,7 +2,7 @@
 
 use gimbap::explain::Verdict;
 
-use super::super::canvas::{Anchor, Canvas, largest};
+use crate::canvas::{Anchor, Canvas, largest};
 use super::forward::figure;
 use super::{Figure, Lang, View, digits};
 

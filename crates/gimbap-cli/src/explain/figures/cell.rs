@@ -3,7 +3,7 @@
 use gimbap::explain::{Gate, GateKind};
 use gimbap::layer::LayerSpec;
 
-use super::super::canvas::{Anchor, Canvas, largest};
+use crate::canvas::{Anchor, Canvas, largest};
 use super::forward::figure;
 use super::{Figure, Lang, View, cut, digits};
 

@@ -1,6 +1,6 @@
 //! Forward: the vectors that are read, the network folded and unfolded, what it says.
 
-use super::super::canvas::{Anchor, Canvas, largest};
+use crate::canvas::{Anchor, Canvas, largest};
 use super::super::subject::Kind;
 use super::{Figure, Lang, View, cut, digits, upright};
 

@@ -12,7 +12,7 @@ use gimbap::explain::Explanation;
 use gimbap::model::Model;
 use ndarray::Array2;
 
-use super::canvas::{Anchor, Canvas};
+use crate::canvas::{Anchor, Canvas};
 use super::compare::Beside;
 use super::subject::{Kind, Subject};
 

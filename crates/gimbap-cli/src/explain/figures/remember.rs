@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::canvas::{Anchor, Canvas, largest};
+use crate::canvas::{Anchor, Canvas, largest};
 use super::forward::figure;
 use super::{Figure, Lang, View, cut, digits};
 

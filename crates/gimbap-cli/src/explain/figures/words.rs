@@ -2,7 +2,7 @@
 
 use gimbap::vectors::Vectors;
 
-use super::super::canvas::{Anchor, Canvas};
+use crate::canvas::{Anchor, Canvas};
 use super::forward::figure;
 use super::{Figure, Lang, View, cut};
 use crate::vectors::table;
