@@ -64,7 +64,7 @@ fn mean_network(bench: &Bench) {
 fn check_page(page: &str, figures: usize) {
     assert_eq!(page.matches("<svg").count(), figures);
     assert_eq!(page.matches("</svg>").count(), figures);
-    assert_eq!(page.matches("role=\"img\"").count(), figures);
+    assert_eq!(page.matches("role=\"img\"").count() + page.matches("role=\"button\"").count(), figures);
     for outside in ["src=", "@import", "url(", "<script", "<link"] {
         assert!(!page.contains(outside), "{outside}");
     }
@@ -192,15 +192,18 @@ fn wrong_questions_are_told() {
 fn models_side_by_side_and_two_tokens_swapped() {
     let bench = Bench::new();
     let (model, other) = (language_model(&bench, "lstm"), language_model(&bench, "simple_rnn"));
+    // The last token, after all the others, is the closing mark.
     let text = "the old hill is dark";
     let swapped = "the dark hill is old";
     let args =
         ["explain", &model, "--text", text, "--swap", "2,5", "--compare", &other, "-o", "r.html", "--json"];
     let found = json(&bench.ok(&args).stdout);
-    let scored = bench.run_with(&["score", &model, "--json"], &format!("{text}\n{swapped}\n"));
+    let scored = bench.run_with(&["score", &model, "--json", "--per-token"], &format!("{text}\n{swapped}\n"));
     let scored = jsonl(&scored.stdout);
     for (key, line) in [("before", &scored[0]), ("after", &scored[1])] {
-        let (ours, theirs) = (found["swap"][key].as_f64().unwrap(), line["logprob"].as_f64().unwrap());
+        let tokens = line["per_token"].as_array().unwrap();
+        let last = tokens.last().unwrap()["logprob"].as_f64().unwrap();
+        let (ours, theirs) = (found["swap"][key].as_f64().unwrap(), last);
         assert!((ours - theirs).abs() < 1e-4 * theirs.abs(), "{key}: {ours} and {theirs}");
     }
     assert_eq!(found["compare"][0]["name"], "simple_rnn, lstm");

@@ -41,6 +41,9 @@ pub struct Explain {
     /// The two tokens that are swapped, from 1 [default: the first and the last]
     #[arg(long, value_name = "N,N", value_delimiter = ',', num_args = 1, value_parser = at_least_one)]
     pub swap: Vec<usize>,
+    /// An analogy for the map of word vectors: A is to B as C is to which word? (again for more)
+    #[arg(long, value_name = "A,B,C")]
+    pub analogy: Vec<String>,
     /// The series, for a model of numbers: the last window of it that has its values behind it, or the first sequence
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     pub input: Option<PathBuf>,

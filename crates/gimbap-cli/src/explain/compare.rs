@@ -1,11 +1,13 @@
 //! Models side by side on the same sequence: how far each reaches back, and whether it sees the order of the tokens.
 
 use gimbap::explain::{Explanation, explain};
+use gimbap::model::Model;
 use serde::Serialize;
 
 use super::subject::{Kind, Question, Subject, subject};
 use crate::model_file::Opened;
 use crate::output::{Failure, Outcome};
+use crate::task::TaskDoc;
 
 /// Of one model.
 #[derive(Debug)]
@@ -18,10 +20,11 @@ pub struct Beside {
     pub swap: Option<Swap>,
 }
 
-/// What two tokens in each other's place do.
+/// What two tokens in each other's place do to the log-probability of what is wanted: by a language model, to that of the
+/// last token, which has read all the others.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Swap {
-    /// The log-probability of what is wanted, as it stands.
+    /// As they stand.
     pub before: f64,
     /// With the tokens swapped.
     pub after: f64,
@@ -34,21 +37,41 @@ pub fn other(
     first: &Subject,
     places: Option<(usize, usize)>,
 ) -> Outcome<Beside> {
-    let label = (first.kind == Kind::Label).then(|| first.targets[0].as_str());
-    let own = subject(opened, &Question { label, ..*question })?;
-    if own.kind != first.kind {
-        let message = format!("--compare: {} has another task than the model", opened.path.display());
-        return Err(Failure::usage("usage", message));
+    let classifies = matches!(opened.task, Some(TaskDoc::Classify(_)));
+    let label = match first.kind {
+        Kind::Label => Some(&first.targets[0]),
+        // A network without recurrence that gives the last word when it has read the others (`gimbap memory`).
+        Kind::Next if classifies && !recurrent(&opened.model) => first.targets.last(),
+        _ => None,
+    };
+    let own = match (first.kind, label) {
+        (Kind::Next, None) if classifies => None,
+        _ => Some(subject(opened, &Question { label: label.map(String::as_str), ..*question })?),
+    };
+    let read = |own: &Subject| match (first.kind, own.kind) {
+        (Kind::Next, Kind::Label) => own.steps == first.steps[1..],
+        _ => own.steps == first.steps,
+    };
+    match own {
+        // Other tokens, other places.
+        Some(own) if own.kind == first.kind || label.is_some() => {
+            beside(opened, &own, places.filter(|_| read(&own)))
+        }
+        _ => {
+            let message = format!("--compare: {} has another task than the model", opened.path.display());
+            Err(Failure::usage("usage", message))
+        }
     }
-    // Other tokens, other places.
-    beside(opened, &own, places.filter(|_| own.steps == first.steps))
+}
+
+fn recurrent(model: &Model) -> bool {
+    model.layers().iter().any(|layer| layer.recurrent().is_some())
 }
 
 /// A model on its sequence.
 pub fn beside(opened: &Opened, subject: &Subject, places: Option<(usize, usize)>) -> Outcome<Beside> {
     let model = &opened.model;
-    let recurrent = model.layers().iter().any(|layer| layer.recurrent().is_some());
-    let found = if recurrent { Some(explain(model, &subject.data)?) } else { None };
+    let found = if recurrent(model) { Some(explain(model, &subject.data)?) } else { None };
     let mut name: Vec<&str> =
         model.layers().iter().filter(|l| l.recurrent().is_some()).map(|l| l.kind()).collect();
     name.dedup();

@@ -2,8 +2,8 @@
 
 use minijinja::{AutoEscape, Environment, Value, context};
 
-use crate::canvas::STYLE;
 use super::figures::{Figure, Lang, View, digits};
+use crate::canvas::STYLE;
 use crate::output::{Failure, Outcome};
 
 const TEMPLATE: &str = include_str!("report.html");

@@ -64,7 +64,8 @@ impl Subject {
         }
     }
 
-    /// The sequence with two tokens of its text in each other's place, both counted from 0, for the model.
+    /// The sequence with two tokens of its text in each other's place, both counted from 0, for the model; of next tokens
+    /// only the last one counts.
     pub fn swapped(&self, (a, b): (usize, usize)) -> Outcome<Option<Dataset<f32>>> {
         let (Steps::Ids(ids), Some(wanted)) = (self.data.inputs().steps(), &self.wanted) else {
             return Ok(None);
@@ -82,9 +83,14 @@ impl Subject {
             Kind::Label | Kind::Numbers => ids.swap(a, b),
         }
         let rows = RowTargets::Classes(wanted);
+        let steps = ids.len();
         let targets =
             if self.kind == Kind::Label { Targets::per_sequence(rows) } else { Targets::per_step(rows) };
-        Ok(Some(Dataset::new(&vec![ids], targets)?))
+        let data = Dataset::new(&vec![ids], targets)?;
+        Ok(Some(match self.kind {
+            Kind::Next => data.mask((0..steps).map(|t| t + 1 == steps).collect())?,
+            _ => data,
+        }))
     }
 }
 
@@ -98,6 +104,12 @@ pub struct Question<'a> {
 
 /// The sequence of a question, as this model reads it.
 pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
+    if let (Some(_), Some(task)) = (question.label, &opened.task)
+        && !matches!(task, TaskDoc::Classify(_))
+    {
+        let message = format!("--label: {} is {}, and has no classes", opened.path.display(), task.name());
+        return Err(Failure::usage("usage", message));
+    }
     let subject = match &opened.task {
         Some(TaskDoc::Lm(doc)) => sentence(&doc.vocabulary, text(question)?)?,
         Some(TaskDoc::Classify(doc)) => match &doc.input {
@@ -110,11 +122,11 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
                     time: time.clone(),
                     features: features.clone(),
                 };
-                let series = LabelledSeries::read(input(question)?, &columns)?;
+                let series = LabelledSeries::read_with_classes(input(question)?, &columns, &doc.classes)?;
                 let all = classify::scaled(&series, scaler)?;
                 let first = first_of(&all)?;
                 let steps = (0..first.0.len() / first.1).map(|t| (t + 1).to_string()).collect();
-                let label = question.label.map(str::to_string);
+                let label = series.labels.first().map(|&label| doc.classes[label as usize].clone());
                 labelled(doc, opened, steps, Inputs::Features(first.0, first.1), label, 0)?
             }
         },

@@ -92,7 +92,6 @@ impl Problem {
             Problem::Copying => "delay before the symbols are wanted",
         }
     }
-
 }
 
 impl Cell {
@@ -262,9 +261,12 @@ impl Training {
         let crossentropy = Loss::SparseCategoricalCrossentropy;
         let each = self.problem != Problem::Adding && self.cell != Cell::FeedForward;
         let (input, first, outputs, loss): (Input, Option<LayerSpec>, usize, Loss) = match world {
-            World::Sentences(v) | World::Prefixes(v) => {
-                (Input::ids(v.len()), Some(Embedding::new(VECTOR).init(Initializer::Normal { scale: 1.0 }).into()), v.len(), crossentropy)
-            }
+            World::Sentences(v) | World::Prefixes(v) => (
+                Input::ids(v.len()),
+                Some(Embedding::new(VECTOR).init(Initializer::Normal { scale: 1.0 }).into()),
+                v.len(),
+                crossentropy,
+            ),
             World::Adding(_) => (Input::features(2), None, 1, Loss::Mse),
             World::Copying(_) => {
                 (Input::ids(MARK as usize + 1), Some(OneHot.into()), SYMBOLS as usize + 1, crossentropy)
@@ -311,7 +313,8 @@ enum World {
 impl World {
     fn new(training: &Training) -> Outcome<World> {
         // All words of the grammar are in so many sentences.
-        let words = || Vocabulary::build(&corpus::text(&corpus::generate(0, 5000)), Unit::Word, true, None, 1);
+        let words =
+            || Vocabulary::build(&corpus::text(&corpus::generate(0, 5000)), Unit::Word, true, None, 1);
         Ok(match (training.problem, training.length.unwrap_or(1)) {
             (Problem::Distance, _) if training.cell == Cell::FeedForward => World::Prefixes(words()?),
             (Problem::Distance, _) => World::Sentences(words()?),
@@ -340,7 +343,9 @@ impl World {
     /// The part that a model gets right, by distance; of a problem with one length, for that.
     fn accuracy(&self, model: &Model, test: &Dataset<f32>, seed: u64) -> Outcome<Vec<(usize, f64)>> {
         match self {
-            World::Sentences(vocabulary) | World::Prefixes(vocabulary) => by_distance(model, vocabulary, seed),
+            World::Sentences(vocabulary) | World::Prefixes(vocabulary) => {
+                by_distance(model, vocabulary, seed)
+            }
             World::Adding(length) => {
                 let RowTargets::Values { values, .. } = test.targets() else { return Ok(Vec::new()) };
                 let sums = model.predict(test.inputs())?;

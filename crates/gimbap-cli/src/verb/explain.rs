@@ -6,12 +6,13 @@ use crate::args::{Explain, Language};
 use crate::canvas::alone;
 use crate::explain::compare;
 use crate::explain::figures::{self, Lang, View, likeliest};
-use crate::explain::subject::{Kind, Question, Subject, subject};
 use crate::explain::page;
-use crate::model_file;
+use crate::explain::subject::{Kind, Question, Subject, subject};
+use crate::model_file::{self, Opened};
 use crate::output::{Failure, Out, Outcome};
 use crate::run_dir::write_atomic;
-use crate::task::short;
+use crate::task::{TaskDoc, short};
+use crate::vectors::table;
 
 /// Explains.
 pub fn run(args: &Explain, out: &Out) -> Outcome {
@@ -28,6 +29,7 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
         }
     };
     let places = places(args, &subject)?;
+    let analogies = args.analogy.iter().map(|asked| analogy(asked, &opened)).collect::<Outcome<Vec<_>>>()?;
     let mut beside = vec![compare::beside(&opened, &subject, places)?];
     for path in &args.compare {
         beside.push(compare::other(&model_file::open(path)?, &question, &subject, places)?);
@@ -42,7 +44,16 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
         return Err(Failure::work("unsupported", message));
     };
     let lang = if args.lang == Language::Ko { Lang::Ko } else { Lang::En };
-    let view = View { lang, model: &opened.model, subject: &subject, found, step, beside: &beside, places };
+    let view = View {
+        lang,
+        model: &opened.model,
+        subject: &subject,
+        found,
+        step,
+        beside: &beside,
+        places,
+        analogies: &analogies,
+    };
     let drawn = figures::all(&view);
     if let Some(folder) = &args.figures {
         std::fs::create_dir_all(folder).map_err(|e| Failure::io(folder, &e))?;
@@ -83,6 +94,24 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
         "report": args.out,
         "figures": drawn.iter().map(|f| json!({"number": f.number, "name": f.name, "title": f.title, "caption": f.caption})).collect::<Vec<_>>(),
     }))
+}
+
+/// The three tokens of an analogy.
+fn analogy(asked: &str, opened: &Opened) -> Outcome<[usize; 3]> {
+    let wrong = |what: String| Failure::usage("usage", format!("--analogy {asked}: {what}"));
+    let vocabulary = opened.task.as_ref().and_then(TaskDoc::vocabulary);
+    let vocabulary = vocabulary.ok_or_else(|| wrong("the model has no words".into()))?;
+    if table(&opened.model, vocabulary.len()).is_none() {
+        return Err(wrong("the model has no embedding, so its words have no vectors".into()));
+    }
+    let terms: Vec<&str> = asked.split(',').map(str::trim).collect();
+    let [a, b, c] = terms[..] else { return Err(wrong("give three words, as in man,king,woman".into())) };
+    let mut rows = [0; 3];
+    for (row, term) in rows.iter_mut().zip([a, b, c]) {
+        let found = vocabulary.tokens().iter().position(|token| token == &*vocabulary.normalise(term));
+        *row = found.ok_or_else(|| wrong(format!("`{term}` is not in the model's vocabulary")))?;
+    }
+    Ok(rows)
 }
 
 /// Which two tokens of the text are swapped; None if it has but one.

@@ -61,7 +61,9 @@ pub fn run(args: &Memory, out: &Out) -> Outcome {
         folder.join(PAGE).display(),
         folder.join(RECORD).display()
     ))?;
-    if let Some(one) = found.iter().find(|f| f.problem == Problem::Distance.name() && f.cell != "feed_forward") {
+    if let Some(one) =
+        found.iter().find(|f| f.problem == Problem::Distance.name() && f.cell != "feed_forward")
+    {
         out.line(format!(
             "  {} explain {} --text 'mina grew up in korea near the sea and speaks' -o report.html",
             program(),
@@ -96,7 +98,8 @@ fn trainings(args: &Memory) -> Outcome<Vec<Training>> {
     for &problem in problems {
         for length in problem.lengths(&args.length) {
             // The order of words is all that a mean does not know; of numbers and places it knows nothing at all.
-            let cells = cells.iter().filter(|&&cell| problem == Problem::Distance || cell != Cell::FeedForward);
+            let cells =
+                cells.iter().filter(|&&cell| problem == Problem::Distance || cell != Cell::FeedForward);
             trainings.extend(cells.map(|&cell| Training {
                 problem,
                 cell,
@@ -140,14 +143,16 @@ fn accuracy(found: &Found) -> String {
 
 /// A row for each cell, a column for each distance or length.
 fn rows(found: &[&Found]) -> (Vec<String>, Vec<Vec<String>>) {
-    let mut places: Vec<usize> = found.iter().flat_map(|f| f.accuracy.iter().map(|(place, _)| *place)).collect();
+    let mut places: Vec<usize> =
+        found.iter().flat_map(|f| f.accuracy.iter().map(|(place, _)| *place)).collect();
     places.sort_unstable();
     places.dedup();
     let cells = Cell::ALL.into_iter().filter(|cell| found.iter().any(|f| f.cell == cell.name()));
     let rows = cells.map(|cell| {
         let parts: Vec<(usize, f64)> =
             found.iter().filter(|f| f.cell == cell.name()).flat_map(|f| f.accuracy.clone()).collect();
-        let at = |place: &usize| parts.iter().find(|(p, _)| p == place).map_or(String::new(), |p| percent(p.1));
+        let at =
+            |place: &usize| parts.iter().find(|(p, _)| p == place).map_or(String::new(), |p| percent(p.1));
         [cell.title().to_string()].into_iter().chain(places.iter().map(at)).collect()
     });
     let rows = rows.collect();
@@ -182,17 +187,22 @@ fn write(folder: &Path, found: &[Found]) -> Outcome {
 fn section(problem: Problem, found: &[&Found], picture: &str) -> String {
     let (places, rows) = rows(found);
     let mut text = format!("\n## {}\n\n![{}]({picture})\n\n", problem.name(), problem.axis());
-    let line = |cells: &mut dyn Iterator<Item = String>| format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "));
+    let line =
+        |cells: &mut dyn Iterator<Item = String>| format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "));
     text += &line(&mut [problem.right().to_string()].into_iter().chain(places.iter().cloned()));
     text += &line(&mut std::iter::repeat_n("---".to_string(), places.len() + 1));
     rows.iter().for_each(|row| text += &line(&mut row.iter().cloned()));
-    text += &format!("\n| {} | forgetful | parameters | seconds | command |\n|---|---|---|---|---|\n", problem.loss());
+    text += &format!(
+        "\n| {} | forgetful | parameters | seconds | command |\n|---|---|---|---|---|\n",
+        problem.loss()
+    );
     for one in found {
         let (loss, chance, parameters) = (short(one.loss), short(one.chance), thousands(one.parameters));
         text += &format!("| {loss} | {chance} | {parameters} | {:.1} | `{}` |\n", one.seconds, one.command);
     }
     for published in PUBLISHED.iter().filter(|p| p.problem == problem) {
-        text += &format!("\nPublished, at {}: {} ({}).\n", published.length, published.losses, published.source);
+        text +=
+            &format!("\nPublished, at {}: {} ({}).\n", published.length, published.losses, published.source);
     }
     text
 }

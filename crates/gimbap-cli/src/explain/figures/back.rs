@@ -2,9 +2,9 @@
 
 use gimbap::explain::Verdict;
 
-use crate::canvas::{Anchor, Canvas, largest};
 use super::forward::figure;
 use super::{Figure, Lang, View, digits};
+use crate::canvas::{Anchor, Canvas, largest};
 
 /// 8: the gradient on each arrow.
 pub fn arrows(view: &View<'_>) -> Figure {
@@ -158,8 +158,10 @@ pub fn shares(view: &View<'_>) -> Figure {
 /// 10: what is lost by cutting.
 pub fn truncation(view: &View<'_>) -> Figure {
     let (lang, cuts) = (view.lang, &view.found.flow.cuts);
-    let (left, top, w, h) = (60.0, 20.0, 460.0, 190.0);
-    let mut canvas = Canvas::new(620.0, 270.0);
+    let (left, top, w, h) = (60.0, 110.0, 460.0, 190.0);
+    let mut canvas = Canvas::new(620.0, 360.0);
+    let segment = view.found.horizon.truncation.unwrap_or_else(|| view.steps().div_ceil(2));
+    cut_network(view, &mut canvas, (left, w), segment);
     let most = largest(cuts.iter().map(|cut| &cut.norm_ratio)).max(1.0);
     let low = cuts.iter().map(|cut| cut.cosine).fold(0.0, f64::min);
     let last = (cuts.len() - 1).max(1) as f64;
@@ -197,8 +199,8 @@ pub fn truncation(view: &View<'_>) -> Figure {
         None if view.steps() == 1 => lang.say("There is nothing to cut.", "자를 곳이 없습니다.").to_string(),
         None => lang
             .say(
-                "No shorter cut gives the direction and length of the whole gradient here.",
-                "여기서는 더 짧게 자르면 전체 기울기의 방향과 길이를 얻지 못합니다.",
+                "No shorter cut gives the direction and length of the whole gradient here; drawn are cuts in halves.",
+                "여기서는 더 짧게 자르면 전체 기울기의 방향과 길이를 얻지 못합니다. 위의 그림은 절반에서 자른 것입니다.",
             )
             .to_string(),
         Some(steps) => {
@@ -222,16 +224,46 @@ pub fn truncation(view: &View<'_>) -> Figure {
     let (cosine, length) = (digits(every.cosine), digits(every.norm_ratio));
     let caption = match lang {
         Lang::En => format!(
-            "The gradient of the recurrent weights when it is cut every 1, 2, 4, .. steps, beside the full one: the \
-             cosine between them and how long it is. Cut at every step it has a cosine of {cosine} and {length} of the \
+            "Above, the unfolded network: the state goes on to the right, the gradient (orange) comes back only as far as the \
+             dashed line. Below, the gradient of the recurrent weights when it is cut every 1, 2, 4, .. steps, beside the full \
+             one: the cosine between them and how long it is. Cut at every step it has a cosine of {cosine} and {length} of the \
              length. {enough}"
         ),
         Lang::Ko => format!(
-            "순환 가중치의 기울기를 1, 2, 4, … 단계마다 잘랐을 때 전체 기울기와의 코사인과 길이의 비입니다. 매 단계 자르면 코사인 \
+            "위는 펼친 신경망입니다. 상태는 오른쪽으로 계속 흐르지만 기울기(주황)는 점선까지만 되돌아옵니다. 아래는 순환 가중치의 기울기를 1, 2, 4, … 단계마다 잘랐을 때 전체 기울기와의 코사인과 길이의 비입니다. 매 단계 자르면 코사인 \
              {cosine}, 길이 {length}입니다. {enough}"
         ),
     };
     figure(10, "truncation", title, caption, &canvas)
+}
+
+/// The states of an unfolded network in a row, between `left` and `left + w`, with the arrows that are left when the gradient
+/// is cut every `segment` steps.
+fn cut_network(view: &View<'_>, canvas: &mut Canvas, (left, w): (f64, f64), segment: usize) {
+    let (n, y) = (view.steps(), 42.0);
+    let apart = w / n as f64;
+    let x = |t: usize| left + (t as f64 + 0.5) * apart;
+    let radius = (apart * 0.2).clamp(0.8, 7.0);
+    for t in 0..n {
+        canvas.dot((x(t), y), radius, "head");
+        if t + 1 == n {
+            break;
+        }
+        let (from, to) = (x(t) + radius + 1.0, x(t + 1) - radius - 1.0);
+        if apart > 12.0 {
+            canvas.arrow((from, y - 5.0), (to, y - 5.0), 1.0);
+        }
+        if (t + 1) % segment == 0 {
+            let middle = (from + to) / 2.0;
+            canvas.line((middle, y - 24.0), (middle, y + 24.0), "cut");
+        } else if apart > 12.0 {
+            canvas.line((to, y + 6.0), (from, y + 6.0), "other");
+        }
+    }
+    let step = (n as f64 / 8.0).ceil().max(1.0) as usize;
+    for t in (0..n).step_by(step) {
+        canvas.text((x(t), y + 40.0), Anchor::Middle, "small", &format!("h_{}", t + 1));
+    }
 }
 
 /// 12: how far the gradient reaches.
@@ -284,13 +316,20 @@ pub fn horizon(view: &View<'_>) -> Figure {
     );
     canvas.text((left + w, top - 6.0), Anchor::End, "dim", "|dL_t/ds_{t-k}|");
     let title = lang.say("How far the gradient reaches", "기울기는 얼마나 멀리 닿는가");
+    let whole = view.whole();
     let verdict = match (horizon.verdict, lang) {
-        (Verdict::Vanishing, Lang::En) => "It vanishes: within the sentence it falls below a hundredth.",
-        (Verdict::Exploding, Lang::En) => "It explodes: within the sentence it grows more than tenfold.",
-        (Verdict::Carried, Lang::En) => "It neither vanishes nor explodes within the sentence.",
-        (Verdict::Vanishing, Lang::Ko) => "기울기가 소실됩니다. 문장 안에서 100분의 1 아래로 떨어집니다.",
-        (Verdict::Exploding, Lang::Ko) => "기울기가 폭발합니다. 문장 안에서 10배 넘게 커집니다.",
-        (Verdict::Carried, Lang::Ko) => "문장 안에서 소실되지도 폭발하지도 않습니다.",
+        (Verdict::Vanishing, Lang::En) => {
+            format!("It vanishes: within the {whole} it falls below a hundredth.")
+        }
+        (Verdict::Exploding, Lang::En) => {
+            format!("It explodes: within the {whole} it grows more than tenfold.")
+        }
+        (Verdict::Carried, Lang::En) => format!("It neither vanishes nor explodes within the {whole}."),
+        (Verdict::Vanishing, Lang::Ko) => {
+            format!("기울기가 소실됩니다. {whole} 안에서 100분의 1 아래로 떨어집니다.")
+        }
+        (Verdict::Exploding, Lang::Ko) => format!("기울기가 폭발합니다. {whole} 안에서 10배 넘게 커집니다."),
+        (Verdict::Carried, Lang::Ko) => format!("{whole} 안에서 소실되지도 폭발하지도 않습니다."),
     };
     let factor = digits(horizon.growth_rate.exp());
     let caption = match (lang, horizon.half_life) {

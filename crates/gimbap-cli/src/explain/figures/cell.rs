@@ -3,9 +3,9 @@
 use gimbap::explain::{Gate, GateKind};
 use gimbap::layer::LayerSpec;
 
-use crate::canvas::{Anchor, Canvas, largest};
 use super::forward::figure;
 use super::{Figure, Lang, View, cut, digits};
+use crate::canvas::{Anchor, Canvas, largest};
 
 /// Units that are drawn.
 const MOST: usize = 32;
@@ -147,20 +147,23 @@ pub fn nonlinearities(view: &View<'_>) -> Figure {
         canvas.text((x0 + pw, y0 - 8.0), Anchor::End, "dim", &saturated);
         told.push(format!("{layer}.{} {share}", gate.name));
     }
-    let title =
-        lang.say("Tanh and sigmoid, where this sentence uses them", "이 문장이 쓰는 tanh와 sigmoid의 자리");
+    let whole = view.whole();
+    let title = match lang {
+        Lang::En => format!("Tanh and sigmoid, where this {whole} uses them"),
+        Lang::Ko => format!("이 {whole}의 값이 놓이는 tanh와 sigmoid의 자리"),
+    };
     let caption = match lang {
         Lang::En => format!(
             "Blue the function, orange its derivative (at most 1 of tanh, 0.25 of sigmoid); the bars are all \
-             pre-activations of the sentence, those beyond the edge at the edge. Saturated, with a derivative below a \
+             pre-activations of the {whole}, those beyond the edge at the edge. Saturated, with a derivative below a \
              tenth of that: {}.",
             told.join(", ")
         ),
         Lang::Ko => format!(
-            "파랑은 함수, 주황은 도함수(최댓값 tanh 1, sigmoid 0.25)이고 막대는 이 문장의 모든 선형 결과입니다. 도함수가 최댓값의 \
+            "파랑은 함수, 주황은 도함수(최댓값 tanh 1, sigmoid 0.25)이고 막대는 이 {whole}의 모든 선형 결과입니다. 도함수가 최댓값의 \
              10분의 1보다 작은 포화 비율: {}.",
             told.join(", ")
         ),
     };
-    figure(6, "nonlinearities", title, caption, &canvas)
+    figure(6, "nonlinearities", &title, caption, &canvas)
 }

@@ -1,6 +1,9 @@
 //! Forward: the vectors that are read, the network folded and unfolded, what it says.
 
 use crate::canvas::{Anchor, Canvas, largest};
+use gimbap::data::dataset::Steps;
+
+use super::super::compare::Swap;
 use super::super::subject::Kind;
 use super::{Figure, Lang, View, cut, digits, upright};
 
@@ -11,17 +14,31 @@ const MOST: usize = 32;
 pub fn inputs(view: &View<'_>) -> Figure {
     let (x, lang) = (&view.found.x, view.lang);
     let shown = x.ncols().min(MOST);
-    let cell = if shown > 16 { 7.0 } else { 12.0 };
-    let (left, top) = (46.0, 12.0);
+    let one_hot = view.model.layers().first().is_some_and(|l| l.kind() == "one_hot");
+    let cell = if shown > 16 && !one_hot { 7.0 } else { 12.0 };
+    let (left, top) = (if one_hot { 110.0 } else { 46.0 }, 12.0);
     let height = cell * shown as f64;
     let mut canvas = Canvas::new(left + view.width() + 20.0, top + height + view.names_height() + 12.0);
     canvas.matrix((left, top), (view.column(), cell), largest(x), &upright(x, MOST));
     canvas.rect((left, top), (view.width(), height), "box");
-    canvas.text((left - 6.0, top + 10.0), Anchor::End, "small", "x_1");
-    canvas.text((left - 6.0, top + height), Anchor::End, "small", &format!("x_{shown}"));
+    match (one_hot, view.subject.data.inputs().steps()) {
+        (true, Steps::Ids(ids)) => {
+            let mut own = ids.clone();
+            own.sort_unstable();
+            own.dedup();
+            for (row, id) in own.iter().take(shown).enumerate() {
+                let y = top + cell * (row as f64 + 0.5) + 3.5;
+                let name = view.subject.tokens.get(*id as usize).map_or("", |name| name);
+                canvas.text((left - 6.0, y), Anchor::End, "small", &cut(name, 16));
+            }
+        }
+        _ => {
+            canvas.text((left - 6.0, top + 10.0), Anchor::End, "small", "x_1");
+            canvas.text((left - 6.0, top + height), Anchor::End, "small", &format!("x_{shown}"));
+        }
+    }
     view.names(&mut canvas, left, top + height);
     let embedding = crate::vectors::table(view.model, view.subject.tokens.len()).is_some();
-    let one_hot = view.model.layers().first().is_some_and(|l| l.kind() == "one_hot");
     let title =
         lang.say("What the network reads: a vector for each step", "신경망이 읽는 것: 단계마다 하나의 벡터");
     let what = match (embedding, one_hot) {
@@ -59,7 +76,7 @@ pub fn figure(number: usize, name: &'static str, title: &str, caption: String, c
 
 /// 3: the network folded, and how many parameters it has however long the sentence is.
 pub fn folded(view: &View<'_>) -> Figure {
-    let (lang, layers) = (view.lang, &view.found.layers);
+    let (lang, layers, whole) = (view.lang, &view.found.layers, view.whole());
     let swapped = view.beside.iter().filter(|beside| beside.swap.is_some()).count() as f64;
     let below = if swapped > 0.0 { 30.0 + 40.0 * swapped } else { 0.0 };
     let mut canvas = Canvas::new(640.0, 70.0 + 84.0 * layers.len() as f64 + 60.0 + below);
@@ -94,7 +111,10 @@ pub fn folded(view: &View<'_>) -> Figure {
         (left + w, top + h + 16.0),
         Anchor::End,
         "dim",
-        lang.say("length of the sentence", "문장의 길이"),
+        &match lang {
+            Lang::En => format!("length of the {whole}"),
+            Lang::Ko => format!("{whole}의 길이"),
+        },
     );
     canvas.text((left, top - 8.0), Anchor::Start, "dim", lang.say("parameters", "매개변수의 수"));
     let (x, y) = at(length, recurrent);
@@ -115,15 +135,15 @@ pub fn folded(view: &View<'_>) -> Figure {
     let title = lang.say("Folded: one cell for every step", "접은 신경망: 모든 단계가 같은 셀");
     let caption = match lang {
         Lang::En => format!(
-            "The same weights at every step, {recurrent} in the recurrent layers, take a sentence of any length. A \
+            "The same weights at every step, {recurrent} in the recurrent layers, take a {whole} of any length. A \
              feed-forward layer of as many units as the first, with weights of its own for every place, would have {} for {} \
              steps, and could not take more.{swap}",
             flat(view.steps()),
             view.steps()
         ),
         Lang::Ko => format!(
-            "순환층의 가중치 {recurrent}개를 모든 단계가 함께 쓰므로 문장의 길이에 제한이 없습니다. 첫 층만큼의 유닛에 자리마다 다른 \
-             가중치를 갖는 순방향 층이라면 {}단계에 {}개가 필요하고, 더 긴 문장은 받을 수 없습니다.{swap}",
+            "순환층의 가중치 {recurrent}개를 모든 단계가 함께 쓰므로 {whole}의 길이에 제한이 없습니다. 첫 층만큼의 유닛에 자리마다 다른 \
+             가중치를 갖는 순방향 층이라면 {}단계에 {}개가 필요하고, 더 긴 것은 받을 수 없습니다.{swap}",
             view.steps(),
             flat(view.steps())
         ),
@@ -156,29 +176,37 @@ fn swaps(view: &View<'_>, canvas: &mut Canvas, top: f64) -> String {
             canvas.text((252.0 + 230.0 * value.abs() / most, y + 11.0), Anchor::Start, "small", &text);
         }
     }
-    let swap = swaps[0].1;
-    let (changed, matters) =
-        (swap.after - swap.before, (swap.after - swap.before).abs() > 1e-3 * swap.before.abs());
-    let changed = digits(changed);
+    let moved = |swap: &Swap| swap.after - swap.before;
     let [first, second] = &names;
-    match (lang, matters) {
-        (Lang::En, true) => format!(
-            " With {first} and {second} in each other's place the log-probability of what is wanted changes by {changed}: the \
-             order of the words matters to it. A feed-forward network on the mean of the vectors (--compare) would not notice."
+    let target = subject.targets.last().map_or("", |target| target);
+    let changed = digits(moved(&swaps[0].1));
+    let own = match lang {
+        Lang::En => format!(
+            " With {first} and {second} in each other's place the log-probability of {target} changes by {changed}: the order is \
+             part of what the state holds."
         ),
-        (Lang::En, false) => {
+        Lang::Ko => format!(
+            " {first}와(과) {second}의 자리를 맞바꾸면 {target}의 로그 확률이 {changed}만큼 달라집니다. 상태에는 순서도 담기기 때문입니다."
+        ),
+    };
+    let flat = view.beside.iter().find(|beside| beside.found.is_none()).and_then(|beside| beside.swap);
+    let flat = match (lang, flat) {
+        (Lang::En, None) => {
+            " A feed-forward network on the mean of the vectors (--compare) would not notice.".into()
+        }
+        (Lang::Ko, None) => " 벡터의 평균만 보는 순방향 신경망(--compare)은 알아채지 못합니다.".into(),
+        (Lang::En, Some(swap)) => format!(
+            " The feed-forward network sees but the mean of the same words' vectors: its own changes by {}.",
+            digits(moved(&swap))
+        ),
+        (Lang::Ko, Some(swap)) => {
             format!(
-                " With {first} and {second} in each other's place the log-probability of what is wanted hardly changes."
+                " 같은 단어 벡터의 평균만 보는 순방향 신경망에서는 {}만큼 달라집니다.",
+                digits(moved(&swap))
             )
         }
-        (Lang::Ko, true) => format!(
-            " {first}와(과) {second}의 자리를 맞바꾸면 원하는 답의 로그 확률이 {changed}만큼 달라집니다. 순서를 읽기 때문입니다. 벡터의 \
-             평균만 보는 순방향 신경망(--compare)은 알아채지 못합니다."
-        ),
-        (Lang::Ko, false) => {
-            format!(" {first}와(과) {second}의 자리를 맞바꾸어도 원하는 답의 로그 확률은 거의 그대로입니다.")
-        }
-    }
+    };
+    own + &flat
 }
 
 fn recurrent_parameters(view: &View<'_>) -> usize {

@@ -12,9 +12,9 @@ use gimbap::explain::Explanation;
 use gimbap::model::Model;
 use ndarray::Array2;
 
-use crate::canvas::{Anchor, Canvas};
 use super::compare::Beside;
 use super::subject::{Kind, Subject};
+use crate::canvas::{Anchor, Canvas};
 
 /// The language of titles and captions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,12 +63,22 @@ pub struct View<'a> {
     pub beside: &'a [Beside],
     /// The tokens of the text that are swapped.
     pub places: Option<(usize, usize)>,
+    /// `[a, b, c]`: the token that is to `c` as `b` is to `a` is looked for.
+    pub analogies: &'a [[usize; 3]],
 }
 
 impl View<'_> {
     /// `T`.
     pub fn steps(&self) -> usize {
         self.subject.steps.len()
+    }
+
+    /// What the steps are together.
+    pub fn whole(&self) -> &'static str {
+        match self.subject.tokens.is_empty() {
+            true => self.lang.say("sequence", "시퀀스"),
+            false => self.lang.say("sentence", "문장"),
+        }
     }
 
     /// The width of a step, so that a row of them can be read.

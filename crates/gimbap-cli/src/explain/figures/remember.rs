@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::canvas::{Anchor, Canvas, largest};
 use super::forward::figure;
 use super::{Figure, Lang, View, cut, digits};
+use crate::canvas::{Anchor, Canvas, largest};
 
 /// 11: the share of each earlier step in each state, and how it moves on as the sentence is read.
 pub fn memory(view: &View<'_>) -> Figure {
@@ -60,12 +60,22 @@ pub fn memory(view: &View<'_>) -> Figure {
                 let _ = write!(
                     svg,
                     "<animate attributeName=\"{name}\" values=\"{values}\" keyTimes=\"{}\" calcMode=\"discrete\" \
-                     dur=\"{seconds:.1}s\" repeatCount=\"1\"/>",
+                     dur=\"{seconds:.1}s\" begin=\"play.click;play.keydown\"/>",
                     times.join(";")
                 );
             }
         }
         canvas.raw(&(svg + "</rect>\n"));
+    }
+    if n > 1 && n <= 60 {
+        let label = lang.say("▶ play", "▶ 재생");
+        canvas.raw(&format!(
+            "<g id=\"play\" class=\"button\" role=\"button\" tabindex=\"0\" aria-label=\"{label}\">\n<rect x=\"8\" \
+             y=\"{:.1}\" width=\"60\" height=\"22\" rx=\"4\" class=\"box\" pointer-events=\"all\"/>\n<text x=\"38\" y=\"{:.1}\" class=\"ink\" \
+             text-anchor=\"middle\">{label}</text>\n</g>\n",
+            base - bars / 2.0 + 8.0,
+            base - bars / 2.0 + 23.0
+        ));
     }
     canvas.line((left, base), (left + view.width(), base), "axis");
     canvas.text(
@@ -84,17 +94,22 @@ pub fn memory(view: &View<'_>) -> Figure {
     let title = lang.say("The memory: what each state is made of", "기억: 각 상태는 무엇으로 이루어졌는가");
     let caption = match lang {
         Lang::En => format!(
-            "Row t: the share of h_t that stems from each step up to it, |dh_t/dx_k · x_k| over its sum. Below, the same \
-             as bars, from the first state to the last. The last state holds most of: {}.",
+            "Row t: the share of h_t that stems from each step up to it, |dh_t/dx_k · x_k| over its sum. Below, the \
+             last row as bars; play runs them from the first state on. The last state holds most of: {}.",
             told.join(", ")
         ),
         Lang::Ko => format!(
-            "t번째 행: h_t에서 그때까지의 각 단계가 차지하는 몫, |dh_t/dx_k · x_k|의 비율입니다. 아래는 같은 것을 첫 상태부터 마지막까지 \
-             막대로 보입니다. 마지막 상태에 많이 남은 것: {}.",
+            "t번째 행: h_t에서 그때까지의 각 단계가 차지하는 몫, |dh_t/dx_k · x_k|의 비율입니다. 아래는 마지막 행을 막대로 \
+             그린 것이고, 재생하면 첫 상태부터 움직입니다. 마지막 상태에 많이 남은 것: {}.",
             told.join(", ")
         ),
     };
-    figure(11, "memory", title, caption, &canvas)
+    let mut figure = figure(11, "memory", title, caption, &canvas);
+    if n > 1 {
+        // A picture with something to press in it is more than an image.
+        figure.svg = figure.svg.replacen("role=\"img\"", "role=\"group\"", 1);
+    }
+    figure
 }
 
 /// 13: what decided each output, to this model and to those beside it.

@@ -2,9 +2,9 @@
 
 use gimbap::vectors::Vectors;
 
-use crate::canvas::{Anchor, Canvas};
 use super::forward::figure;
 use super::{Figure, Lang, View, cut};
+use crate::canvas::{Anchor, Canvas};
 use crate::vectors::table;
 
 /// Neighbours of each token of the sentence.
@@ -26,6 +26,17 @@ pub fn map(view: &View<'_>) -> Option<Figure> {
             if !rows.contains(&near) {
                 rows.push(near);
             }
+        }
+    }
+    // Each asked analogy with its answer.
+    let answer = |&[a, b, c]: &[usize; 3]| {
+        let best = vectors.analogy(&[(b, 1.0), (a, -1.0), (c, 1.0)], 1);
+        best.first().map(|&(d, cosine)| ([a, b, c, d], cosine))
+    };
+    let found: Vec<([usize; 4], f32)> = view.analogies.iter().filter_map(answer).collect();
+    for row in found.iter().flat_map(|(terms, _)| terms) {
+        if !rows.contains(row) {
+            rows.push(*row);
         }
     }
     let plane = vectors.plane(&rows).ok()?;
@@ -53,15 +64,36 @@ pub fn map(view: &View<'_>) -> Option<Figure> {
         let class = if ours { "strong" } else { "dim" };
         canvas.text((x(point[0]) + 6.0, y(point[1]) + 4.0), Anchor::Start, class, &cut(&name(row), 14));
     }
+    let place = |row: usize| {
+        let at = rows.iter().position(|r| *r == row).unwrap_or(0);
+        (x(plane.points[at][0]), y(plane.points[at][1]))
+    };
+    for &([a, b, c, d], _) in &found {
+        canvas.arrow(place(a), place(b), 1.2);
+        canvas.arrow(place(c), place(d), 1.2);
+    }
+    let told: String = found
+        .iter()
+        .map(|&([a, b, c, d], cosine)| match lang {
+            Lang::En => format!(
+                " {} is to {} as {} is to {}, the nearest of all tokens to the sum {} - {} + {} (cosine {cosine:.2}).",
+                name(a), name(b), name(c), name(d), name(b), name(a), name(c)
+            ),
+            Lang::Ko => format!(
+                " {} : {} = {} : {}. 모든 토큰 가운데 {} - {} + {}에 가장 가까운 단어입니다(코사인 {cosine:.2}).",
+                name(a), name(b), name(c), name(d), name(b), name(a), name(c)
+            ),
+        })
+        .collect();
     let [first, second] = plane.shares.map(|share| format!("{:.0} %", 100.0 * share));
     let title = lang.say("The map of word vectors", "단어 벡터의 지도");
     let caption = match lang {
         Lang::En => format!(
             "The sentence's tokens (orange) among the {NEIGHBOURS} nearest to each by cosine, on their two principal \
-             components ({first} and {second} of their variance)."
+             components ({first} and {second} of their variance).{told}"
         ),
         Lang::Ko => format!(
-            "문장의 토큰(주황)과 코사인이 가장 가까운 토큰 {NEIGHBOURS}개씩을 두 주성분(분산의 {first}와 {second}) 위에 놓았습니다."
+            "문장의 토큰(주황)과 코사인이 가장 가까운 토큰 {NEIGHBOURS}개씩을 두 주성분(분산의 {first}와 {second}) 위에 놓았습니다.{told}"
         ),
     };
     Some(figure(2, "map", title, caption, &canvas))
