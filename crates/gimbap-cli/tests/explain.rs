@@ -169,6 +169,49 @@ fn classifiers_and_forecasters() {
     assert!(run.stderr.contains("--input"), "{}", run.stderr);
 }
 
+/// What the microscope is seldom pointed at: a tagger, one-hot vectors, small weights, what only training does, and
+/// labelled sequences of numbers.
+#[test]
+fn every_kind_of_network_makes_a_report() {
+    let bench = Bench::new();
+    let report = |args: &[&str], figures: usize| {
+        let found = json(&bench.ok(&[&["explain"], args, &["-o", "r.html", "--json"]].concat()).stdout);
+        assert_eq!(found["figures"].as_array().unwrap().len(), figures, "{args:?}");
+        check_page(&std::fs::read_to_string(bench.path("r.html")).unwrap(), figures);
+        found
+    };
+    bench.write("pos.jsonl", "{\"tokens\": [\"a\", \"cat\"], \"tags\": [\"DET\", \"NOUN\"]}\n".repeat(20));
+    bench.ok(&["train", "--task", "tag", "--data", "pos.jsonl", "--epochs", "1", "-q", "-o", "pos"]);
+    let found = report(&["pos", "--text", "a cat cat"], 13);
+    assert_eq!(found["targets"].as_array().unwrap().len(), 3);
+
+    let options = "[task]\nkind = \"lm\"\n[data]\npath = \"text.txt\"\nunit = \"word\"\n[[layer]]\ntype = \"one_hot\"\n[[layer]]\n\
+                   type = \"lstm\"\nunits = 6\nzoneout = 0.2\nweight_drop = 0.3\n[train]\nepochs = 1\nbatch = 4\nbptt = 10\n";
+    bench.write("one_hot.toml", options);
+    bench.ok(&["train", "one_hot.toml", "-q", "-o", "hot"]);
+    report(&["hot", "--text", "the cat sleeps", "--figures", "hot-figures"], 12);
+    let inputs = std::fs::read_to_string(bench.path("hot-figures/01-inputs.svg")).unwrap();
+    assert_eq!(inputs.matches(">sleeps</text>").count(), 2, "a row and a column: {inputs}");
+
+    let model = language_model(&bench, "gru");
+    bench.ok(&["convert", &model, "small.safetensors", "--quantize", "int8", "-q"]);
+    let (whole, small) =
+        (report(&[&model, "--text", "a dog"], 13), report(&["small.safetensors", "--text", "a dog"], 13));
+    let loss = |found: &serde_json::Value| found["found"]["loss"].as_f64().unwrap();
+    assert!((loss(&whole) / loss(&small) - 1.0).abs() < 0.05, "{} and {}", loss(&whole), loss(&small));
+
+    let config = "[task]\nkind = \"classify\"\n[data]\npath = \"gestures.csv\"\nid = \"id\"\n[[layer]]\ntype = \"gru\"\nunits = 6\n\
+                  [train]\nepochs = 1\nbatch = 8\n";
+    bench.write("gestures.toml", config);
+    bench.ok(&["train", "gestures.toml", "-q", "-o", "gestures"]);
+    let found = report(&["gestures", "--input", "gestures.csv"], 12);
+    let first = std::fs::read_to_string(bench.path("gestures.csv")).unwrap();
+    let label = found["targets"][0].as_str().unwrap();
+    assert!(first.lines().nth(1).unwrap().contains(label), "the label of the file: {label}");
+    assert_eq!(found["guessed"], false);
+    assert!(!std::fs::read_to_string(bench.path("r.html")).unwrap().contains("sentence,"));
+}
+
 #[test]
 fn wrong_questions_are_told() {
     let bench = Bench::new();
@@ -177,6 +220,9 @@ fn wrong_questions_are_told() {
         (&["explain", &*model][..], "give one with --text"),
         (&["explain", &model, "--text", "no", "--step", "9"], "the sequence has 2 steps"),
         (&["explain", &model, "--text", "no", "--step", "0"], "must be at least 1"),
+        (&["explain", &model, "--text", "no", "--label", "a"], "is a language model, and has no classes"),
+        (&["explain", &model, "--text", "no", "--analogy", "the,a"], "give three words"),
+        (&["explain", &model, "--text", "no", "--analogy", "the,a,zebra"], "`zebra` is not in"),
     ] {
         let run = bench.run(args);
         assert_eq!(run.code, Some(2), "{args:?}");
@@ -207,6 +253,12 @@ fn models_side_by_side_and_two_tokens_swapped() {
         assert!((ours - theirs).abs() < 1e-4 * theirs.abs(), "{key}: {ours} and {theirs}");
     }
     assert_eq!(found["compare"][0]["name"], "simple_rnn, lstm");
+    // An analogy on the map is the one that `gimbap analogy` finds.
+    let told = bench.ok(&["explain", &model, "--text", text, "--analogy", "the,cat,a", "--json"]);
+    let best = bench.ok(&["analogy", &model, "cat", "-", "the", "+", "a", "-n", "1", "--json"]);
+    let best = jsonl(&best.stdout)[0]["word"].as_str().unwrap().to_string();
+    let map = json(&told.stdout)["figures"][1]["caption"].as_str().unwrap().to_string();
+    assert!(map.contains(&format!("the is to cat as a is to {best},")), "{map}");
     let same = json(&bench.ok(&["explain", &model, "--text", text, "--compare", &model, "--json"]).stdout);
     assert_eq!(same["compare"][0]["name"], "lstm 2");
     let page = std::fs::read_to_string(bench.path("r.html")).unwrap();

@@ -37,31 +37,29 @@ pub fn other(
     first: &Subject,
     places: Option<(usize, usize)>,
 ) -> Outcome<Beside> {
-    let classifies = matches!(opened.task, Some(TaskDoc::Classify(_)));
-    let label = match first.kind {
-        Kind::Label => Some(&first.targets[0]),
+    let another = || {
+        let message = format!("--compare: {} has another task than the model", opened.path.display());
+        Failure::usage("usage", message)
+    };
+    let label = match (first.kind, &opened.task) {
+        (Kind::Label, _) => Some(&first.targets[0]),
         // A network without recurrence that gives the last word when it has read the others (`gimbap memory`).
-        Kind::Next if classifies && !recurrent(&opened.model) => first.targets.last(),
+        (Kind::Next, Some(TaskDoc::Classify(doc))) => {
+            let last = first.targets.last().filter(|last| doc.classes.contains(last));
+            Some(last.filter(|_| !recurrent(&opened.model)).ok_or_else(another)?)
+        }
         _ => None,
     };
-    let own = match (first.kind, label) {
-        (Kind::Next, None) if classifies => None,
-        _ => Some(subject(opened, &Question { label: label.map(String::as_str), ..*question })?),
-    };
+    let own = subject(opened, &Question { label: label.map(String::as_str), ..*question })?;
+    if own.kind != first.kind && (first.kind, own.kind) != (Kind::Next, Kind::Label) {
+        return Err(another());
+    }
     let read = |own: &Subject| match (first.kind, own.kind) {
         (Kind::Next, Kind::Label) => own.steps == first.steps[1..],
         _ => own.steps == first.steps,
     };
-    match own {
-        // Other tokens, other places.
-        Some(own) if own.kind == first.kind || label.is_some() => {
-            beside(opened, &own, places.filter(|_| read(&own)))
-        }
-        _ => {
-            let message = format!("--compare: {} has another task than the model", opened.path.display());
-            Err(Failure::usage("usage", message))
-        }
-    }
+    // Other tokens, other places.
+    beside(opened, &own, places.filter(|_| read(&own)))
 }
 
 fn recurrent(model: &Model) -> bool {

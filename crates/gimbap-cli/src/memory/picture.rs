@@ -42,7 +42,7 @@ pub fn picture(problem: Problem, found: &[&Found]) -> String {
         canvas.text((x(place), TOP + HIGH + 18.0), Anchor::Middle, "ink", &place.to_string());
     }
     canvas.text((LEFT + WIDE / 2.0, TOP + HIGH + 42.0), Anchor::Middle, "dim", problem.axis());
-    let mut name_at = TOP + 10.0;
+    let (mut name_at, mut drawn) = (TOP + 10.0, 0.0);
     for cell in Cell::ALL {
         let mut points: Vec<(usize, f64)> =
             found.iter().filter(|f| f.cell == cell.name()).flat_map(|f| f.accuracy.clone()).collect();
@@ -51,10 +51,13 @@ pub fn picture(problem: Problem, found: &[&Found]) -> String {
         }
         points.sort_by_key(|(place, _)| *place);
         let (curve, ink) = classes(cell);
+        // Curves that lie on one another are drawn side by side.
+        let beside = 2.0 * drawn;
+        drawn += 1.0;
         let path: Vec<String> =
-            points.iter().map(|&(place, part)| format!("{:.1} {:.1}", x(place), y(part))).collect();
+            points.iter().map(|&(place, part)| format!("{:.1} {:.1}", x(place), y(part) + beside)).collect();
         canvas.path(&format!("M{}", path.join("L")), curve);
-        points.iter().for_each(|&(place, part)| canvas.dot((x(place), y(part)), 3.0, ink));
+        points.iter().for_each(|&(place, part)| canvas.dot((x(place), y(part) + beside), 3.0, ink));
         canvas.line((LEFT + WIDE + 14.0, name_at - 4.0), (LEFT + WIDE + 34.0, name_at - 4.0), curve);
         canvas.text((LEFT + WIDE + 40.0, name_at), Anchor::Start, ink, cell.title());
         name_at += 20.0;

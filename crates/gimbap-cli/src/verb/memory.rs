@@ -20,8 +20,8 @@ const PAGE: &str = "README.md";
 /// Trains, measures, draws.
 pub fn run(args: &Memory, out: &Out) -> Outcome {
     let folder = args.out.clone().unwrap_or_else(|| default_dir("memory"));
-    check(&folder, args.force)?;
     let trainings = trainings(args)?;
+    check(&folder, args.force)?;
     let started = Instant::now();
     let mut found: Vec<Found> = Vec::new();
     for training in &trainings {
@@ -94,6 +94,13 @@ fn trainings(args: &Memory) -> Outcome<Vec<Training>> {
     let all = [Problem::Distance, Problem::Adding, Problem::Copying];
     let problems = if args.problem.is_empty() { &all[..] } else { &args.problem };
     let cells = if args.cell.is_empty() { &Cell::ALL[..] } else { &args.cell };
+    if !args.length.is_empty() && problems == [Problem::Distance] {
+        let message = "--length is for adding and copying: the built-in corpus has sentences of all lengths";
+        return Err(Failure::usage("usage", message));
+    }
+    if problems.contains(&Problem::Adding) && args.length.contains(&1) {
+        return Err(Failure::usage("usage", "--length 1: two numbers are added, give 2 at least"));
+    }
     let mut trainings = Vec::new();
     for &problem in problems {
         for length in problem.lengths(&args.length) {

@@ -16,7 +16,7 @@ pub fn inside(view: &View<'_>) -> Figure {
     let (lang, t) = (view.lang, view.step);
     let layer = &view.found.layers[view.found.layers.len() - 1];
     let units = layer.h.ncols().min(MOST);
-    let (left, cell, row) = (150.0, 15.0, 18.0);
+    let (left, cell, row) = (172.0, 15.0, 18.0);
     let block = row * 5.0 + 16.0;
     let extra = if layer.c.is_some() { 2.0 } else { 1.0 };
     let mut canvas = Canvas::new(

@@ -126,8 +126,8 @@ pub fn folded(view: &View<'_>) -> Figure {
     );
     let (x, y) = at(length / 2, flat(length / 2));
     canvas.text(
-        (x - 6.0, y - 4.0),
-        Anchor::End,
+        (x + 10.0, (y + 12.0).min(top + h - 4.0)),
+        Anchor::Start,
         "neg",
         lang.say("one weight per place", "자리마다 다른 가중치"),
     );

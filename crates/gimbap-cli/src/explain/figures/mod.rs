@@ -76,7 +76,7 @@ impl View<'_> {
     /// What the steps are together.
     pub fn whole(&self) -> &'static str {
         match self.subject.tokens.is_empty() {
-            true => self.lang.say("sequence", "시퀀스"),
+            true => self.lang.say("sequence", "수열"),
             false => self.lang.say("sentence", "문장"),
         }
     }

@@ -1,5 +1,6 @@
 //! The map of word vectors.
 
+use gimbap::data::text::{CLOSING_ID, UNKNOWN_ID};
 use gimbap::vectors::Vectors;
 
 use super::forward::figure;
@@ -30,8 +31,9 @@ pub fn map(view: &View<'_>) -> Option<Figure> {
     }
     // Each asked analogy with its answer.
     let answer = |&[a, b, c]: &[usize; 3]| {
-        let best = vectors.analogy(&[(b, 1.0), (a, -1.0), (c, 1.0)], 1);
-        best.first().map(|&(d, cosine)| ([a, b, c, d], cosine))
+        let best = vectors.analogy(&[(b, 1.0), (a, -1.0), (c, 1.0)], 3);
+        let mark = |row: usize| [UNKNOWN_ID, CLOSING_ID].contains(&(row as u32));
+        best.into_iter().find(|&(d, _)| !mark(d)).map(|(d, cosine)| ([a, b, c, d], cosine))
     };
     let found: Vec<([usize; 4], f32)> = view.analogies.iter().filter_map(answer).collect();
     for row in found.iter().flat_map(|(terms, _)| terms) {
@@ -76,11 +78,11 @@ pub fn map(view: &View<'_>) -> Option<Figure> {
         .iter()
         .map(|&([a, b, c, d], cosine)| match lang {
             Lang::En => format!(
-                " {} is to {} as {} is to {}, the nearest of all tokens to the sum {} - {} + {} (cosine {cosine:.2}).",
+                " {} is to {} as {} is to {}, the nearest of all words to the sum {} - {} + {} (cosine {cosine:.2}).",
                 name(a), name(b), name(c), name(d), name(b), name(a), name(c)
             ),
             Lang::Ko => format!(
-                " {} : {} = {} : {}. 모든 토큰 가운데 {} - {} + {}에 가장 가까운 단어입니다(코사인 {cosine:.2}).",
+                " {} : {} = {} : {}. 모든 단어 가운데 {} - {} + {}에 가장 가까운 단어입니다(코사인 {cosine:.2}).",
                 name(a), name(b), name(c), name(d), name(b), name(a), name(c)
             ),
         })

@@ -1,0 +1,115 @@
+//! `gimbap memory`: what it trains, what it leaves behind, and that each training can be had again alone.
+
+mod common;
+
+use common::{Bench, json, jsonl};
+use serde_json::Value;
+
+fn record(bench: &Bench, folder: &str) -> Value {
+    json(&std::fs::read_to_string(bench.path(folder).join("memory.json")).unwrap())
+}
+
+#[test]
+fn every_cell_on_every_problem_leaves_a_record() {
+    let bench = Bench::new();
+    let args = ["memory", "--steps", "40", "--units", "8", "--length", "4,6", "-o", "m", "--json"];
+    let told = jsonl(&bench.ok(&args).stdout);
+    // Five networks on the distances, four on each of two lengths of two problems.
+    assert_eq!(told.len(), 5 + 4 * 2 * 2 + 1);
+    assert_eq!(told.last().unwrap()["event"], "done");
+    let record = record(&bench, "m");
+    let trainings = record["trainings"].as_array().unwrap();
+    assert_eq!(trainings.len(), 21);
+    for (training, told) in trainings.iter().zip(&told) {
+        assert_eq!(training, &told["found"]);
+        assert!(training["seconds"].as_f64().unwrap() > 0.0 && training["seed"] == 1);
+        let places = training["accuracy"].as_array().unwrap();
+        assert_eq!(places.len(), if training["problem"] == "distance" { 8 } else { 1 });
+        assert!(places.iter().all(|place| (0.0..=1.0).contains(&place[1].as_f64().unwrap())));
+        assert!(bench.path("m").join(training["model"].as_str().unwrap()).exists(), "{training}");
+        assert_eq!(training["curve"].as_array().unwrap().len(), 20);
+    }
+    for name in ["distance", "adding", "copying"] {
+        let picture = std::fs::read_to_string(bench.path(&format!("m/{name}.svg"))).unwrap();
+        assert!(picture.contains(">SimpleRNN</text>") && picture.contains("class=\"third\""), "{picture}");
+        assert!(!picture.contains("NaN"), "{picture}");
+    }
+    let page = std::fs::read_to_string(bench.path("m/README.md")).unwrap();
+    for part in ["5.3e-5", ".0197", "arXiv:1803.01271", "![", "--problem copying --cell gru --length 6"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+
+    // The command of one training gives the same model again, at any number of threads.
+    let one = &trainings[trainings.len() - 1];
+    let command = one["command"].as_str().unwrap();
+    let again: Vec<&str> =
+        command.split(' ').skip(1).chain(["-o", "again", "--threads", "1", "-q"]).collect();
+    bench.ok(&again);
+    let model =
+        |folder: &str| std::fs::read(bench.path(folder).join(one["model"].as_str().unwrap())).unwrap();
+    assert_eq!(model("m"), model("again"));
+}
+
+#[test]
+fn what_is_learned_is_remembered() {
+    let bench = Bench::new();
+    bench.ok(&[
+        "memory",
+        "--problem",
+        "adding",
+        "--length",
+        "5",
+        "--cell",
+        "gru",
+        "--units",
+        "24",
+        "--steps",
+        "1200",
+        "-o",
+        "a",
+        "-q",
+    ]);
+    let one = record(&bench, "a")["trainings"][0].clone();
+    let (loss, chance) = (one["loss"].as_f64().unwrap(), one["chance"].as_f64().unwrap());
+    assert!((chance - 1.0 / 6.0).abs() < 1e-12);
+    assert!(loss < chance / 20.0, "{one}");
+    // The words of a sentence in any order are the same to the network without recurrence, and not to the others.
+    let distance = ["memory", "--problem", "distance", "--units", "8", "--steps", "60", "-o", "d", "-q"];
+    bench.ok(&[&distance[..], &["--cell", "gru", "--cell", "feed_forward"]].concat());
+    let (gru, flat) =
+        (bench.arg("d/distance/gru.safetensors"), bench.arg("d/distance/feed_forward.safetensors"));
+    let text = "mina grew up in korea and speaks korean";
+    let run = bench.ok(&["explain", &gru, "--text", text, "--compare", &flat, "--swap", "1,5", "--json"]);
+    let found = json(&run.stdout);
+    let moved = |swap: &Value| (swap["after"].as_f64().unwrap() - swap["before"].as_f64().unwrap()).abs();
+    assert!(moved(&found["swap"]) > 1e-4, "{}", found["swap"]);
+    assert!(moved(&found["compare"][0]["swap"]) < 1e-6, "{}", found["compare"]);
+    assert_eq!(found["compare"][0]["name"], "feed-forward");
+    // Its probability of the closing mark is what it says as a classifier.
+    let said = json(bench.run_with(&["predict", &flat, "--json"], text).stdout.trim());
+    let end = said["probabilities"]["<eos>"].as_f64().unwrap();
+    let before = found["compare"][0]["swap"]["before"].as_f64().unwrap();
+    assert!((before.exp() - end).abs() < 1e-5, "{before} and {end}");
+}
+
+#[test]
+fn what_cannot_be_trained_is_told_before_anything_is() {
+    let bench = Bench::new();
+    let check = |args: &[&str], told: &str| {
+        let run = bench.run(&[&["memory", "-o", "x"], args].concat());
+        assert!(run.code == Some(2) && run.stderr.contains(told), "{args:?}: {}", run.stderr);
+        assert!(!bench.path("x").exists());
+    };
+    check(&["--problem", "adding", "--length", "1"], "give 2 at least");
+    check(&["--problem", "adding", "--cell", "feed_forward"], "cannot add or copy");
+    check(&["--problem", "distance", "--length", "5"], "--length is for adding and copying");
+    check(&["--rate", "0"], "above 0");
+    check(&["--problem", "sorting"], "distance, adding, copying");
+    bench.write("full", "x");
+    let run = bench.run(&["memory", "-o", &bench.arg("full")]);
+    assert_ne!(run.code, Some(0));
+    std::fs::create_dir(bench.path("f")).unwrap();
+    bench.write("f/notes.txt", "x");
+    let run = bench.run(&["memory", "-o", "f"]);
+    assert!(run.code == Some(2) && run.stderr.contains("--force"), "{}", run.stderr);
+}
