@@ -32,6 +32,7 @@ def main() -> None:
         for view, (width, colours) in VIEWS.items():
             target = arguments.out / f"{page.stem}-{view}.png"
             tall = min(MOST, height * 2) if view == "phone" else height
+            target.unlink(missing_ok=True)
             command = [arguments.chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={width},{tall}"]
             command += [f"--blink-settings=preferredColorScheme={colours}", f"--screenshot={target}", page.resolve().as_uri()]
             subprocess.run(command, check=False, capture_output=True)

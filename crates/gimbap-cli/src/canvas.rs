@@ -9,6 +9,10 @@ pub const STYLE: &str = include_str!("style.css");
 /// The shades of a matrix: a cell's value over the largest.
 const SHADES: usize = 16;
 
+/// The classes of curves that are told apart, and of the dots and names that go with each.
+pub const CURVES: [(&str, &str); 5] =
+    [("curve", "pos"), ("other", "neg"), ("third", "green"), ("fourth", "violet"), ("fifth", "dim")];
+
 /// A picture in the making.
 #[derive(Debug)]
 pub struct Canvas {
@@ -67,6 +71,14 @@ impl Canvas {
     /// A path.
     pub fn path(&mut self, d: &str, class: &str) {
         let _ = writeln!(self.body, "<path d=\"{d}\" class=\"{class}\"/>");
+    }
+
+    /// A line through points.
+    pub fn curve(&mut self, points: &[(f64, f64)], class: &str) {
+        let points: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
+        if !points.is_empty() {
+            self.path(&format!("M{}", points.join("L")), class);
+        }
     }
 
     /// A line from place to place.
@@ -141,7 +153,10 @@ impl Canvas {
 
 /// A picture of a page as a file of its own.
 pub fn alone(svg: &str) -> String {
-    let style = format!("<style>{STYLE}</style>\n<rect width=\"100%\" height=\"100%\" class=\"ground\"/>\n");
+    // What moves in a page stands still here.
+    let style = format!(
+        "<style>{STYLE}svg .button{{display:none}}\n</style>\n<rect width=\"100%\" height=\"100%\" class=\"ground\"/>\n"
+    );
     match svg.find("<title") {
         Some(at) => format!("{}{style}{}", &svg[..at], &svg[at..]),
         None => svg.to_string(),

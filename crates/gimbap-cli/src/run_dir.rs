@@ -38,17 +38,7 @@ impl RunDir {
     pub fn check(path: &Path, existing: Existing) -> Outcome<Self> {
         let run = RunDir { path: path.to_path_buf(), existing };
         let shown = path.display();
-        let filled = match fs::read_dir(path) {
-            Ok(mut entries) => entries.next().is_some(),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => false,
-            Err(e) if e.kind() == io::ErrorKind::NotADirectory => {
-                return Err(Failure::usage(
-                    "run_dir",
-                    format!("{shown} is a file, not a folder: choose another --out"),
-                ));
-            }
-            Err(e) => return Err(Failure::io(path, &e)),
-        };
+        let filled = filled(path)?;
         match existing {
             Existing::Refuse if filled && run.file(TRAINER).exists() => Err(Failure::usage(
                 "run_dir",
@@ -113,6 +103,19 @@ impl RunDir {
     /// Writes a file whole or not at all.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Outcome {
         write_atomic(&self.file(name), bytes)
+    }
+}
+
+/// Whether something lies in a folder; one that is not there is empty.
+pub fn filled(path: &Path) -> Outcome<bool> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => Ok(entries.next().is_some()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) if e.kind() == io::ErrorKind::NotADirectory => Err(Failure::usage(
+            "run_dir",
+            format!("{} is a file, not a folder: choose another --out", path.display()),
+        )),
+        Err(e) => Err(Failure::io(path, &e)),
     }
 }
 

@@ -26,7 +26,17 @@ pub struct Words {
 
 /// Opens a file of vectors, or a model's embedding without what is no word: `<unk>` and the closing mark.
 pub fn open(argument: &Path, out: &Out) -> Outcome<Words> {
-    let words = open_all(argument, out)?;
+    without_marks(open_all(argument, out)?)
+}
+
+/// The words of a model's embedding, without the marks.
+pub fn words(opened: &Opened) -> Outcome<Words> {
+    let (vectors, vocabulary) = embedding(opened)?;
+    let name = opened.path.display().to_string();
+    without_marks(Words { vectors, vocabulary: Some(vocabulary), name })
+}
+
+fn without_marks(words: Words) -> Outcome<Words> {
     let Words { vectors, vocabulary: Some(_), .. } = &words else { return Ok(words) };
     let marks = [UNKNOWN_ID, CLOSING_ID].map(|id| id as usize);
     let rows = (0..vectors.len()).filter(|row| !marks.contains(row));

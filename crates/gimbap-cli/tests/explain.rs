@@ -184,6 +184,8 @@ fn every_kind_of_network_makes_a_report() {
     bench.ok(&["train", "--task", "tag", "--data", "pos.jsonl", "--epochs", "1", "-q", "-o", "pos"]);
     let found = report(&["pos", "--text", "a cat cat"], 13);
     assert_eq!(found["targets"].as_array().unwrap().len(), 3);
+    let folded = found["figures"][2]["caption"].as_str().unwrap();
+    assert!(folded.contains("the log-probability of all labels"), "{folded}");
 
     let options = "[task]\nkind = \"lm\"\n[data]\npath = \"text.txt\"\nunit = \"word\"\n[[layer]]\ntype = \"one_hot\"\n[[layer]]\n\
                    type = \"lstm\"\nunits = 6\nzoneout = 0.2\nweight_drop = 0.3\n[train]\nepochs = 1\nbatch = 4\nbptt = 10\n";
@@ -209,7 +211,9 @@ fn every_kind_of_network_makes_a_report() {
     let label = found["targets"][0].as_str().unwrap();
     assert!(first.lines().nth(1).unwrap().contains(label), "the label of the file: {label}");
     assert_eq!(found["guessed"], false);
-    assert!(!std::fs::read_to_string(bench.path("r.html")).unwrap().contains("sentence,"));
+    for figure in found["figures"].as_array().unwrap() {
+        assert!(!figure["caption"].as_str().unwrap().contains("sentence"), "{figure}");
+    }
 }
 
 #[test]
@@ -222,12 +226,23 @@ fn wrong_questions_are_told() {
         (&["explain", &model, "--text", "no", "--step", "0"], "must be at least 1"),
         (&["explain", &model, "--text", "no", "--label", "a"], "is a language model, and has no classes"),
         (&["explain", &model, "--text", "no", "--analogy", "the,a"], "give three words"),
-        (&["explain", &model, "--text", "no", "--analogy", "the,a,zebra"], "`zebra` is not in"),
+        (&["explain", &model, "--text", "no pain", "--swap", "1,1"], "name two places"),
     ] {
         let run = bench.run(args);
         assert_eq!(run.code, Some(2), "{args:?}");
         assert!(run.stderr.contains(told), "{args:?}: {}", run.stderr);
     }
+    let run = bench.run(&["explain", &model, "--text", "no", "--analogy", "the,a,zebra"]);
+    assert!(run.code == Some(1) && run.stderr.contains("`zebra` is not among"), "{}", run.stderr);
+    // Longer ones have a line for each output, no button, and a picture of each part all the same.
+    let found = json(&bench.ok(&["explain", &model, "--text", &"a dog ".repeat(50), "--json"]).stdout);
+    let caption = |n: usize| found["figures"][n]["caption"].as_str().unwrap().to_string();
+    assert!(
+        !caption(10).contains("play") && caption(3).contains("101 steps"),
+        "{}{}",
+        caption(10),
+        caption(3)
+    );
     let long = "no ".repeat(1200);
     let run = bench.run(&["explain", &model, "--text", &long, "-o", "r.html"]);
     assert_eq!(run.code, Some(1));

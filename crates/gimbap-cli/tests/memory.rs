@@ -31,11 +31,13 @@ fn every_cell_on_every_problem_leaves_a_record() {
     }
     for name in ["distance", "adding", "copying"] {
         let picture = std::fs::read_to_string(bench.path(&format!("m/{name}.svg"))).unwrap();
-        assert!(picture.contains(">SimpleRNN</text>") && picture.contains("class=\"third\""), "{picture}");
+        assert!(picture.contains(">SimpleRNN</text>") && picture.contains("class=\"fourth\""), "{picture}");
         assert!(!picture.contains("NaN"), "{picture}");
     }
     let page = std::fs::read_to_string(bench.path("m/README.md")).unwrap();
-    for part in ["5.3e-5", ".0197", "arXiv:1803.01271", "![", "--problem copying --cell gru --length 6"] {
+    for part in
+        ["5.3e-5", ".0197", "Le et al. 2015", "![", "| GRU | 6 |", "--problem copying --cell gru --length 6"]
+    {
         assert!(page.contains(part), "{part}: {page}");
     }
 
@@ -48,6 +50,54 @@ fn every_cell_on_every_problem_leaves_a_record() {
     let model =
         |folder: &str| std::fs::read(bench.path(folder).join(one["model"].as_str().unwrap())).unwrap();
     assert_eq!(model("m"), model("again"));
+
+    // What was there is replaced whole, and nothing else is touched.
+    bench.write("m/notes.txt", "mine");
+    let args = [
+        "memory",
+        "--problem",
+        "adding",
+        "--length",
+        "3,3",
+        "--cell",
+        "irnn",
+        "--steps",
+        "7",
+        "--units",
+        "4",
+    ];
+    bench.ok(&[&args[..], &["-o", "m", "--force", "-q"]].concat());
+    let trainings = self::record(&bench, "m")["trainings"].clone();
+    assert_eq!((trainings.as_array().unwrap().len(), trainings[0]["steps"].as_u64()), (1, Some(7)));
+    let mut left: Vec<_> =
+        std::fs::read_dir(bench.path("m")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["README.md", "adding-3", "adding.svg", "memory.json", "notes.txt"]);
+    let loss = trainings[0]["loss"].as_f64().unwrap();
+    assert!(loss > 0.0, "{trainings}");
+}
+
+#[test]
+fn what_diverges_is_recorded_and_the_others_go_on() {
+    let bench = Bench::new();
+    let args = [
+        "memory",
+        "--problem",
+        "adding",
+        "--length",
+        "60",
+        "--units",
+        "16",
+        "--steps",
+        "60",
+        "--rate",
+        "1e30",
+    ];
+    bench.ok(&[&args[..], &["--cell", "irnn", "--cell", "gru", "-o", "m", "-q"]].concat());
+    let trainings = record(&bench, "m")["trainings"].clone();
+    assert_eq!(trainings.as_array().unwrap().len(), 2);
+    assert!(trainings[0]["loss"].is_null() && trainings[0]["model"].is_null(), "{trainings}");
+    assert!(std::fs::read_to_string(bench.path("m/README.md")).unwrap().contains("| IRNN | 60 | diverged |"));
 }
 
 #[test]
@@ -73,6 +123,12 @@ fn what_is_learned_is_remembered() {
     let (loss, chance) = (one["loss"].as_f64().unwrap(), one["chance"].as_f64().unwrap());
     assert!((chance - 1.0 / 6.0).abs() < 1e-12);
     assert!(loss < chance / 20.0, "{one}");
+    assert!(one["accuracy"][0][1].as_f64().unwrap() > 0.3, "{one}");
+}
+
+#[test]
+fn order_is_nothing_to_a_mean() {
+    let bench = Bench::new();
     // The words of a sentence in any order are the same to the network without recurrence, and not to the others.
     let distance = ["memory", "--problem", "distance", "--units", "8", "--steps", "60", "-o", "d", "-q"];
     bench.ok(&[&distance[..], &["--cell", "gru", "--cell", "feed_forward"]].concat());
@@ -103,13 +159,25 @@ fn what_cannot_be_trained_is_told_before_anything_is() {
     check(&["--problem", "adding", "--length", "1"], "give 2 at least");
     check(&["--problem", "adding", "--cell", "feed_forward"], "cannot add or copy");
     check(&["--problem", "distance", "--length", "5"], "--length is for adding and copying");
+    check(
+        &["--problem", "distance", "--problem", "distance", "--length", "5"],
+        "--length is for adding and copying",
+    );
+    check(&["--length", "18446744073709551615"], "1048576 at most");
     check(&["--rate", "0"], "above 0");
     check(&["--problem", "sorting"], "distance, adding, copying");
     bench.write("full", "x");
-    let run = bench.run(&["memory", "-o", &bench.arg("full")]);
-    assert_ne!(run.code, Some(0));
+    let run = bench.run(&["memory", "-o", "full"]);
+    assert!(run.code == Some(2) && run.stderr.contains("is a file, not a folder"), "{}", run.stderr);
+    // What is no record of this command is never replaced.
     std::fs::create_dir(bench.path("f")).unwrap();
-    bench.write("f/notes.txt", "x");
+    bench.write("f/README.md", "x");
+    for force in [&[][..], &["--force"]] {
+        let run = bench.run(&[&["memory", "-o", "f"], force].concat());
+        assert!(run.code == Some(2) && run.stderr.contains("something else"), "{}", run.stderr);
+    }
+    assert_eq!(std::fs::read_to_string(bench.path("f/README.md")).unwrap(), "x");
+    bench.write("f/memory.json", "{}");
     let run = bench.run(&["memory", "-o", "f"]);
     assert!(run.code == Some(2) && run.stderr.contains("--force"), "{}", run.stderr);
 }

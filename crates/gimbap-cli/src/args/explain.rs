@@ -15,6 +15,16 @@ pub enum Language {
     Ko,
 }
 
+impl Language {
+    /// One of two wordings.
+    pub fn say<T>(self, en: T, ko: T) -> T {
+        match self {
+            Language::En => en,
+            Language::Ko => ko,
+        }
+    }
+}
+
 /// `gimbap explain MODEL`
 #[derive(Debug, Args)]
 #[command(
@@ -34,7 +44,7 @@ pub struct Explain {
     /// The class whose loss is looked at [default: the likeliest]
     #[arg(long, value_name = "CLASS", conflicts_with = "input")]
     pub label: Option<String>,
-    /// Another model of the same task beside it (again for more): how far each reaches back, and what swapping two tokens
+    /// Another model of the same task, or of a language model the feed-forward one of `gimbap memory`, beside it (again for more): how far each reaches back, and what swapping two tokens
     /// does to it; one without a recurrent layer, on the mean of the vectors, does not see a swap at all
     #[arg(long, value_name = "MODEL")]
     pub compare: Vec<PathBuf>,
@@ -56,7 +66,7 @@ pub struct Explain {
     /// The language of the report
     #[arg(long, value_name = "LANG", default_value = "en")]
     pub lang: Language,
-    /// The step whose cell is looked into, from 1 [default: the last]
+    /// The step whose cell is looked into, and whose output is explained, from 1 [default: the last]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub step: Option<usize>,
 }

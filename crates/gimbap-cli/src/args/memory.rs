@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use super::at_least_one;
+use super::explain::Language;
 
 /// What has to be remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Problem {
     /// The country named early decides the language named late, in sentences of the built-in corpus
     Distance,
@@ -18,8 +21,9 @@ pub enum Problem {
 }
 
 /// What remembers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[value(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Cell {
     /// The plain recurrent network, with tanh
     SimpleRnn,
@@ -67,10 +71,13 @@ pub struct Memory {
     /// The seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// The language of the pictures
+    #[arg(long, value_name = "LANG", default_value = "en")]
+    pub lang: Language,
     /// The folder of the results [default: runs/memory]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Replace the results in the folder
+    /// Replace the results of another `gimbap memory` in the folder
     #[arg(long)]
     pub force: bool,
 }

@@ -1,6 +1,7 @@
 //! Models side by side on the same sequence: how far each reaches back, and whether it sees the order of the tokens.
 
 use gimbap::explain::{Explanation, explain};
+use gimbap::layer::{LayerSpec, Pool};
 use gimbap::model::Model;
 use serde::Serialize;
 
@@ -16,6 +17,10 @@ pub struct Beside {
     pub name: String,
     /// What it does; None of a model without a recurrent layer.
     pub found: Option<Explanation>,
+    /// Whether it knows the sequence by the mean of its vectors alone.
+    pub mean: bool,
+    /// How many parameters it has.
+    pub parameters: usize,
     /// What a swap does to it; None where there is nothing to swap.
     pub swap: Option<Swap>,
 }
@@ -91,5 +96,7 @@ pub fn beside(opened: &Opened, subject: &Subject, places: Option<(usize, usize)>
         let message = "its loss is not a finite number: the weights have diverged, train with a smaller rate";
         return Err(Failure::work("not_finite", format!("{}: {message}", opened.path.display())));
     }
-    Ok(Beside { name, found, swap })
+    let mean =
+        found.is_none() && model.layers().iter().any(|layer| matches!(layer, LayerSpec::Pool(Pool::Mean)));
+    Ok(Beside { name, found, mean, parameters: model.values().len(), swap })
 }

@@ -18,7 +18,7 @@ pub fn page(view: &View<'_>, model: &str, figures: &[Figure]) -> Outcome<String>
     let subject = view.subject;
     let layers = view.found.layers.iter().map(|layer| format!("{} ({})", layer.name, layer.h.ncols()));
     let facts = [
-        (lang.say("model", "모형"), model.to_string()),
+        (lang.say("model", "모델"), model.to_string()),
         (lang.say("recurrent layers (units)", "순환층(유닛 수)"), layers.collect::<Vec<_>>().join(", ")),
         (lang.say("steps", "단계"), subject.steps.len().to_string()),
         (
@@ -34,7 +34,7 @@ pub fn page(view: &View<'_>, model: &str, figures: &[Figure]) -> Outcome<String>
             "{} of the tokens are not in the model's vocabulary: it reads them as <unk>.",
             subject.unknown
         ),
-        Lang::Ko => format!("토큰 {}개는 모형의 어휘에 없어 <unk>로 읽힙니다.", subject.unknown),
+        Lang::Ko => format!("토큰 {}개는 모델의 어휘에 없어 <unk>로 읽힙니다.", subject.unknown),
     });
     let drawn = figures.iter().map(|figure| {
         context! {

@@ -72,10 +72,7 @@ impl Subject {
         };
         let (mut ids, mut wanted) = (ids.clone(), wanted.clone());
         match self.kind {
-            Kind::Next => {
-                ids.swap(a + 1, b + 1);
-                wanted.swap(a, b);
-            }
+            Kind::Next => ids.swap(a + 1, b + 1),
             Kind::Labels => {
                 ids.swap(a, b);
                 wanted.swap(a, b);

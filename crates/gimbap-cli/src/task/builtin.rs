@@ -5,27 +5,32 @@
 
 use gimbap::bptt::Bptt;
 use gimbap::data::batch::{BatchSource, Shuffled};
-use gimbap::data::corpus::{self, Sentence};
+use gimbap::data::corpus::{self, MAX_DISTANCE, Sentence};
 use gimbap::data::dataset::Dataset;
 use gimbap::data::text::{CLOSING_ID, Unit, Vocabulary};
 use gimbap::layer::Dense;
 use gimbap::loss::Loss;
+use gimbap::metric::calibration::largest;
 use gimbap::model::{Evaluation, Input, Model};
 use gimbap::rng::keyed;
 use gimbap::train::{EarlyStopping, Fit, Flow};
+use ndarray::Axis;
 use serde_json::{Map, Value, json};
 
+use super::lm::shifted;
 use super::{Report, TaskDoc, Work, figures, lm, number, plain_figures, sequential};
 use crate::config::{Config, Tokens};
 use crate::lm::judge::Judge;
 use crate::lm::writer::Writer;
-use crate::memory::{DISTANCES, by_distance};
 use crate::output::{Failure, Out, Outcome, table, thousands};
 use crate::sample::{Choice, Sampler};
 
 /// Sentences to learn from, and to be measured on.
 const SENTENCES: usize = 12_000;
 const HELD_OUT: usize = 1_000;
+/// The distances of the table, and sentences for each.
+const DISTANCES: [usize; 8] = [2, 4, 6, 8, 12, 16, 20, MAX_DISTANCE];
+const PER_DISTANCE: usize = 200;
 /// The cells of the table.
 const CELLS: [(&str, &str); 3] = [("simple_rnn", "SimpleRNN"), ("lstm", "LSTM"), ("gru", "GRU")];
 /// Sentences written at the end.
@@ -103,6 +108,37 @@ impl Builtin {
         }
         Ok(samples)
     }
+}
+
+/// The part of languages that a model names right, by the number of words since the country: a model with an output for
+/// each word, or one with an output after the last.
+pub fn by_distance(model: &Model, vocabulary: &Vocabulary, seed: u64) -> Outcome<Vec<(usize, f64)>> {
+    let each = model.describe()?.last().is_some_and(|(_, _, output, _)| output.has_steps());
+    let accuracy = |&distance: &usize| -> Outcome<(usize, f64)> {
+        let sentences = corpus::distance_sentences(seed.wrapping_add(1), distance, PER_DISTANCE)?;
+        let (mut inputs, mut places, mut wanted) = (Vec::new(), Vec::new(), Vec::new());
+        for sentence in &sentences {
+            let (ids, at) = (vocabulary.encode_line(&sentence.text), sentence.language_index.unwrap_or(0));
+            places.push(at);
+            wanted.push(ids[at] as usize);
+            inputs.push(ids);
+        }
+        let inputs: Vec<Vec<u32>> = inputs
+            .iter()
+            .zip(&places)
+            .map(|(ids, &at)| if each { shifted(ids) } else { ids[..at].to_vec() })
+            .collect();
+        let outputs = model.predict(&inputs)?;
+        let right = outputs.outer_iter().zip(&places).zip(&wanted).map(|((output, &at), &wanted)| {
+            let row: Vec<f32> = match each {
+                true => output.index_axis(Axis(0), at).iter().copied().collect(),
+                false => output.iter().copied().collect(),
+            };
+            largest(&row) == wanted
+        });
+        Ok((distance, right.filter(|right| *right).count() as f64 / sentences.len() as f64))
+    };
+    DISTANCES.iter().map(accuracy).collect()
 }
 
 fn dataset(vocabulary: &Vocabulary, sentences: &[Sentence]) -> Outcome<Dataset<f32>> {

@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::args::{Explain, Language};
+use crate::args::Explain;
 use crate::canvas::alone;
 use crate::explain::compare;
-use crate::explain::figures::{self, Lang, View, likeliest};
+use crate::explain::figures::{self, Analogy, View, likeliest};
 use crate::explain::page;
 use crate::explain::subject::{Kind, Question, Subject, subject};
 use crate::model_file::{self, Opened};
 use crate::output::{Failure, Out, Outcome};
 use crate::run_dir::write_atomic;
-use crate::task::{TaskDoc, short};
-use crate::vectors::table;
+use crate::task::short;
+use crate::vectors;
 
 /// Explains.
 pub fn run(args: &Explain, out: &Out) -> Outcome {
@@ -29,7 +29,7 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
         }
     };
     let places = places(args, &subject)?;
-    let analogies = args.analogy.iter().map(|asked| analogy(asked, &opened)).collect::<Outcome<Vec<_>>>()?;
+    let analogies = analogies(&args.analogy, &opened)?;
     let mut beside = vec![compare::beside(&opened, &subject, places)?];
     for path in &args.compare {
         beside.push(compare::other(&model_file::open(path)?, &question, &subject, places)?);
@@ -43,13 +43,14 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
         let message = format!("{}: has no recurrent layer to look at", opened.path.display());
         return Err(Failure::work("unsupported", message));
     };
-    let lang = if args.lang == Language::Ko { Lang::Ko } else { Lang::En };
+    let lang = args.lang;
     let view = View {
         lang,
         model: &opened.model,
         subject: &subject,
         found,
         step,
+        asked: args.step.is_some(),
         beside: &beside,
         places,
         analogies: &analogies,
@@ -87,31 +88,39 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
         "unknown": subject.unknown,
         "outputs": outputs,
         "swap": beside[0].swap,
+        "analogies": analogies,
         "found": found,
         "compare": beside[1..].iter().zip(&args.compare).map(|(beside, path)| json!({
-            "model": path, "name": beside.name, "swap": beside.swap, "found": beside.found,
+            "model": path, "name": beside.name, "parameters": beside.parameters, "swap": beside.swap, "found": beside.found,
         })).collect::<Vec<_>>(),
         "report": args.out,
-        "figures": drawn.iter().map(|f| json!({"number": f.number, "name": f.name, "title": f.title, "caption": f.caption})).collect::<Vec<_>>(),
+        "figures": drawn.iter().map(|f| json!({
+            "number": f.number, "name": f.name, "title": f.title, "caption": f.caption, "numbers": f.numbers,
+        })).collect::<Vec<_>>(),
     }))
 }
 
-/// The three tokens of an analogy.
-fn analogy(asked: &str, opened: &Opened) -> Outcome<[usize; 3]> {
-    let wrong = |what: String| Failure::usage("usage", format!("--analogy {asked}: {what}"));
-    let vocabulary = opened.task.as_ref().and_then(TaskDoc::vocabulary);
-    let vocabulary = vocabulary.ok_or_else(|| wrong("the model has no words".into()))?;
-    if table(&opened.model, vocabulary.len()).is_none() {
-        return Err(wrong("the model has no embedding, so its words have no vectors".into()));
+/// The answers to analogies, among the words of the model's embedding.
+fn analogies(asked: &[String], opened: &Opened) -> Outcome<Vec<Analogy>> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
     }
-    let terms: Vec<&str> = asked.split(',').map(str::trim).collect();
-    let [a, b, c] = terms[..] else { return Err(wrong("give three words, as in man,king,woman".into())) };
-    let mut rows = [0; 3];
-    for (row, term) in rows.iter_mut().zip([a, b, c]) {
-        let found = vocabulary.tokens().iter().position(|token| token == &*vocabulary.normalise(term));
-        *row = found.ok_or_else(|| wrong(format!("`{term}` is not in the model's vocabulary")))?;
-    }
-    Ok(rows)
+    let words = vectors::words(opened)?;
+    let answer = |asked: &String| {
+        let terms: Vec<&str> = asked.split(',').map(str::trim).collect();
+        let [a, b, c] = terms[..] else {
+            let message = format!("--analogy {asked}: give three words, as in man,king,woman");
+            return Err(Failure::usage("usage", message));
+        };
+        let terms = [words.direction(b)?, words.direction(a)?, words.direction(c)?];
+        let signed: Vec<(usize, f32)> = terms.into_iter().zip([1.0, -1.0, 1.0]).collect();
+        let Some(&(best, cosine)) = words.vectors.analogy(&signed, 1).first() else {
+            return Err(Failure::work("data", format!("--analogy {asked}: there is no other word")));
+        };
+        let [b, a, c] = terms;
+        Ok(Analogy { words: [a, b, c, best].map(|row| words.word(row).to_string()), cosine })
+    };
+    asked.iter().map(answer).collect()
 }
 
 /// Which two tokens of the text are swapped; None if it has but one.
@@ -123,6 +132,7 @@ fn places(args: &Explain, subject: &Subject) -> Outcome<Option<(usize, usize)>> 
             let name = |place: usize| &subject.steps[place + usize::from(subject.kind == Kind::Next)];
             Ok((1..own).rev().find(|&b| name(b) != name(0)).map(|b| (0, b)))
         }
+        [a, b] if a == b => Err(Failure::usage("usage", format!("--swap {a},{b}: name two places"))),
         [a, b] if a.max(b) <= own => Ok(Some((a - 1, b - 1))),
         [_, _] => Err(Failure::usage("usage", format!("--swap: the text has {own} tokens"))),
         _ => Err(Failure::usage("usage", "--swap takes two places, as in --swap 1,3")),

@@ -1,19 +1,22 @@
 //! `gimbap memory`: how far back each cell remembers.
 
+use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use serde_json::json;
+use clap::ValueEnum;
+use gimbap::data::memory::LONGEST;
+use serde_json::{Value, json};
 
-use crate::args::{Cell, Memory, Problem};
-use crate::memory::picture::picture;
+use crate::args::{Cell, Language, Memory, Problem};
+use crate::memory::picture::{axis, picture, title};
 use crate::memory::published::PUBLISHED;
 use crate::memory::{Found, Training};
 use crate::output::{Failure, INTERRUPTED, Out, Outcome, program, table, thousands};
-use crate::run_dir::{default_dir, write_atomic};
+use crate::run_dir::{default_dir, filled, write_atomic};
 use crate::task::short;
 
-/// The record of a folder, and what it shows.
+/// The record of a folder, and what shows it.
 const RECORD: &str = "memory.json";
 const PAGE: &str = "README.md";
 
@@ -21,9 +24,10 @@ const PAGE: &str = "README.md";
 pub fn run(args: &Memory, out: &Out) -> Outcome {
     let folder = args.out.clone().unwrap_or_else(|| default_dir("memory"));
     let trainings = trainings(args)?;
-    check(&folder, args.force)?;
+    take(&folder, args.force)?;
     let started = Instant::now();
     let mut found: Vec<Found> = Vec::new();
+    write(&folder, &found, args.lang)?;
     for training in &trainings {
         let (model, one) = training.run(out).map_err(|failure| match failure.code {
             INTERRUPTED => Failure::interrupted(format!(
@@ -31,133 +35,159 @@ pub fn run(args: &Memory, out: &Out) -> Outcome {
                 found.len(),
                 folder.display()
             )),
-            _ => failure,
+            _ => Failure { message: format!("{}: {}", training.title(), failure.message), ..failure },
         })?;
-        let file = folder.join(&one.model);
-        if let Some(parent) = file.parent() {
-            std::fs::create_dir_all(parent).map_err(|e| Failure::io(parent, &e))?;
+        if let (Some(model), Some(file)) = (&model, &one.model) {
+            let file = folder.join(file);
+            if let Some(parent) = file.parent() {
+                fs::create_dir_all(parent).map_err(|e| Failure::io(parent, &e))?;
+            }
+            gimbap::checkpoint::save(model, &file)?;
         }
-        gimbap::checkpoint::save(&model, &file)?;
-        out.log(format!(
-            "{}: loss {} ({} forgetful), {}, {:.1} s",
-            training.title(),
-            short(one.loss),
-            short(one.chance),
-            accuracy(&one),
-            one.seconds
-        ));
+        out.log(line(training, &one));
         out.json(&json!({"event": "training", "found": one}))?;
         found.push(one);
-        write(&folder, &found)?;
+        write(&folder, &found, args.lang)?;
     }
     for problem in problems(&found) {
-        let table = text_table(&of(problem, &found));
-        out.line(format!("{}, right by {}:\n{table}\n", problem.right(), problem.axis()))?;
+        let (places, rows) = rows(&of(problem, &found));
+        let header: Vec<&str> = [""].into_iter().chain(places.iter().map(String::as_str)).collect();
+        let (title, axis) = (title(problem, Language::En), axis(problem, Language::En));
+        out.line(format!("{title} ({axis}):\n{}", table(&header, &rows)))?;
+        published(problem).try_for_each(|line| out.line(line))?;
+        out.line("")?;
     }
     out.line(format!(
-        "{} trainings in {:.0} s; {} has the pictures, {} the record; next:",
+        "{} trainings in {:.0} s; {} has the pictures, {} the record",
         found.len(),
         started.elapsed().as_secs_f64(),
         folder.join(PAGE).display(),
         folder.join(RECORD).display()
     ))?;
-    if let Some(one) =
-        found.iter().find(|f| f.problem == Problem::Distance.name() && f.cell != "feed_forward")
-    {
+    let sentences = found.iter().find(|f| f.problem == Problem::Distance && f.cell != Cell::FeedForward);
+    if let Some(file) = sentences.and_then(|one| one.model.as_ref()) {
         out.line(format!(
-            "  {} explain {} --text 'mina grew up in korea near the sea and speaks' -o report.html",
+            "next:\n  {} explain {} --text 'mina grew up in korea near the sea and speaks korean' -o report.html",
             program(),
-            folder.join(&one.model).display()
+            folder.join(file).display()
         ))?;
     }
     out.json(&json!({"event": "done", "folder": folder, "record": folder.join(RECORD)}))
 }
 
-/// Refuses a folder that holds something else than what is replaced.
-fn check(folder: &Path, force: bool) -> Outcome {
-    let filled = match std::fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
-        Err(e) => return Err(Failure::io(folder, &e)),
-    };
-    if filled && !force {
-        let shown = folder.display();
-        let message =
-            format!("{shown} is not empty: --force replaces what is in it, --out DIR takes another folder");
-        return Err(Failure::usage("run_dir", message));
+/// Takes a folder that is empty, or with `force` that of another `gimbap memory`, of which nothing stays.
+fn take(folder: &Path, force: bool) -> Outcome {
+    if !filled(folder)? {
+        return fs::create_dir_all(folder).map_err(|e| Failure::io(folder, &e));
+    }
+    let (shown, record) = (folder.display(), folder.join(RECORD));
+    let refuse = |message: String| Err(Failure::usage("run_dir", message));
+    if !record.exists() {
+        return refuse(format!(
+            "{shown} holds something else than `gimbap memory` leaves: --out DIR takes another folder"
+        ));
+    }
+    if !force {
+        return refuse(format!(
+            "{shown} is not empty: --force replaces what is in it, --out DIR takes another folder"
+        ));
+    }
+    let text = fs::read_to_string(&record).map_err(|e| Failure::io(&record, &e))?;
+    let old: Value = serde_json::from_str(&text).unwrap_or_default();
+    let models = old["trainings"].as_array().into_iter().flatten().filter_map(|one| one["model"].as_str());
+    let pictures = Problem::value_variants().iter().map(|problem| format!("{}.svg", problem.name()));
+    for file in models.map(str::to_string).chain(pictures).chain([PAGE.into()]) {
+        let path = folder.join(file);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Failure::io(&path, &e)),
+            _ => {}
+        }
+        // The folder of a problem goes with its last model.
+        path.parent().filter(|parent| *parent != folder).map(fs::remove_dir);
     }
     Ok(())
 }
 
-/// The trainings that were asked for, in order.
+/// The trainings that were asked for, in order, each once.
 fn trainings(args: &Memory) -> Outcome<Vec<Training>> {
-    let all = [Problem::Distance, Problem::Adding, Problem::Copying];
-    let problems = if args.problem.is_empty() { &all[..] } else { &args.problem };
-    let cells = if args.cell.is_empty() { &Cell::ALL[..] } else { &args.cell };
-    if !args.length.is_empty() && problems == [Problem::Distance] {
-        let message = "--length is for adding and copying: the built-in corpus has sentences of all lengths";
-        return Err(Failure::usage("usage", message));
+    let refuse = |message: String| Err(Failure::usage("usage", message));
+    let problems = if args.problem.is_empty() { Problem::value_variants() } else { &args.problem };
+    let cells = if args.cell.is_empty() { Cell::value_variants() } else { &args.cell };
+    if !args.length.is_empty() && problems.iter().all(|&problem| problem == Problem::Distance) {
+        return refuse(
+            "--length is for adding and copying: the built-in corpus has sentences of all lengths".into(),
+        );
+    }
+    if let Some(length) = args.length.iter().find(|&&length| length > LONGEST) {
+        return refuse(format!("--length {length}: give {LONGEST} at most"));
     }
     if problems.contains(&Problem::Adding) && args.length.contains(&1) {
-        return Err(Failure::usage("usage", "--length 1: two numbers are added, give 2 at least"));
+        return refuse("--length 1: two numbers are added, give 2 at least".into());
     }
-    let mut trainings = Vec::new();
+    let mut trainings: Vec<Training> = Vec::new();
     for &problem in problems {
         for length in problem.lengths(&args.length) {
-            // The order of words is all that a mean does not know; of numbers and places it knows nothing at all.
-            let cells =
-                cells.iter().filter(|&&cell| problem == Problem::Distance || cell != Cell::FeedForward);
-            trainings.extend(cells.map(|&cell| Training {
-                problem,
-                cell,
-                length,
-                units: args.units,
-                steps: args.steps,
-                rate: args.rate,
-                seed: args.seed,
-            }));
+            // A mean does not know where in a sequence a number or a symbol stood.
+            for &cell in
+                cells.iter().filter(|&&cell| problem == Problem::Distance || cell != Cell::FeedForward)
+            {
+                let Memory { units, steps, rate, seed, .. } = *args;
+                let training = Training { problem, cell, length, units, steps, rate, seed };
+                if !trainings.contains(&training) {
+                    trainings.push(training);
+                }
+            }
         }
     }
-    if trainings.is_empty() {
-        let message = "--cell feed_forward is for --problem distance: it cannot add or copy";
-        return Err(Failure::usage("usage", message));
+    match trainings.is_empty() {
+        true => refuse("--cell feed_forward is for --problem distance: it cannot add or copy".into()),
+        false => Ok(trainings),
     }
-    Ok(trainings)
+}
+
+/// What came of a training, in a line.
+fn line(training: &Training, found: &Found) -> String {
+    let title = training.title();
+    let Some(loss) = found.loss else { return format!("{title}: diverged") };
+    let accuracy = match found.accuracy[..] {
+        [(_, part)] => format!("{} right", percent(part)),
+        ref parts => {
+            let said = parts.iter().map(|(place, part)| format!("{} at {place}", percent(*part)));
+            said.collect::<Vec<_>>().join(", ")
+        }
+    };
+    let chance = short(found.chance);
+    format!("{title}: loss {} (by chance {chance}), {accuracy}, {:.1} s", short(loss), found.seconds)
 }
 
 fn problems(found: &[Found]) -> impl Iterator<Item = Problem> {
-    let all = [Problem::Distance, Problem::Adding, Problem::Copying];
-    all.into_iter().filter(|problem| found.iter().any(|f| f.problem == problem.name()))
+    Problem::value_variants().iter().copied().filter(|problem| found.iter().any(|f| f.problem == *problem))
 }
 
 fn of(problem: Problem, found: &[Found]) -> Vec<&Found> {
-    found.iter().filter(|f| f.problem == problem.name()).collect()
+    found.iter().filter(|f| f.problem == problem).collect()
 }
 
 fn percent(part: f64) -> String {
     format!("{:.0} %", 100.0 * part)
 }
 
-fn accuracy(found: &Found) -> String {
-    match found.accuracy[..] {
-        [(_, part)] => format!("{} right", percent(part)),
-        ref parts => {
-            let said = parts.iter().map(|(place, part)| format!("{} at {place}", percent(*part)));
-            said.collect::<Vec<_>>().join(", ")
-        }
-    }
+/// What others found on a problem, a line each.
+fn published(problem: Problem) -> impl Iterator<Item = String> {
+    let own = PUBLISHED.iter().filter(move |published| published.problem == problem);
+    own.map(|p| format!("published, at {}: {} ({})", p.length, p.losses, p.source))
 }
 
-/// A row for each cell, a column for each distance or length.
+/// The distances or lengths, and a row of accuracies for each cell.
 fn rows(found: &[&Found]) -> (Vec<String>, Vec<Vec<String>>) {
     let mut places: Vec<usize> =
         found.iter().flat_map(|f| f.accuracy.iter().map(|(place, _)| *place)).collect();
     places.sort_unstable();
     places.dedup();
-    let cells = Cell::ALL.into_iter().filter(|cell| found.iter().any(|f| f.cell == cell.name()));
+    let cells = Cell::value_variants().iter().filter(|cell| found.iter().any(|f| f.cell == **cell));
     let rows = cells.map(|cell| {
         let parts: Vec<(usize, f64)> =
-            found.iter().filter(|f| f.cell == cell.name()).flat_map(|f| f.accuracy.clone()).collect();
+            found.iter().filter(|f| f.cell == *cell).flat_map(|f| f.accuracy.clone()).collect();
         let at =
             |place: &usize| parts.iter().find(|(p, _)| p == place).map_or(String::new(), |p| percent(p.1));
         [cell.title().to_string()].into_iter().chain(places.iter().map(at)).collect()
@@ -166,18 +196,13 @@ fn rows(found: &[&Found]) -> (Vec<String>, Vec<Vec<String>>) {
     (places.iter().map(usize::to_string).collect(), rows)
 }
 
-fn text_table(found: &[&Found]) -> String {
-    let (places, rows) = rows(found);
-    let header: Vec<&str> = [""].into_iter().chain(places.iter().map(String::as_str)).collect();
-    table(&header, &rows)
-}
-
 /// The record, a picture for each problem, and the page that shows them.
-fn write(folder: &Path, found: &[Found]) -> Outcome {
+fn write(folder: &Path, found: &[Found], lang: Language) -> Outcome {
     let record = serde_json::to_string_pretty(&json!({
         "version": env!("CARGO_PKG_VERSION"),
         "isa": gimbap::Isa::active().to_string(),
         "trainings": found,
+        "published": PUBLISHED,
     }))
     .map_err(|e| Failure::work("io", e.to_string()))?;
     write_atomic(&folder.join(RECORD), format!("{record}\n").as_bytes())?;
@@ -185,7 +210,7 @@ fn write(folder: &Path, found: &[Found]) -> Outcome {
     for problem in problems(found) {
         let own = of(problem, found);
         let name = format!("{}.svg", problem.name());
-        write_atomic(&folder.join(&name), picture(problem, &own).as_bytes())?;
+        write_atomic(&folder.join(&name), picture(problem, &own, lang).as_bytes())?;
         page += &section(problem, &own, &name);
     }
     write_atomic(&folder.join(PAGE), page.as_bytes())
@@ -193,23 +218,26 @@ fn write(folder: &Path, found: &[Found]) -> Outcome {
 
 fn section(problem: Problem, found: &[&Found], picture: &str) -> String {
     let (places, rows) = rows(found);
-    let mut text = format!("\n## {}\n\n![{}]({picture})\n\n", problem.name(), problem.axis());
+    let (title, axis) = (title(problem, Language::En), axis(problem, Language::En));
+    let mut text = format!("\n## {title}\n\n![{title}]({picture})\n\n");
     let line =
         |cells: &mut dyn Iterator<Item = String>| format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "));
-    text += &line(&mut [problem.right().to_string()].into_iter().chain(places.iter().cloned()));
+    text += &line(&mut [axis.to_string()].into_iter().chain(places.iter().cloned()));
     text += &line(&mut std::iter::repeat_n("---".to_string(), places.len() + 1));
     rows.iter().for_each(|row| text += &line(&mut row.iter().cloned()));
+    let loss = problem.loss();
     text += &format!(
-        "\n| {} | forgetful | parameters | seconds | command |\n|---|---|---|---|---|\n",
-        problem.loss()
+        "\n| cell | length | {loss} | by chance | parameters | seconds | command |\n|---|---|---|---|---|---|---|\n"
     );
     for one in found {
-        let (loss, chance, parameters) = (short(one.loss), short(one.chance), thousands(one.parameters));
-        text += &format!("| {loss} | {chance} | {parameters} | {:.1} | `{}` |\n", one.seconds, one.command);
+        let (loss, chance) = (one.loss.map_or("diverged".into(), short), short(one.chance));
+        let length = one.length.map_or(String::new(), |length| length.to_string());
+        let (cell, parameters) = (one.cell.title(), thousands(one.parameters));
+        text += &format!(
+            "| {cell} | {length} | {loss} | {chance} | {parameters} | {:.1} | `{}` |\n",
+            one.seconds, one.command
+        );
     }
-    for published in PUBLISHED.iter().filter(|p| p.problem == problem) {
-        text +=
-            &format!("\nPublished, at {}: {} ({}).\n", published.length, published.losses, published.source);
-    }
+    published(problem).for_each(|line| text += &format!("\n{line}\n"));
     text
 }

@@ -14,6 +14,8 @@ pub const SYMBOLS: u32 = 8;
 pub const MARK: u32 = SYMBOLS + 1;
 /// How many symbols are copied.
 pub const COPIED: usize = 10;
+/// The longest sequences and delays.
+pub const LONGEST: usize = 1 << 20;
 
 /// The mean squared error on the adding problem of the constant guess 1: the variance of the sum of two uniform numbers.
 pub const ADDING_CHANCE: f64 = 1.0 / 6.0;
@@ -24,10 +26,10 @@ pub const ADDING_CHANCE: f64 = 1.0 / 6.0;
 /// marked numbers. Whoever always says 1 has a mean squared error of [`ADDING_CHANCE`].
 ///
 /// # Errors
-/// [`Error::Config`] for fewer than two steps.
+/// [`Error::Config`] for fewer than two steps, or more than [`LONGEST`].
 pub fn adding(length: usize, n: usize, rng: &mut Rng) -> Result<Dataset<f32>> {
-    if length < 2 {
-        let message = format!("two numbers are marked among {length} steps: give 2 at least");
+    if !(2..=LONGEST).contains(&length) {
+        let message = format!("two numbers are marked among {length} steps: give 2 to {LONGEST}");
         return Err(Error::config("length", message));
     }
     let (mut values, mut sums) = (Vec::with_capacity(2 * length * n), Vec::with_capacity(n));
@@ -48,16 +50,16 @@ pub fn adding(length: usize, n: usize, rng: &mut Rng) -> Result<Dataset<f32>> {
 }
 
 /// `n` examples of the copying problem (Hochreiter and Schmidhuber 1997, in the form of Arjovsky et al.,
-/// arXiv:1511.06464v4, and Bai et al., arXiv:1803.01271v2): ten symbols ([`COPIED`]) out of eight, `delay - 1` blanks,
-/// a [`MARK`], ten blanks, `delay + 20` ids in all below `MARK + 1`. The target of the last ten steps are the ten
-/// symbols in their order, of all others the blank. Whoever says blanks and then guesses has a loss of
-/// [`copying_chance`].
+/// arXiv:1511.06464v4): sequences of `delay + 20` ids from 0 to [`MARK`]: ten symbols ([`COPIED`]) out of eight,
+/// `delay - 1` blanks, a mark, ten blanks. (Bai et al., arXiv:1803.01271v2, go on with the mark where the last blanks are.)
+/// The targets of the last ten steps are the ten symbols in their order, those of all others the blank. Whoever says
+/// blanks and then guesses has a loss of [`copying_chance`].
 ///
 /// # Errors
-/// [`Error::Config`] for a delay of 0.
+/// [`Error::Config`] for a delay of 0, or above [`LONGEST`].
 pub fn copying(delay: usize, n: usize, rng: &mut Rng) -> Result<Dataset<f32>> {
-    if delay == 0 {
-        return Err(Error::config("delay", "is 0: the mark stands at least 1 step after the symbols"));
+    if !(1..=LONGEST).contains(&delay) {
+        return Err(Error::config("delay", format!("is {delay}: give 1 to {LONGEST}")));
     }
     let length = delay + 2 * COPIED;
     let (mut inputs, mut targets) = (Vec::with_capacity(n), Vec::with_capacity(n * length));

@@ -1,10 +1,10 @@
 //! Backward: what flows back through time, who has which share of it, where it may be cut.
 
-use gimbap::explain::Verdict;
+use gimbap::explain::{Cut, Verdict};
 
 use super::forward::figure;
 use super::{Figure, Lang, View, digits};
-use crate::canvas::{Anchor, Canvas, largest};
+use crate::canvas::{Anchor, CURVES, Canvas, largest};
 
 /// 8: the gradient on each arrow.
 pub fn arrows(view: &View<'_>) -> Figure {
@@ -100,7 +100,8 @@ pub fn shares(view: &View<'_>) -> Figure {
             ]
         })
         .collect();
-    let height = 10.0 + lane * lanes.len() as f64 + view.names_height() + 10.0;
+    let table = if column > 40.0 { 72.0 } else { 10.0 };
+    let height = 10.0 + lane * lanes.len() as f64 + view.names_height() + table;
     let mut canvas = Canvas::new(left + view.width() + 20.0, height);
     for (l, (name, values)) in lanes.iter().enumerate() {
         let most = largest(*values);
@@ -119,37 +120,47 @@ pub fn shares(view: &View<'_>) -> Figure {
             }
         }
     }
-    view.names(&mut canvas, left, 10.0 + lane * lanes.len() as f64);
-    let title = lang.say("The chain rule, step by step", "연쇄 법칙을 단계별로");
-    let rows = |lang: Lang| {
-        let layer = &flow.layers[flow.layers.len() - 1];
-        let last = view.steps() - 1;
-        match lang {
-            Lang::En => format!(
-                "The last step adds |g_t| = {} to dL/dW_x and {} to dL/dW_h of the top layer; |dL/dx_t| of the network's input \
-                 there is {}.",
-                digits(layer.d_w_x[last]),
-                digits(layer.d_w_h[last]),
-                digits(flow.d_x[last])
-            ),
-            Lang::Ko => format!(
-                "마지막 단계가 맨 위층의 dL/dW_x에 더하는 |g_t|는 {}, dL/dW_h에는 {}이고, 그 단계 입력의 |dL/dx_t|는 {}입니다.",
-                digits(layer.d_w_x[last]),
-                digits(layer.d_w_h[last]),
-                digits(flow.d_x[last])
-            ),
+    let below = 10.0 + lane * lanes.len() as f64;
+    view.names(&mut canvas, left, below);
+    let top = &flow.layers[flow.layers.len() - 1];
+    let back: Vec<f64> = [0.0].iter().chain(&top.d_h).copied().take(view.steps()).collect();
+    let numbers: [(&str, &[f64]); 4] = [
+        ("|dL/dW_x| at t", &top.d_w_x),
+        ("|dL/dW_h| at t", &top.d_w_h),
+        ("|dL/dh_{t-1}|", &back),
+        ("|dL/dx_t|", &flow.d_x),
+    ];
+    if column > 40.0 {
+        for (i, (name, values)) in numbers.iter().enumerate() {
+            let y = below + view.names_height() + 16.0 * (i as f64 + 1.0);
+            canvas.text((left - 10.0, y), Anchor::End, "small", name);
+            for (t, value) in values.iter().enumerate() {
+                let x = left + (t as f64 + 0.5) * column;
+                canvas.text((x, y), Anchor::Middle, "small", &digits(*value));
+            }
         }
+    }
+    let title = lang.say("The chain rule, step by step", "연쇄 법칙을 단계별로");
+    let [w_x, w_h, h, x] = numbers.map(|(_, values)| digits(values[view.step]));
+    let t = view.step + 1;
+    let told = match lang {
+        Lang::En => format!(
+            "Step {t} adds a gradient of length {w_x} to dL/dW_x and of {w_h} to dL/dW_h of the top layer; |dL/dh_{{t-1}}|, which goes \
+             on to the step before, is {h}, and |dL/dx_t| of the network's input {x}."
+        ),
+        Lang::Ko => format!(
+            "{t}번째 단계가 맨 위층의 dL/dW_x에 더하는 기울기의 길이는 {w_x}, dL/dW_h에는 {w_h}입니다. 앞 단계로 넘어가는 |dL/dh_{{t-1}}|는 \
+             {h}, 입력의 |dL/dx_t|는 {x}입니다."
+        ),
     };
     let caption = match lang {
         Lang::En => format!(
             "A weight is used at every step, so its gradient is a sum over the steps. A bar is a step's share of it, \
-             <g_t, g> / <g, g>; they sum to one, and a step that pulls the other way is negative. {}",
-            rows(lang)
+             <g_t, g> / <g, g>; they sum to one, and a step that pulls the other way is negative. {told}"
         ),
         Lang::Ko => format!(
             "가중치는 모든 단계에서 쓰이므로 그 기울기는 단계들의 합입니다. 막대는 각 단계의 몫 <g_t, g> / <g, g>으로 합이 1이며, 반대로 \
-             당기는 단계는 음수입니다. {}",
-            rows(lang)
+             당기는 단계는 음수입니다. {told}"
         ),
     };
     figure(9, "chain", title, caption, &canvas)
@@ -171,12 +182,11 @@ pub fn truncation(view: &View<'_>) -> Figure {
         canvas.line((left, y(v)), (left + w, y(v)), "grid");
         canvas.text((left - 8.0, y(v) + 4.0), Anchor::End, "small", &digits(v));
     }
-    let line = |of: &dyn Fn(usize) -> f64| {
-        let points = (0..cuts.len()).map(|i| format!("{:.1} {:.1}", x(i), y(of(i))));
-        format!("M{}", points.collect::<Vec<_>>().join("L"))
-    };
-    canvas.path(&line(&|i| cuts[i].cosine), "curve");
-    canvas.path(&line(&|i| cuts[i].norm_ratio), "other");
+    let parts: [fn(&Cut) -> f64; 2] = [|cut| cut.cosine, |cut| cut.norm_ratio];
+    for (of, (class, _)) in parts.into_iter().zip(CURVES) {
+        let points: Vec<(f64, f64)> = cuts.iter().enumerate().map(|(i, cut)| (x(i), y(of(cut)))).collect();
+        canvas.curve(&points, class);
+    }
     for (i, cut) in cuts.iter().enumerate() {
         canvas.dot((x(i), y(cut.cosine)), 3.5, "pos");
         canvas.dot((x(i), y(cut.norm_ratio)), 3.5, "neg");
@@ -195,36 +205,32 @@ pub fn truncation(view: &View<'_>) -> Figure {
     canvas.text((left + w + 12.0, y(1.0) + 14.0), Anchor::Start, "neg", lang.say("length", "길이"));
     let title =
         lang.say("Truncated: where the gradient may be cut", "잘라낸 역전파: 기울기를 어디서 잘라도 되는가");
-    let enough = match view.found.horizon.truncation {
-        None if view.steps() == 1 => lang.say("There is nothing to cut.", "자를 곳이 없습니다.").to_string(),
-        None => lang
-            .say(
-                "No shorter cut gives the direction and length of the whole gradient here; drawn are cuts in halves.",
-                "여기서는 더 짧게 자르면 전체 기울기의 방향과 길이를 얻지 못합니다. 위의 그림은 절반에서 자른 것입니다.",
-            )
-            .to_string(),
-        Some(steps) => {
-            let layer = &view.found.layers[view.found.layers.len() - 1];
-            let carried = layer.h.row(steps - 1).iter().map(|x| x * x).sum::<f64>().sqrt();
-            match lang {
-                Lang::En => format!(
-                    "Cuts every {steps} steps or more are enough here (dashed). The state itself crosses the cut, |h_t| = {}: only \
-                     what flows back stops there.",
-                    digits(carried)
-                ),
-                Lang::Ko => format!(
-                    "여기서는 {steps}단계 이상으로 자르면 충분합니다(점선). 상태 자체는 자른 곳을 넘어가며(|h_t| = {}) 되돌아가는 흐름만 \
-                     멈춥니다.",
-                    digits(carried)
-                ),
-            }
-        }
+    let layer = &view.found.layers[view.found.layers.len() - 1];
+    let carried = digits(layer.h.row(segment - 1).iter().map(|x| x * x).sum::<f64>().sqrt());
+    let enough = match (view.found.horizon.truncation, lang) {
+        _ if view.steps() == 1 => lang.say("There is nothing to cut.", "자를 곳이 없습니다.").to_string(),
+        (None, Lang::En) => format!(
+            "No shorter cut gives the direction and length of the whole gradient here; drawn is one in the middle. The state itself \
+             crosses it, |h_t| = {carried}: only what flows back stops there."
+        ),
+        (None, Lang::Ko) => format!(
+            "여기서는 더 짧게 자르면 전체 기울기의 방향과 길이를 얻지 못합니다. 위의 그림은 절반에서 자른 것입니다. 상태 자체는 자른 곳을 \
+             넘어가며(|h_t| = {carried}) 되돌아가는 흐름만 멈춥니다."
+        ),
+        (Some(steps), Lang::En) => format!(
+            "Cuts every {steps} steps or more are enough here (dashed). The state itself crosses the cut, |h_t| = {carried}: only what \
+             flows back stops there."
+        ),
+        (Some(steps), Lang::Ko) => format!(
+            "여기서는 {steps}단계 이상으로 자르면 충분합니다(점선). 상태 자체는 자른 곳을 넘어가며(|h_t| = {carried}) 되돌아가는 흐름만 \
+             멈춥니다."
+        ),
     };
     let every = &view.found.flow.cuts[0];
     let (cosine, length) = (digits(every.cosine), digits(every.norm_ratio));
     let caption = match lang {
         Lang::En => format!(
-            "Above, the unfolded network: the state goes on to the right, the gradient (orange) comes back only as far as the \
+            "Above, the unfolded network: the state goes on to the right, the gradient comes back (orange) only as far as a \
              dashed line. Below, the gradient of the recurrent weights when it is cut every 1, 2, 4, .. steps, beside the full \
              one: the cosine between them and how long it is. Cut at every step it has a cosine of {cosine} and {length} of the \
              length. {enough}"
@@ -257,7 +263,8 @@ fn cut_network(view: &View<'_>, canvas: &mut Canvas, (left, w): (f64, f64), segm
             let middle = (from + to) / 2.0;
             canvas.line((middle, y - 24.0), (middle, y + 24.0), "cut");
         } else if apart > 12.0 {
-            canvas.line((to, y + 6.0), (from, y + 6.0), "other");
+            canvas.line((to, y + 6.0), (from + 4.0, y + 6.0), "other");
+            canvas.path(&format!("M{from:.1} {:.1}l6 -3v6z", y + 6.0), "neg");
         }
     }
     let step = (n as f64 / 8.0).ceil().max(1.0) as usize;
@@ -289,19 +296,16 @@ pub fn horizon(view: &View<'_>) -> Figure {
         canvas.text((left - 8.0, y(power) + 4.0), Anchor::End, "small", &format!("1e{power:.0}"));
         power += ((high - low) / 6.0).ceil().max(1.0);
     }
-    let points: Vec<String> =
-        logs.iter().enumerate().map(|(k, v)| format!("{:.1} {:.1}", x(k as f64), y(*v))).collect();
-    canvas.path(&format!("M{}", points.join("L")), "curve");
-    logs.iter().enumerate().for_each(|(k, v)| canvas.dot((x(k as f64), y(*v)), 2.5, "pos"));
-    for (i, (name, logs)) in others.iter().enumerate() {
-        let (class, ink) = if i % 2 == 0 { ("other", "neg") } else { ("third", "green") };
+    let named = [(&*view.beside[0].name, logs.clone())].into_iter().chain(others.iter().cloned());
+    for (i, (name, logs)) in named.enumerate() {
+        let (class, ink) = CURVES[i % CURVES.len()];
         let shown = logs.iter().take(horizon.norms.len()).enumerate();
-        let points: Vec<String> = shown.map(|(k, v)| format!("{:.1} {:.1}", x(k as f64), y(*v))).collect();
-        canvas.path(&format!("M{}", points.join("L")), class);
-        canvas.text((left + w - 4.0, top + 14.0 + 14.0 * (i + 1) as f64), Anchor::End, ink, name);
-    }
-    if !others.is_empty() {
-        canvas.text((left + w - 4.0, top + 14.0), Anchor::End, "pos", &view.beside[0].name);
+        let points: Vec<(f64, f64)> = shown.map(|(k, v)| (x(k as f64), y(*v))).collect();
+        canvas.curve(&points, class);
+        points.iter().for_each(|&point| canvas.dot(point, 2.5, ink));
+        if !others.is_empty() {
+            canvas.text((left + w - 4.0, top + 14.0 + 14.0 * i as f64), Anchor::End, ink, name);
+        }
     }
     if let Some(half) = horizon.half_life {
         canvas.line((x(half), top), (x(half), top + h), "cut");
@@ -332,17 +336,25 @@ pub fn horizon(view: &View<'_>) -> Figure {
         (Verdict::Carried, Lang::Ko) => format!("{whole} 안에서 소실되지도 폭발하지도 않습니다."),
     };
     let factor = digits(horizon.growth_rate.exp());
+    let advice = match (horizon.truncation, lang) {
+        (Some(steps), Lang::En) => {
+            format!(" To learn what this {whole} teaches, {steps} steps of back-propagation are enough.")
+        }
+        (None, Lang::En) => format!(" To learn what this {whole} teaches, back-propagate through all of it."),
+        (Some(steps), Lang::Ko) => format!(" 이 {whole}에서 배우는 데는 {steps}단계의 역전파면 충분합니다."),
+        (None, Lang::Ko) => format!(" 이 {whole}에서 배우려면 전체를 역전파해야 합니다."),
+    };
     let caption = match (lang, horizon.half_life) {
         (Lang::En, half) => format!(
             "The gradient of a step's loss in the full state k steps earlier. {verdict} {} A small change of the state is \
-             multiplied by {factor} at each step on average.",
+             multiplied by {factor} at each step on average.{advice}",
             half.map_or("It does not fall to half.".into(), |half| format!(
                 "Half of its largest value is left after {} steps.",
                 digits(half)
             ))
         ),
         (Lang::Ko, half) => format!(
-            "한 단계의 손실이 k단계 앞의 전체 상태에 대해 갖는 기울기입니다. {verdict} {} 상태의 작은 변화는 단계마다 평균 {factor}배가 됩니다.",
+            "한 단계의 손실이 k단계 앞의 전체 상태에 대해 갖는 기울기입니다. {verdict} {} 상태의 작은 변화는 단계마다 평균 {factor}배가 됩니다.{advice}",
             half.map_or("절반까지 떨어지지 않습니다.".into(), |half| format!(
                 "{}단계 뒤에 최댓값의 절반이 남습니다.",
                 digits(half)

@@ -33,6 +33,11 @@ pub fn inside(view: &View<'_>) -> Figure {
         let range = format!("{} … {}", digits(low), digits(high));
         canvas.text((left + cell * units as f64 + 6.0, y + 12.0), Anchor::Start, "small", &range);
     };
+    let last = view.model.layers().iter().rev().find_map(|spec| match spec {
+        LayerSpec::Gru(layer) => Some(layer.cell.reset_after),
+        _ => None,
+    });
+    let reset_after = last.unwrap_or(true);
     for gate in &layer.gates {
         let parts =
             [&gate.from_x, &gate.from_h].map(|m| m.row(t).iter().take(MOST).copied().collect::<Vec<_>>());
@@ -41,7 +46,12 @@ pub fn inside(view: &View<'_>) -> Figure {
         let most = largest(parts.iter().flatten().chain(&bias).chain(&z));
         let [x, h] = parts;
         strip(&mut canvas, y, "W_x x_t", x, most);
-        strip(&mut canvas, y + row, "+ W_h h_{t-1}", h, most);
+        let from_h = match (layer.kind, gate.name) {
+            ("gru", "n") if reset_after => "+ r (W_h h_{t-1} + b_h)",
+            ("gru", "n") => "+ W_h (r h_{t-1})",
+            _ => "+ W_h h_{t-1}",
+        };
+        strip(&mut canvas, y + row, from_h, h, most);
         strip(&mut canvas, y + 2.0 * row, "+ b", bias, most);
         strip(&mut canvas, y + 3.0 * row, &format!("= Z_{}", gate.name), z, most);
         let kind = match gate.kind {
@@ -78,16 +88,20 @@ pub fn inside(view: &View<'_>) -> Figure {
         (true, Lang::En) => " With zoneout the states are mixed with those of the step before.",
         (true, Lang::Ko) => " 존아웃이 있으면 상태는 앞 단계의 상태와 섞입니다.",
     };
+    let gated = match (layer.gates.len() > 1, lang) {
+        (false, _) => "",
+        (true, Lang::En) => " A gate near 1 lets through, near 0 it shuts.",
+        (true, Lang::Ko) => " 게이트는 1에 가까우면 열리고 0에 가까우면 닫힙니다.",
+    };
     let caption = match lang {
         Lang::En => format!(
-            "Layer {} at step {} ({name}). A column is a unit, {units} of {}. A gate near 1 lets through, near 0 it shuts.{zoned}",
+            "Layer {} at step {} ({name}). A column is a unit, {units} of {}.{gated}{zoned}",
             layer.name,
             t + 1,
             layer.h.ncols()
         ),
         Lang::Ko => format!(
-            "층 {}의 {}번째 단계({name}). 열 하나가 유닛 하나이며 {}개 가운데 {units}개입니다. 게이트는 1에 가까우면 열리고 0에 \
-             가까우면 닫힙니다.{zoned}",
+            "층 {}의 {}번째 단계({name}). 열 하나가 유닛 하나이며 {}개 가운데 {units}개입니다.{gated}{zoned}",
             layer.name,
             t + 1,
             layer.h.ncols()

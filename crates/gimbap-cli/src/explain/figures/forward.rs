@@ -2,13 +2,18 @@
 
 use crate::canvas::{Anchor, Canvas, largest};
 use gimbap::data::dataset::Steps;
+use serde_json::json;
 
 use super::super::compare::Swap;
 use super::super::subject::Kind;
-use super::{Figure, Lang, View, cut, digits, upright};
+use super::{Figure, Lang, View, cut, digits, particle, upright};
 
 /// Features of a vector that are drawn.
 const MOST: usize = 32;
+/// The steps of the truncation that is drawn beside the whole.
+const TRUNCATED: usize = 20;
+/// Of longer sequences each output has one line.
+const LONG: usize = 40;
 
 /// 1: the vector of each step.
 pub fn inputs(view: &View<'_>) -> Figure {
@@ -71,7 +76,7 @@ pub fn inputs(view: &View<'_>) -> Figure {
 
 pub fn figure(number: usize, name: &'static str, title: &str, caption: String, canvas: &Canvas) -> Figure {
     let svg = canvas.finish(&format!("figure-{number}"), title, &caption);
-    Figure { number, name, title: title.into(), caption, svg }
+    Figure { number, name, title: title.into(), caption, svg, numbers: None }
 }
 
 /// 3: the network folded, and how many parameters it has however long the sentence is.
@@ -79,7 +84,9 @@ pub fn folded(view: &View<'_>) -> Figure {
     let (lang, layers, whole) = (view.lang, &view.found.layers, view.whole());
     let swapped = view.beside.iter().filter(|beside| beside.swap.is_some()).count() as f64;
     let below = if swapped > 0.0 { 30.0 + 40.0 * swapped } else { 0.0 };
-    let mut canvas = Canvas::new(640.0, 70.0 + 84.0 * layers.len() as f64 + 60.0 + below);
+    let flat = view.beside.iter().any(|beside| beside.mean);
+    let shift = if flat { 160.0 } else { 0.0 };
+    let mut canvas = Canvas::new(640.0 + shift, 70.0 + 84.0 * layers.len() as f64 + 60.0 + below);
     let bottom = 70.0 + 84.0 * layers.len() as f64;
     canvas.text((130.0, bottom + 40.0), Anchor::Middle, "strong", "x_t");
     for (l, layer) in layers.iter().enumerate() {
@@ -88,13 +95,15 @@ pub fn folded(view: &View<'_>) -> Figure {
         canvas.text((130.0, y + 18.0), Anchor::Middle, "strong", &layer.name);
         canvas.text((130.0, y + 34.0), Anchor::Middle, "small", &format!("h_t: {}", layer.h.ncols()));
         canvas.arrow((130.0, y + 80.0), (130.0, y + 46.0), 1.5);
-        canvas.path(&format!("M190 {:.1}h34v-34h-94v10", y + 22.0), "arrow");
-        canvas.text((230.0, y + 8.0), Anchor::Start, "dim", "h_{t-1}");
+        canvas.path(&format!("M190 {:.1}h28v-16", y + 32.0), "arrow");
+        canvas.arrow((218.0, y + 16.0), (191.0, y + 16.0), 1.5);
+        canvas.text((224.0, y + 28.0), Anchor::Start, "dim", "h_{t-1}");
     }
     canvas.arrow((130.0, bottom - 84.0 * layers.len() as f64 + 24.0), (130.0, 40.0), 1.5);
     canvas.text((130.0, 30.0), Anchor::Middle, "strong", "o_t");
     // Parameters beside the length of the sentence.
-    let (left, top, w, h) = (330.0, 40.0, 260.0, bottom - 40.0);
+    mean_network(view, &mut canvas, 280.0, bottom);
+    let (left, top, w, h) = (330.0 + shift, 40.0, 260.0, bottom - 40.0);
     let recurrent = recurrent_parameters(view);
     let first = &layers[0];
     let one_hot = view.model.layers().first().is_some_and(|layer| layer.kind() == "one_hot");
@@ -117,6 +126,10 @@ pub fn folded(view: &View<'_>) -> Figure {
         },
     );
     canvas.text((left, top - 8.0), Anchor::Start, "dim", lang.say("parameters", "매개변수의 수"));
+    canvas.text((left - 6.0, top + 4.0), Anchor::End, "small", &format!("{most:.0}"));
+    canvas.text((left - 6.0, top + h), Anchor::End, "small", "0");
+    canvas.text((left, top + h + 16.0), Anchor::Middle, "small", "0");
+    canvas.text((left + w, top + h + 30.0), Anchor::End, "small", &length.to_string());
     let (x, y) = at(length, recurrent);
     canvas.text(
         (x, y - 5.0),
@@ -131,24 +144,30 @@ pub fn folded(view: &View<'_>) -> Figure {
         "neg",
         lang.say("one weight per place", "자리마다 다른 가중치"),
     );
+    let even = recurrent.div_ceil(input * first.h.ncols());
     let swap = swaps(view, &mut canvas, bottom + 66.0);
     let title = lang.say("Folded: one cell for every step", "접은 신경망: 모든 단계가 같은 셀");
     let caption = match lang {
         Lang::En => format!(
             "The same weights at every step, {recurrent} in the recurrent layers, take a {whole} of any length. A \
              feed-forward layer of as many units as the first, with weights of its own for every place, would have {} for {} \
-             steps, and could not take more.{swap}",
+             steps, could not take more, and from {even} steps on would need more parameters.{swap}",
             flat(view.steps()),
             view.steps()
         ),
         Lang::Ko => format!(
             "순환층의 가중치 {recurrent}개를 모든 단계가 함께 쓰므로 {whole}의 길이에 제한이 없습니다. 첫 층만큼의 유닛에 자리마다 다른 \
-             가중치를 갖는 순방향 층이라면 {}단계에 {}개가 필요하고, 더 긴 것은 받을 수 없습니다.{swap}",
+             가중치를 갖는 순방향 층이라면 {}단계에 {}개가 필요하고, 더 긴 것은 받을 수 없으며, {even}단계부터는 매개변수가 더 많습니다.{swap}",
             view.steps(),
             flat(view.steps())
         ),
     };
-    figure(3, "folded", title, caption, &canvas)
+    let numbers = json!({
+        "recurrent_parameters": recurrent,
+        "parameters_per_place": input * first.h.ncols(),
+        "even_at_steps": even,
+    });
+    Figure { numbers: Some(numbers), ..figure(3, "folded", title, caption, &canvas) }
 }
 
 /// What two tokens in each other's place do to each model; in words for the caption.
@@ -177,36 +196,73 @@ fn swaps(view: &View<'_>, canvas: &mut Canvas, top: f64) -> String {
         }
     }
     let moved = |swap: &Swap| swap.after - swap.before;
+    let seen = |swap: &Swap| moved(swap).abs() > 1e-3 * swap.before.abs().max(1e-3);
     let [first, second] = &names;
-    let target = subject.targets.last().map_or("", |target| target);
+    let target = match (subject.kind, lang) {
+        (Kind::Labels, Lang::En) => "all labels",
+        (Kind::Labels, Lang::Ko) => "모든 레이블",
+        _ => subject.targets.last().map_or("", |target| target),
+    };
     let changed = digits(moved(&swaps[0].1));
-    let own = match lang {
-        Lang::En => format!(
+    let both = particle(first, "과", "와");
+    let own = match (lang, seen(&swaps[0].1)) {
+        (Lang::En, true) => format!(
             " With {first} and {second} in each other's place the log-probability of {target} changes by {changed}: the order is \
              part of what the state holds."
         ),
-        Lang::Ko => format!(
-            " {first}와(과) {second}의 자리를 맞바꾸면 {target}의 로그 확률이 {changed}만큼 달라집니다. 상태에는 순서도 담기기 때문입니다."
+        (Lang::En, false) => format!(
+            " With {first} and {second} in each other's place the log-probability of {target} hardly changes ({changed})."
         ),
+        (Lang::Ko, true) => format!(
+            " {both} {second}의 자리를 맞바꾸면 {target}의 로그 확률이 {changed}만큼 달라집니다. 상태에는 순서도 담기기 때문입니다."
+        ),
+        (Lang::Ko, false) => {
+            format!(
+                " {both} {second}의 자리를 맞바꾸어도 {target}의 로그 확률은 거의 그대로입니다({changed})."
+            )
+        }
     };
-    let flat = view.beside.iter().find(|beside| beside.found.is_none()).and_then(|beside| beside.swap);
+    let flat = view.beside.iter().find(|beside| beside.mean).and_then(|beside| beside.swap);
     let flat = match (lang, flat) {
         (Lang::En, None) => {
             " A feed-forward network on the mean of the vectors (--compare) would not notice.".into()
         }
         (Lang::Ko, None) => " 벡터의 평균만 보는 순방향 신경망(--compare)은 알아채지 못합니다.".into(),
         (Lang::En, Some(swap)) => format!(
-            " The feed-forward network sees but the mean of the same words' vectors: its own changes by {}.",
+            " The feed-forward network sees but the mean of the words' vectors, whatever their order: its own changes by {}.",
             digits(moved(&swap))
         ),
         (Lang::Ko, Some(swap)) => {
             format!(
-                " 같은 단어 벡터의 평균만 보는 순방향 신경망에서는 {}만큼 달라집니다.",
+                " 순서와 상관없이 단어 벡터의 평균만 보는 순방향 신경망에서는 {}만큼 달라집니다.",
                 digits(moved(&swap))
             )
         }
     };
     own + &flat
+}
+
+/// A feed-forward network on the mean of the same words' vectors, beside the folded one.
+fn mean_network(view: &View<'_>, canvas: &mut Canvas, left: f64, bottom: f64) {
+    let Some(beside) = view.beside.iter().find(|beside| beside.mean) else { return };
+    for i in 0..3 {
+        let x = left + 30.0 + 30.0 * f64::from(i);
+        canvas.text((x, bottom + 40.0), Anchor::Middle, "strong", ["x_1", "x_2", "…"][i as usize]);
+        canvas.arrow((x, bottom + 26.0), (left + 60.0, bottom - 8.0), 1.0);
+    }
+    canvas.text((left + 60.0, bottom - 14.0), Anchor::Middle, "dim", view.lang.say("mean", "평균"));
+    canvas.arrow((left + 60.0, bottom - 28.0), (left + 60.0, bottom - 38.0), 1.0);
+    canvas.rect((left, bottom - 84.0), (120.0, 44.0), "box");
+    canvas.text(
+        (left + 60.0, bottom - 66.0),
+        Anchor::Middle,
+        "strong",
+        view.lang.say("feed-forward", "순방향"),
+    );
+    let parameters = format!("{} {}", beside.parameters, view.lang.say("parameters", "매개변수"));
+    canvas.text((left + 60.0, bottom - 50.0), Anchor::Middle, "small", &parameters);
+    canvas.arrow((left + 60.0, bottom - 86.0), (left + 60.0, bottom - 106.0), 1.5);
+    canvas.text((left + 60.0, bottom - 112.0), Anchor::Middle, "strong", "o_T");
 }
 
 fn recurrent_parameters(view: &View<'_>) -> usize {
@@ -221,12 +277,18 @@ pub fn unfolded(view: &View<'_>) -> Figure {
     let (lang, found, column) = (view.lang, view.found, view.column());
     let strip = (column * 0.5).min(34.0);
     let (left, cell) = (60.0, 5.0);
-    let tall = |n: usize| cell * n.min(MOST) as f64;
-    let heights: Vec<f64> = found.layers.iter().map(|layer| tall(layer.h.ncols())).collect();
+    let tall = |n: usize| tall(n, cell);
+    // Of an LSTM the cell's state stands above the hidden one.
+    let between = 6.0;
+    let heights: Vec<f64> = found
+        .layers
+        .iter()
+        .map(|layer| tall(layer.h.ncols()) + layer.c.as_ref().map_or(0.0, |c| tall(c.ncols()) + between))
+        .collect();
     let gap = 34.0;
     let x_height = tall(found.x.ncols());
     let height = 34.0 + heights.iter().map(|h| h + gap).sum::<f64>() + x_height + view.names_height() + 12.0;
-    let mut canvas = Canvas::new(left + view.width() + 20.0, height);
+    let mut canvas = Canvas::new((left + view.width() + 20.0).max(460.0), height + 130.0);
     let place = |t: usize| left + (t as f64 + 0.5) * column - strip / 2.0;
     let bottom = height - view.names_height() - 10.0;
     let draw = |canvas: &mut Canvas, m: &ndarray::Array2<f64>, top: f64, name: &str| {
@@ -243,16 +305,21 @@ pub fn unfolded(view: &View<'_>) -> Figure {
     for (layer, tall) in found.layers.iter().zip(&heights) {
         let below = top;
         top -= gap + tall;
-        draw(&mut canvas, &layer.h, top, "h_t");
+        let low = top + tall - self::tall(layer.h.ncols(), cell);
+        let middle_of_c = layer.c.as_ref().map(|c| top + self::tall(c.ncols(), cell) / 2.0);
+        if let Some(c) = &layer.c {
+            draw(&mut canvas, c, top, "c_t");
+        }
+        draw(&mut canvas, &layer.h, low, "h_t");
         for t in 0..view.steps() {
             let middle = place(t) + strip / 2.0;
             canvas.arrow((middle, below - 3.0), (middle, top + tall + 3.0), 1.0);
             if t + 1 < view.steps() {
-                canvas.arrow(
-                    (place(t) + strip + 1.0, top + tall / 2.0),
-                    (place(t + 1) - 1.0, top + tall / 2.0),
-                    1.5,
-                );
+                let lanes =
+                    [Some(low + self::tall(layer.h.ncols(), cell) / 2.0), middle_of_c].into_iter().flatten();
+                for y in lanes {
+                    canvas.arrow((place(t) + strip + 1.0, y), (place(t + 1) - 1.0, y), 1.5);
+                }
             }
         }
     }
@@ -281,7 +348,11 @@ pub fn unfolded(view: &View<'_>) -> Figure {
         .iter()
         .map(|l| l.h.ncols() * (l.gates.len().max(1) + 1 + usize::from(l.c.is_some())))
         .sum();
-    let kib = |steps: usize| digits(4.0 * (planes * steps) as f64 / 1024.0);
+    let kib = |steps: usize| 4.0 * (planes * steps) as f64 / 1024.0;
+    kept(&mut canvas, (left, height + 34.0), view, &kib);
+    let values = found.layers.iter().flat_map(|layer| layer.h.iter());
+    let (low, high) = values.fold((0.0, 0.0), |(a, b): (f64, f64), x| (a.min(*x), b.max(*x)));
+    let range = format!("{} … {}", digits(low), digits(high));
     let title = lang.say("Unfolded: one column for each step", "펼친 신경망: 단계마다 한 열");
     let half = match (found.forward_half, lang) {
         (false, _) => String::new(),
@@ -290,24 +361,50 @@ pub fn unfolded(view: &View<'_>) -> Figure {
     };
     let caption = match lang {
         Lang::En => format!(
-            "Upward the input, to the right the state. Back-propagation through all {0} steps has to keep {1} KiB of \
-             states and gates in 32-bit numbers, {2} KiB a step; truncated after 20 steps, {3} KiB. At most {MOST} values of a \
-             vector are drawn.{half}",
+            "Upward the input, to the right the state, its values within {range}; at the top what the network finds likeliest. \
+             Back-propagation through all {0} steps has to keep {1} KiB of states and gates in 32-bit numbers, {2} KiB a step \
+             however long the {3}; truncated after {TRUNCATED} steps, never more than {4} KiB. At most {MOST} values of a vector \
+             are drawn.{half}",
             view.steps(),
-            kib(view.steps()),
-            kib(1),
-            kib(20.min(view.steps())),
+            digits(kib(view.steps())),
+            digits(kib(1)),
+            view.whole(),
+            digits(kib(TRUNCATED)),
         ),
         Lang::Ko => format!(
-            "위로는 입력이, 오른쪽으로는 상태가 흐릅니다. {0}단계 전체의 시간 역전파는 상태와 게이트 {1} KiB(32비트, 단계당 {2} \
-             KiB)를 보관해야 하고, 20단계에서 자르면 {3} KiB면 됩니다. 벡터마다 값을 {MOST}개까지 그렸습니다.{half}",
+            "위로는 입력이, 오른쪽으로는 상태(값은 {range})가 흐르고, 맨 위는 신경망이 가장 그럴듯하다고 보는 것입니다. {0}단계 전체의 시간 \
+             역전파는 상태와 게이트 {1} KiB(32비트, 단계당 {2} KiB)를 보관해야 하며 길어질수록 늘어납니다. {TRUNCATED}단계에서 자르면 \
+             {3} KiB를 넘지 않습니다. 벡터마다 값을 {MOST}개까지 그렸습니다.{half}",
             view.steps(),
-            kib(view.steps()),
-            kib(1),
-            kib(20.min(view.steps())),
+            digits(kib(view.steps())),
+            digits(kib(1)),
+            digits(kib(TRUNCATED)),
         ),
     };
-    figure(4, "unfolded", title, caption, &canvas)
+    let numbers = json!({"kept_bytes_per_step": 4 * planes, "kept_bytes": 4 * planes * view.steps()});
+    Figure { numbers: Some(numbers), ..figure(4, "unfolded", title, caption, &canvas) }
+}
+
+/// The height of a vector, of which [`MOST`] values are drawn.
+fn tall(n: usize, cell: f64) -> f64 {
+    cell * n.min(MOST) as f64
+}
+
+/// What back-propagation keeps as a sequence grows: all of it, and truncated.
+fn kept(canvas: &mut Canvas, (left, top): (f64, f64), view: &View<'_>, kib: &dyn Fn(usize) -> f64) {
+    let (w, h, longest) = (260.0, 70.0, 10 * view.steps().max(TRUNCATED));
+    let most = kib(longest);
+    let at = |t: usize, kib: f64| (left + w * t as f64 / longest as f64, top + h * (1.0 - kib / most));
+    canvas.line((left, top + h), (left + w, top + h), "axis");
+    canvas.line((left, top), (left, top + h), "axis");
+    canvas.curve(&[at(0, 0.0), at(longest, most)], "curve");
+    canvas.curve(&[at(0, 0.0), at(TRUNCATED, kib(TRUNCATED)), at(longest, kib(TRUNCATED))], "other");
+    canvas.text((left + w + 6.0, top + 6.0), Anchor::Start, "pos", &format!("{} KiB", digits(most)));
+    let cut = format!("{} KiB", digits(kib(TRUNCATED)));
+    canvas.text((left + w + 6.0, at(0, kib(TRUNCATED)).1 + 2.0), Anchor::Start, "neg", &cut);
+    canvas.text((left + w, top + h + 16.0), Anchor::End, "small", &format!("T = {longest}"));
+    let title = view.lang.say("kept for back-propagation, by T", "T에 따라 역전파가 보관하는 양");
+    canvas.text((left, top - 8.0), Anchor::Start, "dim", title);
 }
 
 /// What the model says in a row of its outputs: the likeliest, or the numbers.
@@ -334,10 +431,11 @@ pub fn outputs(view: &View<'_>) -> Figure {
     let (lang, found, subject) = (view.lang, view.found, view.subject);
     let rows = found.outputs.nrows();
     let Some(wanted) = &subject.wanted else { return values(view) };
-    let candidates = subject.outputs.len().min(5);
+    let long = rows > LONG;
+    let candidates = if long { 1 } else { subject.outputs.len().min(5) };
     let (left, line) = (110.0, 17.0);
-    let block = line * (candidates as f64 + 1.0) + 14.0;
-    let mut canvas = Canvas::new(620.0, 10.0 + block * rows as f64);
+    let block = if long { line } else { line * (candidates as f64 + 1.0) + 14.0 };
+    let mut canvas = Canvas::new(if long { 760.0 } else { 620.0 }, 10.0 + block * rows as f64);
     for (t, &target) in wanted.iter().enumerate().take(rows) {
         let p = found.outputs.row(t).to_vec();
         let top = 10.0 + block * t as f64;
@@ -345,7 +443,19 @@ pub fn outputs(view: &View<'_>) -> Figure {
         canvas.text((left - 12.0, top + 14.0), Anchor::End, "strong", &cut(step, 14));
         let mut places = likeliest(&p, candidates);
         let target = target as usize;
-        if !places.contains(&target) {
+        if long {
+            let best = &subject.outputs[places[0]];
+            if places[0] != target {
+                let likelier = format!(
+                    "{}: {} {}",
+                    lang.say("likelier", "더 그럴듯한 것"),
+                    cut(best, 16),
+                    digits(p[places[0]])
+                );
+                canvas.text((left + 450.0, top + 14.0), Anchor::Start, "small", &likelier);
+            }
+            places = vec![target];
+        } else if !places.contains(&target) {
             places.push(target);
         }
         for (i, &place) in places.iter().enumerate() {
@@ -369,14 +479,14 @@ pub fn outputs(view: &View<'_>) -> Figure {
             format!("In orange {who}, {}: probability {p}.", subject.targets[0])
         }
         (Kind::Label | Kind::Numbers, Lang::Ko) => {
-            let who = if subject.guessed { "가장 그럴듯한 이름표" } else { "주어진 이름표" };
+            let who = if subject.guessed { "가장 그럴듯한 레이블" } else { "주어진 레이블" };
             format!("주황은 {who} {}: 확률 {p}.", subject.targets[0])
         }
         (Kind::Labels, Lang::En) => {
             format!("In orange the likeliest label of each step; all of them together: {p}.")
         }
         (Kind::Labels, Lang::Ko) => {
-            format!("주황은 단계마다 가장 그럴듯한 이름표이고, 모두 함께일 확률은 {p}입니다.")
+            format!("주황은 단계마다 가장 그럴듯한 레이블이고, 모두 함께일 확률은 {p}입니다.")
         }
         (Kind::Next, Lang::En) => format!(
             "In orange what did come. The probability of all of it is the product, e^({}) = {p}; perplexity {perplexity}.",
@@ -412,7 +522,7 @@ fn values(view: &View<'_>) -> Figure {
         );
         canvas.text((590.0, y + 13.0), Anchor::End, "dim", &digits(*value));
     }
-    let title = lang.say("Forward: what the model forecasts", "순전파: 모형의 예측");
+    let title = lang.say("Forward: what the model forecasts", "순전파: 모델의 예측");
     let caption = match lang {
         Lang::En => {
             format!("In the scaled units of training. The loss beside what came is {}.", digits(found.loss))

@@ -11,29 +11,14 @@ pub use forward::likeliest;
 use gimbap::explain::Explanation;
 use gimbap::model::Model;
 use ndarray::Array2;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::compare::Beside;
 use super::subject::{Kind, Subject};
 use crate::canvas::{Anchor, Canvas};
 
-/// The language of titles and captions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lang {
-    /// English.
-    En,
-    /// Korean.
-    Ko,
-}
-
-impl Lang {
-    /// One of two wordings.
-    pub fn say<T>(self, en: T, ko: T) -> T {
-        match self {
-            Lang::En => en,
-            Lang::Ko => ko,
-        }
-    }
-}
+pub use crate::args::Language as Lang;
 
 /// A figure with its words.
 #[derive(Debug)]
@@ -48,6 +33,8 @@ pub struct Figure {
     pub caption: String,
     /// As it stands in a page.
     pub svg: String,
+    /// Its numbers, where they are not among those of the [`Explanation`].
+    pub numbers: Option<Value>,
 }
 
 /// What all figures are drawn from.
@@ -59,12 +46,22 @@ pub struct View<'a> {
     pub found: &'a Explanation,
     /// The step whose cell is looked into.
     pub step: usize,
+    /// Whether that step was asked for: then its output is the one that is explained.
+    pub asked: bool,
     /// This model, and those that it is compared with.
     pub beside: &'a [Beside],
     /// The tokens of the text that are swapped.
     pub places: Option<(usize, usize)>,
-    /// `[a, b, c]`: the token that is to `c` as `b` is to `a` is looked for.
-    pub analogies: &'a [[usize; 3]],
+    /// For the map of word vectors.
+    pub analogies: &'a [Analogy],
+}
+
+/// `words[0]` is to `words[1]` as `words[2]` is to `words[3]`, which is the answer.
+#[derive(Debug, Serialize)]
+pub struct Analogy {
+    pub words: [String; 4],
+    /// Of the answer and `words[1] - words[0] + words[2]`.
+    pub cosine: f32,
 }
 
 impl View<'_> {
@@ -124,6 +121,16 @@ impl View<'_> {
     }
 }
 
+/// A Korean word with the particle that its last sound asks for: `("강", "과", "와")` is 강과; where the sound is not known,
+/// both, as in 42와(과).
+pub fn particle(word: &str, closed: &str, open: &str) -> String {
+    match word.chars().next_back() {
+        Some(last @ '가'..='힣') if (last as u32 - '가' as u32) % 28 != 0 => format!("{word}{closed}"),
+        Some('가'..='힣') => format!("{word}{open}"),
+        _ => format!("{word}{open}({closed})"),
+    }
+}
+
 /// At most `n` characters of a text.
 pub fn cut(text: &str, n: usize) -> String {
     match text.char_indices().nth(n) {
@@ -166,4 +173,16 @@ pub fn all(view: &View<'_>) -> Vec<Figure> {
         Some(remember::decisions(view)),
     ];
     drawn.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn particles_follow_the_last_sound() {
+        assert_eq!(particle("강", "과", "와"), "강과");
+        assert_eq!(particle("바다", "과", "와"), "바다와");
+        assert_eq!(particle("korea", "을", "를"), "korea를(을)");
+    }
 }

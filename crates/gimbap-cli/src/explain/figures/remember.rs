@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use super::super::subject::Kind;
 use super::forward::figure;
-use super::{Figure, Lang, View, cut, digits};
+use super::{Figure, Lang, View, cut, digits, particle};
 use crate::canvas::{Anchor, Canvas, largest};
 
 /// 11: the share of each earlier step in each state, and how it moves on as the sentence is read.
@@ -43,10 +44,13 @@ pub fn memory(view: &View<'_>) -> Figure {
     // The same as bars that move: one state after the other.
     let base = below + view.names_height() + 20.0 + bars;
     let seconds = (0.4 * n as f64).min(5.0);
+    let plays = (2..=60).contains(&n);
+    // The largest share of a state fills the height.
+    let fullest: Vec<f64> = rows.iter().map(largest).collect();
     let times: Vec<String> = (0..n).map(|t| format!("{:.4}", t as f64 / n as f64)).collect();
     for k in 0..n {
         let x = left + (k as f64 + 0.15) * column;
-        let tall = |t: usize| bars * shares[[t, k]];
+        let tall = |t: usize| bars * shares[[t, k]] / fullest[t];
         let list =
             |of: &dyn Fn(usize) -> f64| (0..n).map(|t| format!("{:.1}", of(t))).collect::<Vec<_>>().join(";");
         let mut svg = format!(
@@ -55,22 +59,22 @@ pub fn memory(view: &View<'_>) -> Figure {
             column * 0.7,
             tall(n - 1)
         );
-        if n > 1 && n <= 60 {
+        if plays {
             for (name, values) in [("y", list(&|t| base - tall(t))), ("height", list(&tall))] {
                 let _ = write!(
                     svg,
                     "<animate attributeName=\"{name}\" values=\"{values}\" keyTimes=\"{}\" calcMode=\"discrete\" \
-                     dur=\"{seconds:.1}s\" begin=\"play.click;play.keydown\"/>",
+                     dur=\"{seconds:.1}s\" begin=\"figure-11-play.click;figure-11-play.keypress\"/>",
                     times.join(";")
                 );
             }
         }
         canvas.raw(&(svg + "</rect>\n"));
     }
-    if n > 1 && n <= 60 {
+    if plays {
         let label = lang.say("▶ play", "▶ 재생");
         canvas.raw(&format!(
-            "<g id=\"play\" class=\"button\" role=\"button\" tabindex=\"0\" aria-label=\"{label}\">\n<rect x=\"8\" \
+            "<g id=\"figure-11-play\" class=\"button\" role=\"button\" tabindex=\"0\" aria-label=\"{label}\">\n<rect x=\"8\" \
              y=\"{:.1}\" width=\"60\" height=\"22\" rx=\"4\" class=\"box\" pointer-events=\"all\"/>\n<text x=\"38\" y=\"{:.1}\" class=\"ink\" \
              text-anchor=\"middle\">{label}</text>\n</g>\n",
             base - bars / 2.0 + 8.0,
@@ -92,20 +96,25 @@ pub fn memory(view: &View<'_>) -> Figure {
         .map(|&k| format!("{} {:.0} %", cut(&view.subject.steps[k], 16), 100.0 * last[k]))
         .collect();
     let title = lang.say("The memory: what each state is made of", "기억: 각 상태는 무엇으로 이루어졌는가");
+    let play = match (plays, lang) {
+        (false, _) => "",
+        (true, Lang::En) => "; in the report, play runs them from the first state on",
+        (true, Lang::Ko) => " 보고서에서 재생하면 첫 상태부터 움직입니다.",
+    };
     let caption = match lang {
         Lang::En => format!(
             "Row t: the share of h_t that stems from each step up to it, |dh_t/dx_k · x_k| over its sum. Below, the \
-             last row as bars; play runs them from the first state on. The last state holds most of: {}.",
+             last row as bars, the largest as high as there is room{play}. The last state holds most of: {}.",
             told.join(", ")
         ),
         Lang::Ko => format!(
-            "t번째 행: h_t에서 그때까지의 각 단계가 차지하는 몫, |dh_t/dx_k · x_k|의 비율입니다. 아래는 마지막 행을 막대로 \
-             그린 것이고, 재생하면 첫 상태부터 움직입니다. 마지막 상태에 많이 남은 것: {}.",
+            "t번째 행: h_t에서 그때까지의 각 단계가 차지하는 몫, |dh_t/dx_k · x_k|의 비율입니다. 아래는 마지막 행을 가장 \
+             큰 것에 맞추어 막대로 그린 것입니다.{play} 마지막 상태에 많이 남은 것: {}.",
             told.join(", ")
         ),
     };
     let mut figure = figure(11, "memory", title, caption, &canvas);
-    if n > 1 {
+    if plays {
         // A picture with something to press in it is more than an image.
         figure.svg = figure.svg.replacen("role=\"img\"", "role=\"group\"", 1);
     }
@@ -151,8 +160,20 @@ pub fn decisions(view: &View<'_>) -> Figure {
             match (lang, value < 0.0) {
                 (Lang::En, false) => format!("{model}: {step} (step {n}) for {target}, by {size}{nats}"),
                 (Lang::En, true) => format!("{model}: {step} (step {n}) against {target}, by {size}{nats}"),
-                (Lang::Ko, false) => format!("{model}: {step}({n}번째)가 {target}을(를) 도움, {size}{nats}"),
-                (Lang::Ko, true) => format!("{model}: {step}({n}번째)가 {target}을(를) 막음, {size}{nats}"),
+                (Lang::Ko, false) => {
+                    format!(
+                        "{model}: {n}번째 {} {} 도움, {size}{nats}",
+                        particle(step, "이", "가"),
+                        particle(target, "을", "를")
+                    )
+                }
+                (Lang::Ko, true) => {
+                    format!(
+                        "{model}: {n}번째 {} {} 막음, {size}{nats}",
+                        particle(step, "이", "가"),
+                        particle(target, "을", "를")
+                    )
+                }
             }
         };
         told.extend(far.map(place));
@@ -161,14 +182,17 @@ pub fn decisions(view: &View<'_>) -> Figure {
     let told = match (told.is_empty(), view.per_step(), lang) {
         (true, _, Lang::En) => "There is no earlier step.".to_string(),
         (true, _, Lang::Ko) => "앞선 단계가 없습니다.".to_string(),
-        (false, true, Lang::En) => {
-            format!("The strongest of the steps that are not the output's own: {}.", told.join("; "))
+        (false, true, Lang::En) if !view.asked => {
+            format!(
+                "The longest reach (strength times distance; --step picks an output): {}.",
+                told.join("; ")
+            )
         }
-        (false, true, Lang::Ko) => {
-            format!("출력 자신의 단계가 아닌 것 가운데 가장 강한 것: {}.", told.join("; "))
+        (false, true, Lang::Ko) if !view.asked => {
+            format!("가장 멀리 미친 것(세기와 거리의 곱; --step으로 출력을 고릅니다): {}.", told.join("; "))
         }
-        (false, false, Lang::En) => format!("The strongest: {}.", told.join("; ")),
-        (false, false, Lang::Ko) => format!("가장 강한 것: {}.", told.join("; ")),
+        (false, _, Lang::En) => format!("The strongest: {}.", told.join("; ")),
+        (false, _, Lang::Ko) => format!("가장 강한 것: {}.", told.join("; ")),
     };
     let caption = match lang {
         Lang::En => format!(
@@ -183,14 +207,20 @@ pub fn decisions(view: &View<'_>) -> Figure {
     figure(13, "decisions", title, caption, &canvas)
 }
 
-/// The largest of what steps did: the output, the step and by how much. Of outputs at every step, other steps than the
-/// output's own.
+/// What decided: the output, the step and by how much. Of the output of the step that was asked for the strongest; else, of
+/// all, the strongest times its distance, so that what lies next to it does not hide what lies far back. The mark in front
+/// of a sentence is none of its words, and of outputs at every step their own is not what is looked for.
 fn furthest(decisions: &[Vec<f64>], view: &View<'_>) -> Option<(usize, usize, f64)> {
-    let all = decisions.iter().enumerate().flat_map(|(t, row)| {
-        row.iter()
-            .enumerate()
-            .filter(move |(k, _)| !view.per_step() || *k != t)
-            .map(move |(k, value)| (t, k, *value))
+    let (each, mark) = (view.per_step(), usize::from(view.subject.kind == Kind::Next));
+    let asked = (each && view.asked).then_some(view.step);
+    let all = decisions.iter().enumerate().filter(|(t, _)| asked.is_none_or(|asked| asked == *t));
+    let all = all.flat_map(|(t, row)| {
+        let others = row.iter().enumerate().filter(move |(k, _)| *k >= mark && !(each && *k == t));
+        others.map(move |(k, value)| (t, k, *value))
     });
-    all.max_by(|a, b| a.2.abs().total_cmp(&b.2.abs())).filter(|(.., value)| *value != 0.0)
+    let weight = |&(t, k, value): &(usize, usize, f64)| match each && asked.is_none() {
+        true => value.abs() * t.abs_diff(k) as f64,
+        false => value.abs(),
+    };
+    all.max_by(|a, b| weight(a).total_cmp(&weight(b))).filter(|(.., value)| *value != 0.0)
 }

@@ -1,11 +1,12 @@
 //! The map of word vectors.
 
-use gimbap::data::text::{CLOSING_ID, UNKNOWN_ID};
 use gimbap::vectors::Vectors;
+use serde_json::json;
 
 use super::forward::figure;
-use super::{Figure, Lang, View, cut};
+use super::{Analogy, Figure, Lang, View, cut};
 use crate::canvas::{Anchor, Canvas};
+use crate::lm::judge::shown;
 use crate::vectors::table;
 
 /// Neighbours of each token of the sentence.
@@ -29,14 +30,10 @@ pub fn map(view: &View<'_>) -> Option<Figure> {
             }
         }
     }
-    // Each asked analogy with its answer.
-    let answer = |&[a, b, c]: &[usize; 3]| {
-        let best = vectors.analogy(&[(b, 1.0), (a, -1.0), (c, 1.0)], 3);
-        let mark = |row: usize| [UNKNOWN_ID, CLOSING_ID].contains(&(row as u32));
-        best.into_iter().find(|&(d, _)| !mark(d)).map(|(d, cosine)| ([a, b, c, d], cosine))
-    };
-    let found: Vec<([usize; 4], f32)> = view.analogies.iter().filter_map(answer).collect();
-    for row in found.iter().flat_map(|(terms, _)| terms) {
+    let row_of = |word: &String| view.subject.tokens.iter().position(|token| *token == shown(word));
+    let asked: Vec<(Vec<usize>, &Analogy)> =
+        view.analogies.iter().map(|asked| (asked.words.iter().filter_map(row_of).collect(), asked)).collect();
+    for row in asked.iter().flat_map(|(terms, _)| terms) {
         if !rows.contains(row) {
             rows.push(*row);
         }
@@ -70,20 +67,20 @@ pub fn map(view: &View<'_>) -> Option<Figure> {
         let at = rows.iter().position(|r| *r == row).unwrap_or(0);
         (x(plane.points[at][0]), y(plane.points[at][1]))
     };
-    for &([a, b, c, d], _) in &found {
-        canvas.arrow(place(a), place(b), 1.2);
-        canvas.arrow(place(c), place(d), 1.2);
+    for (terms, _) in &asked {
+        if let [a, b, c, d] = terms[..] {
+            canvas.arrow(place(a), place(b), 1.2);
+            canvas.arrow(place(c), place(d), 1.2);
+        }
     }
-    let told: String = found
+    let told: String = asked
         .iter()
-        .map(|&([a, b, c, d], cosine)| match lang {
+        .map(|(_, Analogy { words: [a, b, c, d], cosine })| match lang {
             Lang::En => format!(
-                " {} is to {} as {} is to {}, the nearest of all words to the sum {} - {} + {} (cosine {cosine:.2}).",
-                name(a), name(b), name(c), name(d), name(b), name(a), name(c)
+                " Arrows: {a} is to {b} as {c} is to {d}, of all other words the nearest to {b} - {a} + {c} (cosine {cosine:.2})."
             ),
             Lang::Ko => format!(
-                " {} : {} = {} : {}. 모든 단어 가운데 {} - {} + {}에 가장 가까운 단어입니다(코사인 {cosine:.2}).",
-                name(a), name(b), name(c), name(d), name(b), name(a), name(c)
+                " 화살표: {a} : {b} = {c} : {d}. 다른 모든 단어 가운데 {b} - {a} + {c}에 가장 가깝습니다(코사인 {cosine:.2})."
             ),
         })
         .collect();
@@ -98,5 +95,11 @@ pub fn map(view: &View<'_>) -> Option<Figure> {
             "문장의 토큰(주황)과 코사인이 가장 가까운 토큰 {NEIGHBOURS}개씩을 두 주성분(분산의 {first}와 {second}) 위에 놓았습니다.{told}"
         ),
     };
-    Some(figure(2, "map", title, caption, &canvas))
+    let points = plane.points.iter().zip(&rows).map(|(point, &row)| {
+        let near = vectors.neighbors(row, NEIGHBOURS).into_iter();
+        let near: Vec<_> = near.map(|(near, cosine)| json!({"token": name(near), "cosine": cosine})).collect();
+        json!({"token": name(row), "x": point[0], "y": point[1], "in_text": own.contains(&row), "neighbors": near})
+    });
+    let numbers = json!({"shares": plane.shares, "points": points.collect::<Vec<_>>()});
+    Some(Figure { numbers: Some(numbers), ..figure(2, "map", title, caption, &canvas) })
 }
