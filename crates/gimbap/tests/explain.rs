@@ -372,3 +372,60 @@ fn penalties_are_left_out() {
     assert_eq!(with.horizon.norms, without.horizon.norms);
     assert_eq!(with.memory.shares, without.memory.shares);
 }
+
+/// One SimpleRNN by hand, `h_t = tanh(x_t W_x + h_{t-1} W_h + b)`: each step's share of the weights' gradients,
+/// `g_t = h_{t-1}ᵀ dz_t`, and how its Jacobians `diag(1 - h_t²) W_hᵀ` make a change grow.
+#[test]
+fn shares_and_growth_of_a_plain_network_are_those_by_hand() {
+    let layers =
+        Sequential::new(Input::features(3)).add(SimpleRnn::new(4).return_sequences(true)).add(Dense::new(2));
+    let model = compiled(layers, Loss::Mse, 23);
+    let mut rng = rng::keyed(23, 0, 0, 2);
+    let x = Array3::from_shape_vec((1, STEPS, 3), uniform(&mut rng, STEPS * 3, 1.0)).unwrap();
+    let y = uniform(&mut rng, STEPS * 2, 1.0);
+    let found = explain(&model, &dataset(&x, &y)).unwrap();
+    let values = |name: &str| {
+        let parameter = model.parameters().iter().find(|p| p.name.ends_with(name)).unwrap();
+        Array2::from_shape_vec(
+            (parameter.shape[0], parameter.shape[1]),
+            model.values()[parameter.range.clone()].to_vec(),
+        )
+        .unwrap()
+    };
+    let (w_h, w_o) = (values("rnn.w_h"), values("dense.w"));
+    let h = &found.layers[0].h;
+    let steep = |t: usize, i: usize| 1.0 - h[[t, i]] * h[[t, i]];
+    // dL/dz_t, but for a factor that all steps have.
+    let mut d_z = vec![vec![0.0; 4]; STEPS];
+    for t in (0..STEPS).rev() {
+        for i in 0..4 {
+            let own: f64 = (0..2).map(|o| (found.outputs[[t, o]] - y[2 * t + o]) * w_o[[i, o]]).sum();
+            let later: f64 = d_z.get(t + 1).map_or(0.0, |later| (0..4).map(|j| later[j] * w_h[[i, j]]).sum());
+            d_z[t][i] = steep(t, i) * (own + later);
+        }
+    }
+    let x = x.as_slice().unwrap();
+    let input = |t: usize| x[3 * t..3 * t + 3].to_vec();
+    let before = |t: usize| if t == 0 { vec![0.0; 4] } else { h.row(t - 1).to_vec() };
+    for (of, norms, shares) in [
+        (&input as &dyn Fn(usize) -> Vec<f64>, &found.flow.layers[0].d_w_x, &found.flow.layers[0].share_w_x),
+        (&before, &found.flow.layers[0].d_w_h, &found.flow.layers[0].share_w_h),
+    ] {
+        let g =
+            |t: usize| -> Vec<f64> { of(t).iter().flat_map(|a| d_z[t].iter().map(move |d| a * d)).collect() };
+        let sum = (0..STEPS).map(g).reduce(|a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect()).unwrap();
+        let dot = |a: &[f64]| a.iter().zip(&sum).map(|(a, b)| a * b).sum::<f64>();
+        for t in 0..STEPS {
+            near("share", shares[t], dot(&g(t)) / dot(&sum));
+            near("length", norms[t] / norms[STEPS - 1], norm(&g(t)) / norm(&g(STEPS - 1)));
+        }
+    }
+    let mut change = vec![1.0; 4];
+    for t in 0..STEPS {
+        let grown: Vec<f64> =
+            (0..4).map(|i| steep(t, i) * (0..4).map(|j| w_h[[j, i]] * change[j]).sum::<f64>()).collect();
+        near("growth", found.horizon.growth[t], (norm(&grown) / norm(&change)).ln());
+        change = grown;
+    }
+    near("rate", found.horizon.growth_rate, found.horizon.growth.iter().sum::<f64>() / STEPS as f64);
+}

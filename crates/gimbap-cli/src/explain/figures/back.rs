@@ -267,6 +267,11 @@ fn cut_network(view: &View<'_>, canvas: &mut Canvas, (left, w): (f64, f64), segm
             canvas.path(&format!("M{from:.1} {:.1}l6 -3v6z", y + 6.0), "neg");
         }
     }
+    if apart <= 12.0 {
+        for first in (0..n).step_by(segment) {
+            canvas.line((x((first + segment).min(n) - 1), y + 6.0), (x(first), y + 6.0), "other");
+        }
+    }
     let step = (n as f64 / 8.0).ceil().max(1.0) as usize;
     for t in (0..n).step_by(step) {
         canvas.text((x(t), y + 40.0), Anchor::Middle, "small", &format!("h_{}", t + 1));

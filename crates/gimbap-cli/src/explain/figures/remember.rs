@@ -19,14 +19,14 @@ pub fn memory(view: &View<'_>) -> Figure {
     let rows: Vec<Vec<f64>> = shares.rows().into_iter().map(|row| row.to_vec()).collect();
     canvas.matrix((left, top), (column, cell), 1.0, &rows);
     canvas.rect((left, top), (view.width(), cell * n as f64), "box");
+    // Names need some room.
+    let stride = (12.0 / cell).ceil() as usize;
     for (t, row) in rows.iter().enumerate() {
         let y = top + (t as f64 + 0.5) * cell + 4.0;
-        canvas.text(
-            (left - 8.0, y),
-            Anchor::End,
-            "small",
-            &format!("h_{} {}", t + 1, cut(&view.subject.steps[t], 10)),
-        );
+        if t % stride == 0 {
+            let name = format!("h_{} {}", t + 1, cut(&view.subject.steps[t], 10));
+            canvas.text((left - 8.0, y), Anchor::End, "small", &name);
+        }
         if column > 40.0 && cell > 12.0 {
             for (k, share) in row.iter().enumerate().take(t + 1).filter(|(_, share)| **share >= 0.095) {
                 let x = left + (k as f64 + 0.5) * column;
