@@ -162,7 +162,7 @@ impl Training {
         let world = World::new(self)?;
         let mut model = self.model(&world)?;
         // As many looks as divide the steps.
-        let epochs = (1..=LOOKS).rev().find(|looks| self.steps % looks == 0).unwrap_or(1);
+        let epochs = (1..=LOOKS).rev().find(|looks| self.steps.is_multiple_of(*looks)).unwrap_or(1);
         let source = Endless { world: &world, seed: self.seed, batches: self.steps / epochs };
         let stream = self.length.unwrap_or(0) as u64;
         let (valid, _) = world.draw(VALID, &mut Part::Valid.rng(self.seed, stream))?;

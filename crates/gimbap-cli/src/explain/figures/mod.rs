@@ -125,7 +125,9 @@ impl View<'_> {
 /// both, as in 42와(과).
 pub fn particle(word: &str, closed: &str, open: &str) -> String {
     match word.chars().next_back() {
-        Some(last @ '가'..='힣') if (last as u32 - '가' as u32) % 28 != 0 => format!("{word}{closed}"),
+        Some(last @ '가'..='힣') if !(last as u32 - '가' as u32).is_multiple_of(28) => {
+            format!("{word}{closed}")
+        }
         Some('가'..='힣') => format!("{word}{open}"),
         _ => format!("{word}{open}({closed})"),
     }
