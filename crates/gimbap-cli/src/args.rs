@@ -134,7 +134,7 @@ pub enum Preset {
 impl Preset {
     /// The name, as it is typed.
     pub fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
+        typed(self)
     }
 }
 
@@ -316,6 +316,11 @@ pub struct Bench {
 pub struct Completions {
     /// The shell
     pub shell: clap_complete::Shell,
+}
+
+/// A value as it is typed.
+pub fn typed(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -6,7 +6,6 @@ mod world;
 
 use std::time::Instant;
 
-use clap::ValueEnum;
 use gimbap::data::batch::Shuffled;
 use gimbap::data::memory::{MARK, SYMBOLS};
 use gimbap::init::Initializer;
@@ -18,7 +17,7 @@ use gimbap::prelude::{
 use gimbap::train::{Ended, Event, Flow};
 use serde::Serialize;
 
-use crate::args::{Cell, Problem};
+use crate::args::{Cell, Problem, typed};
 use crate::interrupt;
 use crate::output::{Failure, Out, Outcome};
 use crate::progress::Progress;
@@ -38,7 +37,7 @@ const VECTOR: usize = 32;
 impl Problem {
     /// As it is typed.
     pub fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
+        typed(self)
     }
 
     /// Its trainings, by the length of their sequences; the built-in corpus has sentences of all lengths.
@@ -64,7 +63,7 @@ impl Problem {
 impl Cell {
     /// As it is typed.
     pub fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
+        typed(self)
     }
 
     /// As people write it.
