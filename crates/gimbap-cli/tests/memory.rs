@@ -166,6 +166,11 @@ fn what_cannot_be_trained_is_told_before_anything_is() {
     check(&["--length", "18446744073709551615"], "1048576 at most");
     check(&["--rate", "0"], "above 0");
     check(&["--problem", "sorting"], "distance, adding, copying");
+    // What no network can be made of leaves no record that the next one would have to replace.
+    let huge = ["memory", "--problem", "adding", "--length", "3", "--units", "300000000", "-o", "huge"];
+    let run = bench.run(&huge);
+    assert!(run.code == Some(2) && run.stderr.contains("at most 268435456"), "{}", run.stderr);
+    assert_eq!(std::fs::read_dir(bench.path("huge")).unwrap().count(), 0);
     bench.write("full", "x");
     let run = bench.run(&["memory", "-o", "full"]);
     assert!(run.code == Some(2) && run.stderr.contains("is a file, not a folder"), "{}", run.stderr);

@@ -27,7 +27,6 @@ pub fn run(args: &Memory, out: &Out) -> Outcome {
     take(&folder, args.force)?;
     let started = Instant::now();
     let mut found: Vec<Found> = Vec::new();
-    write(&folder, &found, args.lang)?;
     for training in &trainings {
         let (model, one) = training.run(out).map_err(|failure| match failure.code {
             INTERRUPTED => Failure::interrupted(format!(
@@ -96,7 +95,7 @@ fn take(folder: &Path, force: bool) -> Outcome {
     let old: Value = serde_json::from_str(&text).unwrap_or_default();
     let models = old["trainings"].as_array().into_iter().flatten().filter_map(|one| one["model"].as_str());
     let pictures = Problem::value_variants().iter().map(|problem| format!("{}.svg", problem.name()));
-    for file in models.map(str::to_string).chain(pictures).chain([PAGE.into()]) {
+    for file in models.map(str::to_string).chain(pictures).chain([PAGE.into(), RECORD.into()]) {
         let path = folder.join(file);
         match fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Failure::io(&path, &e)),
