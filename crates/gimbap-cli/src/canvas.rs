@@ -133,6 +133,26 @@ impl Canvas {
         }
     }
 
+    /// A matrix with its values written into the cells.
+    pub fn written_matrix(
+        &mut self,
+        (x, y): (f64, f64),
+        (w, h): (f64, f64),
+        largest: f64,
+        rows: &[Vec<f64>],
+        write: impl Fn(f64) -> String,
+    ) {
+        self.matrix((x, y), (w, h), largest, rows);
+        for (i, row) in rows.iter().enumerate() {
+            for (j, value) in row.iter().enumerate() {
+                let place = (x + (j as f64 + 0.5) * w, y + (i as f64 + 0.5) * h + 3.5);
+                // On a strong shade in the colour of the ground.
+                let class = if value.abs() > 0.7 * largest { "ground figures" } else { "ink figures" };
+                self.text(place, Anchor::Middle, class, &write(*value));
+            }
+        }
+    }
+
     /// Anything else.
     pub fn raw(&mut self, svg: &str) {
         self.body.push_str(svg);
@@ -180,6 +200,22 @@ mod tests {
         assert_eq!(canvas.body.matches("<path").count(), 3);
         assert_eq!(canvas.body.matches('M').count(), 4);
         assert!(canvas.body.contains("class=\"neg\" fill-opacity=\"1.00\""));
+    }
+
+    #[test]
+    fn written_values_are_read_on_every_shade() {
+        let mut canvas = Canvas::new(10.0, 10.0);
+        canvas.written_matrix((0.0, 0.0), (2.0, 2.0), 1.0, &[vec![1.0, 0.0]], |x| format!("{x}"));
+        assert!(
+            canvas.body.contains("class=\"ground figures\" text-anchor=\"middle\">1</text>"),
+            "{}",
+            canvas.body
+        );
+        assert!(
+            canvas.body.contains("class=\"ink figures\" text-anchor=\"middle\">0</text>"),
+            "{}",
+            canvas.body
+        );
     }
 
     #[test]

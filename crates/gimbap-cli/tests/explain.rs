@@ -43,6 +43,8 @@ fn classifier(bench: &Bench) {
         "classify",
         "--data",
         "reviews.csv",
+        "--set",
+        "data.unit=word",
         "--epochs",
         "1",
         "-q",
@@ -70,7 +72,7 @@ fn check_page(page: &str, figures: usize) {
     }
     let addresses = page.matches("http").count();
     assert_eq!(addresses, page.matches("xmlns=\"http://www.w3.org/2000/svg\"").count());
-    for word in ["NaN", ">inf", " inf", "\"inf", "-inf"] {
+    for word in ["NaN", ">inf", " inf ", " inf.", " inf,", "\"inf", "-inf"] {
         assert!(!page.contains(word), "a number is not finite: {word}");
     }
 }
@@ -120,14 +122,175 @@ fn a_sentence_has_the_probability_that_score_says() {
 fn one_token_and_unknown_words_make_a_report() {
     let bench = Bench::new();
     let model = language_model(&bench, "gru");
-    for (text, steps) in [("", 1), ("zzzz <&> zzzz", 4)] {
+    for (text, steps) in [("", 1), ("the zzzz <&> zzzz", 5)] {
         let run = bench.ok(&["explain", &model, "--text", text, "-o", "r.html", "--json", "--lang", "ko"]);
         let found = json(&run.stdout);
         assert_eq!(found["steps"].as_array().unwrap().len(), steps, "{text}");
         let page = std::fs::read_to_string(bench.path("r.html")).unwrap();
         check_page(&page, found["figures"].as_array().unwrap().len());
         assert!(page.contains("<html lang=\"ko\">") && page.contains("그림 1."));
-        assert_eq!(page.contains("class=\"note\""), steps == 4);
+        assert_eq!(page.contains("class=\"note\""), steps == 5);
+    }
+}
+
+#[test]
+fn unknown_words_are_named_first_and_drawn_as_typed() {
+    let bench = Bench::new();
+    let model = language_model(&bench, "gru");
+    let text = "the zzzz <&> zzzz";
+    let run = bench.ok(&["explain", &model, "--text", text, "-o", "r.html", "--figures", "p"]);
+    assert_eq!(run.stderr, "not in the model's vocabulary, read as <unk>: zzzz, <&>\n");
+    let told: Vec<&str> = run.stdout.lines().collect();
+    assert!(
+        told[0].starts_with("4 words after <eos>, loss ") && told[0].contains(", perplexity "),
+        "{told:?}"
+    );
+    assert_eq!(told[1..], ["13 figures in r.html and p"]);
+    let page = std::fs::read_to_string(bench.path("r.html")).unwrap();
+    assert!(
+        page.contains("3 of 4 words are not in the model&#x27;s vocabulary (zzzz, &lt;&amp;&gt;)"),
+        "{page}"
+    );
+    for file in ["01-inputs", "07-outputs", "11-memory", "13-decisions"] {
+        let picture = std::fs::read_to_string(bench.path(&format!("p/{file}.svg"))).unwrap();
+        assert!(
+            picture.contains("zzzz*</text>") && picture.contains("&lt;&amp;&gt;*</text>"),
+            "{file}: {picture}"
+        );
+    }
+    let found = json(&bench.ok(&["explain", &model, "--text", text, "--json"]).stdout);
+    assert_eq!(found["steps"], serde_json::json!(["<eos>", "the", "zzzz", "<&>", "zzzz"]));
+    assert_eq!(found["targets"], serde_json::json!(["the", "zzzz", "<&>", "zzzz", "<eos>"]));
+    assert_eq!(
+        (&found["unknown"], &found["unknown_words"]),
+        (&3.into(), &serde_json::json!(["zzzz", "<&>"]))
+    );
+    // A text of nothing else has nothing to show.
+    let run = bench.run(&["explain", &model, "--text", "zzzz <&>", "-o", "no.html"]);
+    assert!(run.code == Some(1) && !bench.path("no.html").exists(), "{}", run.stdout);
+    for told in ["`zzzz <&>`", "knows no word of it", "such as the", "train --task lm --data FILE"] {
+        assert!(run.stderr.contains(told), "{told}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn words_are_counted_from_one_and_the_mark_before_them_is_nought() {
+    let bench = Bench::new();
+    let model = language_model(&bench, "lstm");
+    let explained = |step: &str| {
+        json(&bench.ok(&["explain", &model, "--text", "the cat runs", "--step", step, "--json"]).stdout)
+    };
+    for (step, name) in [("0", "<eos>"), ("1", "the"), ("3", "runs")] {
+        let found = explained(step);
+        assert_eq!(found["first_step"], 0);
+        let (cell, chain) = (&found["figures"][4]["caption"], &found["figures"][8]["caption"]);
+        assert!(cell.as_str().unwrap().contains(&format!("at step {step} ({name})")), "{cell}");
+        assert!(chain.as_str().unwrap().contains(&format!("Step {step} adds a gradient")), "{chain}");
+    }
+    // The output of step 0 has nothing but the mark to be decided by; that of step 2 has `the` alone before it.
+    let decided = explained("2")["figures"][12]["caption"].as_str().unwrap().to_string();
+    assert!(decided.contains("lstm: the (step 1)"), "{decided}");
+    // Places that are swapped are those of the same count.
+    let swap = ["explain", &model, "--text", "the cat runs", "--swap", "1,3", "--json"];
+    let caption = json(&bench.ok(&swap).stdout)["figures"][2]["caption"].as_str().unwrap().to_string();
+    assert!(caption.contains("With the and runs in each other's place"), "{caption}");
+    // The table names the word that is read and the one that is wanted.
+    bench.ok(&["explain", &model, "--text", "the cat runs", "-o", "r.html", "--figures", "p"]);
+    let page = std::fs::read_to_string(bench.path("r.html")).unwrap();
+    for row in ["<td>0</td><td>&lt;eos&gt;</td><td>the</td>", "<td>3</td><td>runs</td><td>&lt;eos&gt;</td>"] {
+        assert!(page.contains(row), "{row}");
+    }
+    assert!(page.contains("as step 0: the sentence before has ended"), "the mark is explained");
+    let states = std::fs::read_to_string(bench.path("p/11-memory.svg")).unwrap();
+    assert!(states.contains(">h_0 &lt;eos&gt;</text>") && states.contains(">h_3 runs</text>"), "{states}");
+    // Of other models the first step is 1.
+    classifier(&bench);
+    let run = bench.run(&["explain", "reviews", "--text", "a fine film", "--step", "0"]);
+    assert!(run.code == Some(2) && run.stderr.contains("are 1 to 3"), "{}", run.stderr);
+}
+
+#[test]
+fn small_networks_have_their_numbers_in_the_cells() {
+    let bench = Bench::new();
+    // 8 numbers of a word, 6 units.
+    bench.write(
+        "small.toml",
+        "[task]\nkind = \"lm\"\n[data]\npath = \"text.txt\"\nunit = \"word\"\n[[layer]]\ntype = \"embedding\"\nunits = 8\n\
+         [[layer]]\ntype = \"simple_rnn\"\nunits = 6\n[train]\nepochs = 1\nbatch = 4\nbptt = 20\n",
+    );
+    bench.ok(&["train", "small.toml", "-q", "-o", "small"]);
+    let found =
+        json(&bench.ok(&["explain", "small", "--text", "the cat runs", "--figures", "p", "--json"]).stdout);
+    let picture = |name: &str| std::fs::read_to_string(bench.path(&format!("p/{name}.svg"))).unwrap();
+    let numbers = |svg: &str| svg.matches(" figures\" text-anchor=\"middle\">").count();
+    // One-hot vectors of 4 tokens, each a column, and the 8 values of each.
+    let inputs = picture("01-inputs");
+    assert_eq!(numbers(&inputs), 4 * 4 + 4 * 8, "{inputs}");
+    assert_eq!(inputs.matches("text-anchor=\"middle\">1</text>").count(), 4, "{inputs}");
+    let caption = found["figures"][0]["caption"].as_str().unwrap();
+    assert!(caption.contains("`runs` is token") && caption.contains(", 0, 1, 0, "), "{caption}");
+    assert_eq!(numbers(&picture("04-unfolded")), 4 * (8 + 6));
+    // W_x x, W_h h, b, Z, tanh(Z), h.
+    assert_eq!(numbers(&picture("05-cell")), 6 * 6);
+    // A network without a sigmoid has it beside its tanh.
+    assert!(picture("06-nonlinearities").contains(">sigmoid</text>"));
+    let h = found["found"]["layers"][0]["h"][3][5].as_f64().unwrap();
+    let written = format!("{h:.2}");
+    let written = written.trim_end_matches('0');
+    assert!(picture("05-cell").contains(&format!(">{written}</text>")), "{written}");
+}
+
+#[test]
+fn tanh_and_sigmoid_stand_on_one_pair_of_axes_in_every_report() {
+    let bench = Bench::new();
+    for layer in ["simple_rnn", "gru"] {
+        let model = language_model(&bench, layer);
+        bench.ok(&["explain", &model, "--text", "the cat runs", "--figures", "p"]);
+        let svg = std::fs::read_to_string(bench.path("p/06-nonlinearities.svg")).unwrap();
+        for tick in ["-4", "4", "-1", "1", "0.5"] {
+            assert!(svg.contains(&format!(">{tick}</text>")), "{layer}: {tick}");
+        }
+        // Two functions and two derivatives, the maxima of these marked; the same lines in the legend.
+        for (class, count) in [("curve", 2), ("other", 2), ("curve dashed", 2), ("other dashed", 2)] {
+            assert_eq!(svg.matches(&format!("class=\"{class}\"/>")).count(), count, "{layer}: {class}");
+        }
+        assert!(svg.contains("class=\"pos\">1</text>") && svg.contains("class=\"neg\">0.25</text>"), "{svg}");
+        let gates =
+            if layer == "gru" { ["gru: r (sigmoid)", "gru: n (tanh)"] } else { ["simple_rnn: h (tanh)"; 2] };
+        gates.iter().for_each(|gate| assert!(svg.contains(gate), "{gate}"));
+    }
+}
+
+#[test]
+fn captions_tell_what_belongs_together_and_what_does_not() {
+    let bench = Bench::new();
+    let model = language_model(&bench, "lstm");
+    let captions = |lang: &str| -> Vec<String> {
+        let args = ["explain", &model, "--text", "the cat sees a dog", "--lang", lang, "--json"];
+        let found = json(&bench.ok(&args).stdout);
+        let figures = found["figures"].as_array().unwrap().clone();
+        figures.iter().map(|figure| figure["caption"].as_str().unwrap().to_string()).collect()
+    };
+    let english = captions("en");
+    for (figure, told) in [
+        (7, "A good sentence has a small one too"),
+        (9, "the weights are updated all the same"),
+        (10, "no cure for a gradient that vanishes (figure 12)"),
+        (11, "the gradient that vanishes, backward, is figure 12"),
+        (11, "a share of the state is not yet influence on the answer"),
+        (11, "The share of the, step by step: "),
+        (12, "forward, is figure 11"),
+    ] {
+        assert!(english[figure - 1].contains(told), "{figure}: {}", english[figure - 1]);
+    }
+    // Korean as it is written: no doubled particles, no blank before %, none of the words that give a translation away.
+    let korean = captions("ko").join("\n");
+    for wrong in ["(을)", "(와)", "(가)", "(과)", " %", "단계", "파랑은", "그럴듯", "nats", "퍼플렉시티"]
+    {
+        assert!(!korean.contains(wrong), "{wrong}: {korean}");
+    }
+    for right in ["시점", "파란색", "주황색", "%", "퍼플렉서티", "'the'"] {
+        assert!(korean.contains(right), "{right}: {korean}");
     }
 }
 
@@ -164,6 +327,12 @@ fn classifiers_and_forecasters() {
     let found = json(&bench.ok(&["explain", &model, "--input", "flow.csv", "-o", "f.html", "--json"]).stdout);
     assert_eq!(found["figures"].as_array().unwrap().len(), 12, "no map of words");
     check_page(&std::fs::read_to_string(bench.path("f.html")).unwrap(), 12);
+    // Steps are named by their time.
+    let flow = std::fs::read_to_string(bench.path("flow.csv")).unwrap();
+    let times: Vec<&str> = flow.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    let steps = found["steps"].as_array().unwrap();
+    assert_eq!(steps.last().unwrap(), times[times.len() - 2]);
+    assert_eq!(found["targets"][0], times[times.len() - 1]);
     let run = bench.run(&["explain", &model, "--text", "a"]);
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("--input"), "{}", run.stderr);
@@ -222,17 +391,16 @@ fn wrong_questions_are_told() {
     let model = language_model(&bench, "gru");
     for (args, told) in [
         (&["explain", &*model][..], "give one with --text"),
-        (&["explain", &model, "--text", "no", "--step", "9"], "the sequence has 2 steps"),
-        (&["explain", &model, "--text", "no", "--step", "0"], "must be at least 1"),
-        (&["explain", &model, "--text", "no", "--label", "a"], "is a language model, and has no classes"),
-        (&["explain", &model, "--text", "no", "--analogy", "the,a"], "give three words"),
-        (&["explain", &model, "--text", "no pain", "--swap", "1,1"], "name two places"),
+        (&["explain", &model, "--text", "cat", "--step", "9"], "the steps of this sentence are 0 to 1"),
+        (&["explain", &model, "--text", "cat", "--label", "a"], "is a language model, and has no classes"),
+        (&["explain", &model, "--text", "cat", "--analogy", "the,a"], "give three words"),
+        (&["explain", &model, "--text", "a dog", "--swap", "1,1"], "name two places"),
     ] {
         let run = bench.run(args);
         assert_eq!(run.code, Some(2), "{args:?}");
         assert!(run.stderr.contains(told), "{args:?}: {}", run.stderr);
     }
-    let run = bench.run(&["explain", &model, "--text", "no", "--analogy", "the,a,zebra"]);
+    let run = bench.run(&["explain", &model, "--text", "cat", "--analogy", "the,a,zebra"]);
     assert!(run.code == Some(1) && run.stderr.contains("`zebra` is not among"), "{}", run.stderr);
     // Longer ones have a line for each output, no button, and a picture of each part all the same.
     let found = json(&bench.ok(&["explain", &model, "--text", &"a dog ".repeat(50), "--json"]).stdout);
@@ -243,7 +411,7 @@ fn wrong_questions_are_told() {
         caption(10),
         caption(3)
     );
-    let long = "no ".repeat(1200);
+    let long = "a ".repeat(1200);
     let run = bench.run(&["explain", &model, "--text", &long, "-o", "r.html"]);
     assert_eq!(run.code, Some(1));
     assert!(run.stderr.contains("too many") && !bench.path("r.html").exists(), "{}", run.stderr);
@@ -254,8 +422,8 @@ fn models_side_by_side_and_two_tokens_swapped() {
     let bench = Bench::new();
     let (model, other) = (language_model(&bench, "lstm"), language_model(&bench, "simple_rnn"));
     // The last token, after all the others, is the closing mark.
-    let text = "the old hill is dark";
-    let swapped = "the dark hill is old";
+    let text = "the cat sees a dog";
+    let swapped = "the dog sees a cat";
     let args =
         ["explain", &model, "--text", text, "--swap", "2,5", "--compare", &other, "-o", "r.html", "--json"];
     let found = json(&bench.ok(&args).stdout);
@@ -296,10 +464,10 @@ fn models_side_by_side_and_two_tokens_swapped() {
     let run = bench.run(&["explain", &mean, "--text", "a film"]);
     assert_eq!(run.code, Some(1));
     assert!(run.stderr.contains("no recurrent layer"), "{}", run.stderr);
-    let run = bench.run(&["explain", &model, "--text", "no pain", "--compare", &mean]);
+    let run = bench.run(&["explain", &model, "--text", "a dog", "--compare", &mean]);
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("another task"), "{}", run.stderr);
-    let run = bench.run(&["explain", &model, "--text", "no pain", "--swap", "1,3"]);
+    let run = bench.run(&["explain", &model, "--text", "a dog", "--swap", "1,3"]);
     assert!(run.code == Some(2) && run.stderr.contains("2 tokens"), "{}", run.stderr);
 }
 

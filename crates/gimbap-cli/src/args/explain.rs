@@ -33,7 +33,9 @@ impl Language {
                   gimbap explain runs/flow --input flow.csv -o report.html\n\n\
                   Everything is computed in 64 bits from the model itself: its states and gates, the gradient back \
                   through time, what each state holds of earlier steps. Where a target is needed it is the next token, \
-                  the label, or the values behind the window."
+                  the label, or the values behind the window.\n\n\
+                  Steps are counted alike everywhere: the words of a sentence from 1, of a language model the mark <eos> that it reads \
+                  before them is 0 (`first_step` under --json, whose `steps` and rows begin with it)."
 )]
 pub struct Explain {
     /// The model file, or a run's folder
@@ -48,7 +50,7 @@ pub struct Explain {
     /// does to it; one without a recurrent layer, on the mean of the vectors, does not see a swap at all
     #[arg(long, value_name = "MODEL")]
     pub compare: Vec<PathBuf>,
-    /// The two tokens that are swapped, from 1 [default: the first and the last]
+    /// The two tokens that are swapped, the first of the text being 1 [default: the first and the last]
     #[arg(long, value_name = "N,N", value_delimiter = ',', num_args = 1, value_parser = at_least_one)]
     pub swap: Vec<usize>,
     /// An analogy for the map of word vectors: A is to B as C is to which word? (again for more)
@@ -63,10 +65,11 @@ pub struct Explain {
     /// Write each figure as an SVG into this folder
     #[arg(long, value_name = "DIR")]
     pub figures: Option<PathBuf>,
-    /// The language of the report
+    /// The language of the report and of all that is told
     #[arg(long, value_name = "LANG", default_value = "en")]
     pub lang: Language,
-    /// The step whose cell is looked into, and whose output is explained, from 1 [default: the last]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    /// The step whose cell is looked into, and whose output is explained: 1 is the first word, or the first row of a series; 0, of
+    /// a language model, the mark <eos> before the words [default: the last]
+    #[arg(long, value_name = "N")]
     pub step: Option<usize>,
 }

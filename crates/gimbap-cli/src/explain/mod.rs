@@ -4,5 +4,6 @@ pub mod compare;
 pub mod figures;
 mod report;
 pub mod subject;
+pub mod told;
 
 pub use report::page;

@@ -2,7 +2,8 @@
 
 use minijinja::{AutoEscape, Environment, Value, context};
 
-use super::figures::{Figure, Lang, View, digits};
+use super::figures::{Figure, View, digits};
+use super::told;
 use crate::canvas::STYLE;
 use crate::output::{Failure, Outcome};
 
@@ -20,22 +21,9 @@ pub fn page(view: &View<'_>, model: &str, figures: &[Figure]) -> Outcome<String>
     let facts = [
         (lang.say("model", "모델"), model.to_string()),
         (lang.say("recurrent layers (units)", "순환층(유닛 수)"), layers.collect::<Vec<_>>().join(", ")),
-        (lang.say("steps", "단계"), subject.steps.len().to_string()),
-        (
-            lang.say("loss", "손실"),
-            match subject.wanted {
-                Some(_) => format!("{} nats", digits(view.found.loss)),
-                None => digits(view.found.loss),
-            },
-        ),
+        (lang.say("steps", "시점 수"), told::length(subject, lang)),
+        (lang.say("loss", "손실"), told::loss(subject, view.found.loss, lang)),
     ];
-    let unknown = (subject.unknown > 0).then(|| match lang {
-        Lang::En => format!(
-            "{} of the tokens are not in the model's vocabulary: it reads them as <unk>.",
-            subject.unknown
-        ),
-        Lang::Ko => format!("토큰 {}개는 모델의 어휘에 없어 <unk>로 읽힙니다.", subject.unknown),
-    });
     let drawn = figures.iter().map(|figure| {
         context! {
             number => figure.number,
@@ -44,23 +32,33 @@ pub fn page(view: &View<'_>, model: &str, figures: &[Figure]) -> Outcome<String>
             svg => Value::from_safe_string(figure.svg.clone()),
         }
     });
+    // A loss of the whole sequence stands at its last step.
+    let last = view.steps() - 1;
     let rows = view.found.losses.iter().zip(&subject.targets).enumerate().map(|(t, (loss, target))| {
-        context! { step => t + 1, target => target, loss => digits(*loss), probability => digits((-loss).exp()) }
+        let t = if view.per_step() { t } else { last };
+        context! {
+            step => view.number(t),
+            read => subject.steps[t],
+            target => target,
+            loss => digits(*loss),
+            probability => digits((-loss).exp()),
+        }
     });
     let page = context! {
         lang => lang.say("en", "ko"),
-        title => lang.say("Under the microscope", "현미경 아래의 순환 신경망"),
+        title => lang.say("Under the microscope", "순환 신경망 들여다보기"),
         sentence => subject.steps.join(" · "),
         facts => facts.iter().map(|(name, value)| context! { name => name, value => value }).collect::<Vec<_>>(),
-        unknown => unknown,
+        mark => told::mark(subject, lang),
+        unknown => told::strangers(subject, lang),
         figures => drawn.collect::<Vec<_>>(),
         rows => rows.collect::<Vec<_>>(),
         distribution => subject.wanted.is_some(),
-        head => lang.say(["step", "target", "loss", "probability"], ["단계", "목표", "손실", "확률"]),
-        numbers => lang.say("The losses in numbers", "손실의 수치"),
+        head => lang.say(["step", "reads", "target", "loss", "probability"], ["시점", "입력", "정답", "손실", "확률"]),
+        numbers => lang.say("The losses in numbers", "시점별 손실"),
         contents => lang.say("Figures", "그림"),
         figure => lang.say("Figure", "그림"),
-        scroll => lang.say("can be scrolled sideways", "옆으로 밀어 볼 수 있습니다"),
+        scroll => lang.say("can be scrolled sideways", "좌우로 스크롤할 수 있습니다"),
         style => Value::from_safe_string(STYLE.to_string()),
     };
     environment.get_template("report").and_then(|template| template.render(page)).map_err(failed)

@@ -4,24 +4,28 @@ use std::path::Path;
 
 use gimbap::data::dataset::{Dataset, Sequences, Steps, Targets};
 use gimbap::data::table::{LabelledSeries, SequenceColumns};
-use gimbap::data::text::{CLOSING_ID, Vocabulary};
+use gimbap::data::text::{CLOSING_ID, UNKNOWN_ID, Unit, Vocabulary, hangul};
 use gimbap::loss::RowTargets;
 use gimbap::metric::calibration::largest;
 
 use crate::lm::judge::shown;
 use crate::model_file::Opened;
-use crate::output::{Failure, Outcome};
-use crate::task::{TaskDoc, classify, forecast, short};
+use crate::output::{Failure, Outcome, program, thousands};
+use crate::task::{TaskDoc, classify, forecast};
 
 /// More steps than these are not looked at: their pictures could not be read.
 const MOST_STEPS: usize = 1000;
+/// Stands behind a word that is not in the vocabulary.
+const MARK: char = '*';
+/// So many words of a vocabulary are named to whoever typed none of them.
+const NAMED: usize = 12;
 
 /// A sequence with its names.
 #[derive(Debug)]
 pub struct Subject {
     /// What kind of task its model has.
     pub kind: Kind,
-    /// What is read at each step.
+    /// What is read at each step, as typed; behind a word that is not in the vocabulary stands a `*`.
     pub steps: Vec<String>,
     /// What is wanted of each output.
     pub targets: Vec<String>,
@@ -35,8 +39,10 @@ pub struct Subject {
     pub came: Vec<f64>,
     /// Whether the targets are what the model itself finds likeliest.
     pub guessed: bool,
-    /// How many tokens are not in the vocabulary.
-    pub unknown: usize,
+    /// The words of the text that are not in the vocabulary, each as often as it is there.
+    pub unknown: Vec<String>,
+    /// What a token is, of a model of texts.
+    pub unit: Option<Unit>,
     /// For the model.
     pub data: Dataset<f64>,
 }
@@ -55,6 +61,31 @@ pub enum Kind {
 }
 
 impl Subject {
+    /// The number of the first step: of a language model 0, the mark before the words, which count from 1.
+    pub fn first_step(&self) -> usize {
+        usize::from(self.kind != Kind::Next)
+    }
+
+    /// The words that are not in the vocabulary, each once.
+    pub fn strangers(&self) -> Vec<&str> {
+        let mut words: Vec<&str> = Vec::new();
+        for word in &self.unknown {
+            if !words.contains(&word.as_str()) {
+                words.push(word);
+            }
+        }
+        words
+    }
+
+    /// Names of steps or targets without the mark behind an unknown word: for machines, beside [`Subject::unknown`].
+    pub fn plain(&self, names: &[String]) -> Vec<String> {
+        let plain = |name: &String| match name.strip_suffix(MARK) {
+            Some(word) if self.unknown.iter().any(|unknown| unknown == word) => word.to_string(),
+            _ => name.clone(),
+        };
+        names.iter().map(plain).collect()
+    }
+
     /// How many tokens can be swapped: those of the text itself.
     pub fn own(&self) -> usize {
         match self.kind {
@@ -108,7 +139,7 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
         return Err(Failure::usage("usage", message));
     }
     let subject = match &opened.task {
-        Some(TaskDoc::Lm(doc)) => sentence(&doc.vocabulary, text(question)?)?,
+        Some(TaskDoc::Lm(doc)) => sentence(&doc.vocabulary, opened, text(question)?)?,
         Some(TaskDoc::Classify(doc)) => match &doc.input {
             classify::Kind::Text { vocabulary, .. } => document(doc, vocabulary, opened, question)?,
             classify::Kind::Series { features, scaler, id, time } => {
@@ -124,12 +155,13 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
                 let first = first_of(&all)?;
                 let steps = (0..first.0.len() / first.1).map(|t| (t + 1).to_string()).collect();
                 let label = series.labels.first().map(|&label| doc.classes[label as usize].clone());
-                labelled(doc, opened, steps, Inputs::Features(first.0, first.1), label, 0)?
+                labelled(doc, opened, steps, Inputs::Features(first.0, first.1), label)?
             }
         },
         Some(TaskDoc::Tag(doc)) => {
-            let ids = doc.encode(text(question)?);
-            let steps = names(&doc.vocabulary, &ids);
+            let text = text(question)?;
+            let ids = doc.encode(text);
+            let Names { all: steps, unknown } = names(&doc.vocabulary, opened, text, &ids)?;
             let found = opened.model.predict(Sequences::from(&vec![ids.clone()]))?;
             let width = doc.labels.len();
             let rows = found.as_slice().unwrap_or(&[]).chunks_exact(width).take(ids.len());
@@ -142,7 +174,8 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
                 tokens: tokens(&doc.vocabulary),
                 came: Vec::new(),
                 guessed: true,
-                unknown: Vocabulary::unknowns(&ids),
+                unknown,
+                unit: Some(doc.vocabulary.unit()),
                 data: Dataset::new(&vec![ids], Targets::per_step(RowTargets::Classes(best.clone())))?,
                 wanted: Some(best),
                 steps,
@@ -179,24 +212,89 @@ fn tokens(vocabulary: &Vocabulary) -> Vec<String> {
     vocabulary.tokens().iter().map(|token| shown(token)).collect()
 }
 
-fn names(vocabulary: &Vocabulary, ids: &[u32]) -> Vec<String> {
-    ids.iter().map(|&id| shown(vocabulary.token(id))).collect()
+/// What the tokens of a text are called.
+struct Names {
+    /// Each of them; behind an unknown one stands [`MARK`].
+    all: Vec<String>,
+    /// Those that are not in the vocabulary.
+    unknown: Vec<String>,
+}
+
+/// The names of a text's tokens, those that the vocabulary lacks as they were typed. A text of nothing else is refused:
+/// its figures would show one and the same word.
+fn names(vocabulary: &Vocabulary, opened: &Opened, text: &str, ids: &[u32]) -> Outcome<Names> {
+    let typed = pieces(vocabulary, text);
+    let mut unknown = Vec::new();
+    let name = |(t, &id): (usize, &u32)| {
+        let typed = typed.get(t).filter(|_| typed.len() == ids.len() && id == UNKNOWN_ID);
+        let Some(typed) = typed else { return shown(vocabulary.token(id)) };
+        unknown.push(shown(typed));
+        format!("{}{MARK}", shown(typed))
+    };
+    let all: Vec<String> = ids.iter().enumerate().map(name).collect();
+    let told = |&id: &u32| id != UNKNOWN_ID && !vocabulary.token(id).trim().is_empty();
+    if Vocabulary::unknowns(ids) > 0 && !ids.iter().any(told) {
+        return Err(stranger(vocabulary, opened, text));
+    }
+    Ok(Names { all, unknown })
+}
+
+/// The units of a text, as they are looked up.
+fn pieces(vocabulary: &Vocabulary, text: &str) -> Vec<String> {
+    let text = vocabulary.normalise(text);
+    match vocabulary.unit() {
+        Unit::Char => text.chars().map(String::from).collect(),
+        Unit::Jamo => hangul::decompose(&text).chars().map(String::from).collect(),
+        Unit::Word => text.split_whitespace().map(String::from).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What is told to whoever gave a text of which the model knows nothing.
+fn stranger(vocabulary: &Vocabulary, opened: &Opened, text: &str) -> Failure {
+    let unit = match vocabulary.unit() {
+        Unit::Word => "word",
+        Unit::Subword => "piece of a word",
+        Unit::Jamo => "jamo",
+        _ => "character",
+    };
+    let task = match &opened.task {
+        Some(TaskDoc::Classify(_)) => "classify",
+        Some(TaskDoc::Tag(_)) => "tag",
+        _ => "lm",
+    };
+    let marks = CLOSING_ID as usize + 1;
+    let some = vocabulary.tokens().iter().skip(marks).filter(|token| !token.trim().is_empty()).take(NAMED);
+    let message = format!(
+        "`{}`: the model ({}) knows no {unit} of it. It knows {}, such as {}: give a text that has some of these, or train a model          on texts like yours, `{} train --task {} --data FILE`",
+        text.trim(),
+        opened.path.display(),
+        thousands(vocabulary.len().saturating_sub(marks)),
+        some.map(|token| shown(token)).collect::<Vec<_>>().join(", "),
+        program(),
+        task,
+    );
+    Failure::work("data", message)
 }
 
 /// A sentence between closing marks, each token with the next one as its target: as `gimbap score` reads it.
-fn sentence(vocabulary: &Vocabulary, text: &str) -> Outcome<Subject> {
+fn sentence(vocabulary: &Vocabulary, opened: &Opened, text: &str) -> Outcome<Subject> {
     let targets = vocabulary.encode_line(text);
+    let own = &targets[..targets.len() - 1];
     let mut ids = vec![CLOSING_ID];
-    ids.extend_from_slice(&targets[..targets.len() - 1]);
+    ids.extend_from_slice(own);
+    let Names { all, unknown } = names(vocabulary, opened, text, own)?;
+    let mark = vec![shown(vocabulary.token(CLOSING_ID))];
     Ok(Subject {
         kind: Kind::Next,
-        steps: names(vocabulary, &ids),
-        targets: names(vocabulary, &targets),
+        steps: [&mark[..], &all].concat(),
+        targets: [&all[..], &mark].concat(),
         outputs: tokens(vocabulary),
         tokens: tokens(vocabulary),
         came: Vec::new(),
         guessed: false,
-        unknown: Vocabulary::unknowns(&targets),
+        unknown,
+        unit: Some(vocabulary.unit()),
         data: Dataset::new(&vec![ids], Targets::per_step(RowTargets::Classes(targets.clone())))?,
         wanted: Some(targets),
     })
@@ -208,11 +306,12 @@ fn document(
     opened: &Opened,
     question: &Question<'_>,
 ) -> Outcome<Subject> {
-    let ids = vocabulary.encode_units(text(question)?);
-    let unknown = Vocabulary::unknowns(&ids);
-    let (steps, label) = (names(vocabulary, &ids), question.label.map(str::to_string));
-    let subject = labelled(doc, opened, steps, Inputs::Ids(ids), label, unknown)?;
-    Ok(Subject { tokens: tokens(vocabulary), ..subject })
+    let text = text(question)?;
+    let ids = vocabulary.encode_units(text);
+    let label = question.label.map(str::to_string);
+    let Names { all, unknown } = names(vocabulary, opened, text, &ids)?;
+    let subject = labelled(doc, opened, all, Inputs::Ids(ids), label)?;
+    Ok(Subject { tokens: tokens(vocabulary), unknown, unit: Some(vocabulary.unit()), ..subject })
 }
 
 /// A sequence before it is given to a model.
@@ -228,7 +327,6 @@ fn labelled(
     steps: Vec<String>,
     inputs: Inputs,
     label: Option<String>,
-    unknown: usize,
 ) -> Outcome<Subject> {
     if steps.is_empty() {
         return Err(Failure::work("data", "there is no token to look at: give a text that has one"));
@@ -265,7 +363,8 @@ fn labelled(
         came: Vec::new(),
         tokens: Vec::new(),
         guessed: label.is_none(),
-        unknown,
+        unknown: Vec::new(),
+        unit: None,
         data,
     })
 }
@@ -297,22 +396,75 @@ fn window(doc: &forecast::Doc, path: &Path) -> Outcome<Subject> {
     let mut scaled = own.to_vec();
     doc.scaler.transform(&mut scaled);
     let (x, y) = scaled.split_at(doc.window * f);
-    let named = |values: &[f64]| values.iter().map(|&x| short(x)).collect::<Vec<_>>().join(" ");
+    let times = times(&series.times[series.len() - rows..], series.len() - rows);
+    let (seen, behind) = times.split_at(doc.window);
+    let target = match behind {
+        [one] => one.clone(),
+        more => [&*more[0], "…", &*more[more.len() - 1]].join(" "),
+    };
     let outputs = (1..=doc.horizon).flat_map(|h| doc.values.iter().map(move |name| format!("{name} +{h}")));
     let targets = RowTargets::Values { values: y.to_vec(), width: y.len() };
     Ok(Subject {
         kind: Kind::Numbers,
-        steps: own[..doc.window * f].chunks_exact(f).map(named).collect(),
-        targets: vec![named(&own[doc.window * f..])],
+        steps: seen.to_vec(),
+        targets: vec![target],
         wanted: None,
         outputs: outputs.collect(),
         came: y.to_vec(),
         tokens: Vec::new(),
         guessed: false,
-        unknown: 0,
+        unknown: Vec::new(),
+        unit: None,
         data: Dataset::new(
             Sequences::features(x.to_vec(), f, &[doc.window])?,
             Targets::per_sequence(targets),
         )?,
     })
+}
+
+/// What rows of a series are called: by their time, without what all of them begin or end with where that makes them long;
+/// by their number in the file where they have no time. `before` rows stand in front of them.
+fn times(times: &[String], before: usize) -> Vec<String> {
+    const LONG: usize = 10;
+    let named: Vec<String> = times
+        .iter()
+        .enumerate()
+        .map(|(i, time)| match time.trim() {
+            "" => (before + i + 1).to_string(),
+            // Neither quoted nor on two lines.
+            time => time.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        })
+        .collect();
+    if named.len() < 2 || named.iter().all(|name| name.chars().count() <= LONG) {
+        return named;
+    }
+    let common = |a: &str, b: &str| a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
+    let first: Vec<char> = named[0].chars().collect();
+    let same = named[1..].iter().map(|name| common(&named[0], name)).min().unwrap_or(0);
+    // No number is cut in two.
+    let begins = first[..same].iter().rposition(|c| !c.is_alphanumeric()).map_or(0, |at| at + 1);
+    let seconds = [":00", ":00Z"]
+        .into_iter()
+        .find(|end| named.iter().all(|name| name.matches(':').count() > 1 && name.ends_with(end)));
+    let short = |name: &String| {
+        let name: String = name.chars().skip(begins).collect();
+        seconds.and_then(|end| name.strip_suffix(end).map(str::to_string)).unwrap_or(name)
+    };
+    named.iter().map(short).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_named_by_what_tells_their_times_apart() {
+        let named = |all: &[&str]| times(&all.iter().map(|time| time.to_string()).collect::<Vec<_>>(), 40);
+        assert_eq!(named(&["2024-01-01", "2024-01-02"]), ["2024-01-01", "2024-01-02"]);
+        assert_eq!(named(&["2024-01-01 23:00", "2024-01-02 00:00"]), ["01 23:00", "02 00:00"]);
+        assert_eq!(named(&["2024-01-01T08:00:00", "2024-01-01T18:30:00"]), ["01T08:00", "01T18:30"]);
+        assert_eq!(named(&["2024-01-01 08:00:00", "2024-02-01 08:00:00"]), ["01-01 08:00", "02-01 08:00"]);
+        assert_eq!(named(&["", "7"]), ["41", "7"]);
+        assert_eq!(named(&["the same long time"]), ["the same long time"]);
+    }
 }

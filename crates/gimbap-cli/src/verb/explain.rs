@@ -8,10 +8,10 @@ use crate::explain::compare;
 use crate::explain::figures::{self, Analogy, View, likeliest};
 use crate::explain::page;
 use crate::explain::subject::{Kind, Question, Subject, subject};
+use crate::explain::told;
 use crate::model_file::{self, Opened};
 use crate::output::{Failure, Out, Outcome};
 use crate::run_dir::write_atomic;
-use crate::task::short;
 use crate::vectors;
 
 /// Explains.
@@ -20,12 +20,19 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
     let question =
         Question { text: args.text.as_deref(), label: args.label.as_deref(), input: args.input.as_deref() };
     let subject = subject(&opened, &question)?;
+    let lang = args.lang;
+    if let Some(told) = told::unknown(&subject, lang) {
+        out.log(told);
+    }
     let steps = subject.steps.len();
+    let (first, last) = (subject.first_step(), steps - 1 + subject.first_step());
     let step = match args.step {
         None => steps - 1,
-        Some(step) if step <= steps => step - 1,
+        Some(step) if (first..=last).contains(&step) => step - first,
         Some(step) => {
-            return Err(Failure::usage("usage", format!("--step {step}: the sequence has {steps} steps")));
+            let message =
+                format!("--step {step}: the steps of this {} are {first} to {last}", told::whole(&subject));
+            return Err(Failure::usage("usage", message));
         }
     };
     let places = places(args, &subject)?;
@@ -43,7 +50,6 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
         let message = format!("{}: has no recurrent layer to look at", opened.path.display());
         return Err(Failure::work("unsupported", message));
     };
-    let lang = args.lang;
     let view = View {
         lang,
         model: &opened.model,
@@ -66,11 +72,16 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
     if let Some(path) = &args.out {
         let page = page(&view, &opened.path.display().to_string(), &drawn)?;
         write_atomic(path, page.as_bytes())?;
-        out.log(format!("{} figures in {}", drawn.len(), path.display()));
     }
-    out.line(format!("{steps} steps, loss {}", short(found.loss)))?;
-    for figure in &drawn {
-        out.line(format!("{:>2}  {}\n    {}", figure.number, figure.title, figure.caption))?;
+    out.line(told::facts(&subject, found.loss, lang))?;
+    let written: Vec<String> =
+        [&args.out, &args.figures].into_iter().flatten().map(|path| path.display().to_string()).collect();
+    match &written[..] {
+        // What is written nowhere is told here.
+        [] => drawn.iter().try_for_each(|figure| {
+            out.line(format!("{:>2}  {}\n    {}", figure.number, figure.title, figure.caption))
+        })?,
+        places => out.line(told::figures(drawn.len(), places, lang))?,
     }
     if !out.json {
         return Ok(());
@@ -82,10 +93,12 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
     let outputs: Vec<Value> = found.outputs.rows().into_iter().map(|row| said(&row.to_vec())).collect();
     out.json(&json!({
         "model": opened.path,
-        "steps": subject.steps,
-        "targets": subject.targets,
+        "first_step": first,
+        "steps": subject.plain(&subject.steps),
+        "targets": subject.plain(&subject.targets),
         "guessed": subject.guessed,
-        "unknown": subject.unknown,
+        "unknown": subject.unknown.len(),
+        "unknown_words": subject.strangers(),
         "outputs": outputs,
         "swap": beside[0].swap,
         "analogies": analogies,

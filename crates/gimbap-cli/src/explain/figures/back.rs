@@ -3,7 +3,7 @@
 use gimbap::explain::{Cut, Verdict};
 
 use super::forward::figure;
-use super::{Figure, Lang, View, digits};
+use super::{Figure, Lang, View, digits, percent};
 use crate::canvas::{Anchor, CURVES, Canvas, largest};
 
 /// 8: the gradient on each arrow.
@@ -47,7 +47,7 @@ pub fn arrows(view: &View<'_>) -> Figure {
     for (t, d) in flow.d_output.iter().enumerate().filter(|(_, d)| **d > 0.0) {
         canvas.arrow((x(t), 10.0), (x(t), 38.0), 0.6 + 5.0 * d / top);
     }
-    canvas.text((left - 10.0, 20.0), Anchor::End, "ink", lang.say("from the loss", "손실에서"));
+    canvas.text((left - 10.0, 20.0), Anchor::End, "ink", lang.say("from the loss", "손실에서 오는 기울기"));
     let base = height - view.names_height() - 12.0;
     let widest = largest(&flow.d_x);
     for (t, d) in flow.d_x.iter().enumerate() {
@@ -60,7 +60,7 @@ pub fn arrows(view: &View<'_>) -> Figure {
     canvas.text((left - 10.0, base), Anchor::End, "ink", "|dL/dx_t|");
     view.names(&mut canvas, left, base + 2.0);
     let title =
-        lang.say("Back through time: the gradient on every arrow", "시간 역전파: 화살표마다의 기울기");
+        lang.say("Back through time: the gradient on every arrow", "BPTT: 화살표를 거슬러 가는 기울기");
     let ends = |name: &str, values: &[f64]| match values.len() {
         0 | 1 => String::new(),
         n => format!("{name}: {} → {}", digits(values[n - 2]), digits(values[0])),
@@ -70,7 +70,7 @@ pub fn arrows(view: &View<'_>) -> Figure {
     let told = match (told.is_empty(), lang) {
         (true, _) => String::new(),
         (false, Lang::En) => format!(" From the last arrow to the first: {}.", told.join("; ")),
-        (false, Lang::Ko) => format!(" 마지막 화살표에서 첫 화살표까지: {}.", told.join("; ")),
+        (false, Lang::Ko) => format!(" 마지막 시점에서 첫 시점까지의 변화: {}.", told.join("; ")),
     };
     let caption = match lang {
         Lang::En => format!(
@@ -78,8 +78,8 @@ pub fn arrows(view: &View<'_>) -> Figure {
              each step's own loss adds, below arrives |dL/dx_t|.{told}"
         ),
         Lang::Ko => format!(
-            "화살표의 굵기는 뒤의 단계들이 되돌려 보내는 |dL/dh_t|(와 |dL/dc_t|)입니다. 위에서는 그 단계의 손실이 더해지고, 아래에는 \
-             |dL/dx_t|가 닿습니다.{told}"
+            "화살표가 굵을수록 뒤쪽 시점에서 되돌아오는 기울기 |dL/dh_t|(LSTM은 |dL/dc_t|도)가 큽니다. 위쪽은 그 시점의 손실에서 더해지는 \
+             기울기이고, 아래쪽은 입력까지 전달된 |dL/dx_t|입니다.{told}"
         ),
     };
     figure(8, "gradient", title, caption, &canvas)
@@ -115,8 +115,8 @@ pub fn shares(view: &View<'_>) -> Figure {
             canvas.rect((left + (t as f64 + 0.2) * column, y), (column * 0.6, tall), class);
             if column > 40.0 {
                 let y = if *share < 0.0 { zero + tall + 11.0 } else { zero - tall - 3.0 };
-                let text = format!("{:.0} %", (100.0 * share).round() + 0.0);
-                canvas.text((left + (t as f64 + 0.5) * column, y), Anchor::Middle, "small", &text);
+                let middle = left + (t as f64 + 0.5) * column;
+                canvas.text((middle, y), Anchor::Middle, "small", &percent(lang, *share));
             }
         }
     }
@@ -140,27 +140,30 @@ pub fn shares(view: &View<'_>) -> Figure {
             }
         }
     }
-    let title = lang.say("The chain rule, step by step", "연쇄 법칙을 단계별로");
+    let title = lang.say("The chain rule, step by step", "연쇄 법칙: 시점별 기여");
     let [w_x, w_h, h, x] = numbers.map(|(_, values)| digits(values[view.step]));
-    let t = view.step + 1;
+    let t = view.number(view.step);
     let told = match lang {
         Lang::En => format!(
             "Step {t} adds a gradient of length {w_x} to dL/dW_x and of {w_h} to dL/dW_h of the top layer; |dL/dh_{{t-1}}|, which goes \
              on to the step before, is {h}, and |dL/dx_t| of the network's input {x}."
         ),
         Lang::Ko => format!(
-            "{t}번째 단계가 맨 위층의 dL/dW_x에 더하는 기울기의 길이는 {w_x}, dL/dW_h에는 {w_h}입니다. 앞 단계로 넘어가는 |dL/dh_{{t-1}}|는 \
-             {h}, 입력의 |dL/dx_t|는 {x}입니다."
+            "{t}번째 시점이 맨 위층의 dL/dW_x에 보태는 기울기의 크기는 {w_x}, dL/dW_h에 보태는 크기는 {w_h}입니다. 앞 시점으로 전달되는 \
+             |dL/dh_{{t-1}}|는 {h}, 입력에 도달하는 |dL/dx_t|는 {x}입니다."
         ),
     };
     let caption = match lang {
         Lang::En => format!(
-            "A weight is used at every step, so its gradient is a sum over the steps. A bar is a step's share of it, \
-             <g_t, g> / <g, g>; they sum to one, and a step that pulls the other way is negative. {told}"
+            "The steps share their weights, so a weight's gradient is a sum over all steps, and the weight is updated once, by that \
+             sum. A bar is a step's share of it, <g_t, g> / <g, g>; they sum to one, and a step that pulls the other way is negative. \
+             Where gradients vanish the weights are updated all the same: what vanishes is the share that early steps have in it \
+             through later losses. {told}"
         ),
         Lang::Ko => format!(
-            "가중치는 모든 단계에서 쓰이므로 그 기울기는 단계들의 합입니다. 막대는 각 단계의 몫 <g_t, g> / <g, g>으로 합이 1이며, 반대로 \
-             당기는 단계는 음수입니다. {told}"
+            "모든 시점이 같은 가중치를 쓰므로, 가중치의 기울기는 시점별 기울기를 모두 더한 것이고 가중치는 그 합으로 한 번에 갱신됩니다. 막대는 각 \
+             시점의 비중 <g_t, g> / <g, g>이며 모두 더하면 1입니다. 전체와 반대 방향인 시점은 음수가 됩니다. 기울기가 소실되어도 가중치는 \
+             갱신됩니다. 사라지는 것은 뒤쪽 손실을 통해 앞쪽 시점이 보태는 비중입니다. {told}"
         ),
     };
     figure(9, "chain", title, caption, &canvas)
@@ -199,12 +202,12 @@ pub fn truncation(view: &View<'_>) -> Figure {
         (left + w / 2.0, top + h + 40.0),
         Anchor::Middle,
         "dim",
-        lang.say("cut every so many steps", "이만큼의 단계마다 자름"),
+        lang.say("cut every so many steps", "자르는 간격(시점 수)"),
     );
-    canvas.text((left + w + 12.0, y(1.0) - 2.0), Anchor::Start, "pos", lang.say("cosine", "코사인"));
-    canvas.text((left + w + 12.0, y(1.0) + 14.0), Anchor::Start, "neg", lang.say("length", "길이"));
+    canvas.text((left + w + 12.0, y(1.0) - 2.0), Anchor::Start, "pos", lang.say("cosine", "코사인 유사도"));
+    canvas.text((left + w + 12.0, y(1.0) + 14.0), Anchor::Start, "neg", lang.say("length", "크기 비율"));
     let title =
-        lang.say("Truncated: where the gradient may be cut", "잘라낸 역전파: 기울기를 어디서 잘라도 되는가");
+        lang.say("Truncated: where the gradient may be cut", "Truncated BPTT: 얼마나 짧게 잘라도 되는가");
     let layer = &view.found.layers[view.found.layers.len() - 1];
     let carried = digits(layer.h.row(segment - 1).iter().map(|x| x * x).sum::<f64>().sqrt());
     let enough = match (view.found.horizon.truncation, lang) {
@@ -214,16 +217,16 @@ pub fn truncation(view: &View<'_>) -> Figure {
              crosses it, |h_t| = {carried}: only what flows back stops there."
         ),
         (None, Lang::Ko) => format!(
-            "여기서는 더 짧게 자르면 전체 기울기의 방향과 길이를 얻지 못합니다. 위의 그림은 절반에서 자른 것입니다. 상태 자체는 자른 곳을 \
-             넘어가며(|h_t| = {carried}) 되돌아가는 흐름만 멈춥니다."
+            "이 입력에서는 이보다 짧게 자르면 기울기의 방향이나 크기가 달라집니다. 위 그림은 가운데에서 자른 예입니다. 순전파는 자르지 않으므로 \
+             은닉 상태는 그대로 넘어가고(|h_t| = {carried}), 역전파만 여기서 멈춥니다."
         ),
         (Some(steps), Lang::En) => format!(
             "Cuts every {steps} steps or more are enough here (dashed). The state itself crosses the cut, |h_t| = {carried}: only what \
              flows back stops there."
         ),
         (Some(steps), Lang::Ko) => format!(
-            "여기서는 {steps}단계 이상으로 자르면 충분합니다(점선). 상태 자체는 자른 곳을 넘어가며(|h_t| = {carried}) 되돌아가는 흐름만 \
-             멈춥니다."
+            "이 입력은 {steps}시점 이상의 간격으로 자르면 전체 기울기와 거의 같습니다(점선). 순전파는 자르지 않으므로 은닉 상태는 그대로 \
+             넘어가고(|h_t| = {carried}), 역전파만 여기서 멈춥니다."
         ),
     };
     let every = &view.found.flow.cuts[0];
@@ -233,11 +236,14 @@ pub fn truncation(view: &View<'_>) -> Figure {
             "Above, the unfolded network: the state goes on to the right, the gradient comes back (orange) only as far as a \
              dashed line. Below, the gradient of the recurrent weights when it is cut every 1, 2, 4, .. steps, beside the full \
              one: the cosine between them and how long it is. Cut at every step it has a cosine of {cosine} and {length} of the \
-             length. {enough}"
+             length. {enough} Cutting bounds the memory of training (figure 4). It is no cure for a gradient that vanishes (figure \
+             12): of what lies before a cut, the losses behind it teach nothing."
         ),
         Lang::Ko => format!(
-            "위는 펼친 신경망입니다. 상태는 오른쪽으로 계속 흐르지만 기울기(주황)는 점선까지만 되돌아옵니다. 아래는 순환 가중치의 기울기를 1, 2, 4, … 단계마다 잘랐을 때 전체 기울기와의 코사인과 길이의 비입니다. 매 단계 자르면 코사인 \
-             {cosine}, 길이 {length}입니다. {enough}"
+            "위는 펼친 신경망입니다. 은닉 상태는 끊기지 않고 오른쪽으로 전달되지만, 기울기(주황색)는 점선까지만 거슬러 갑니다. 아래는 1, 2, 4, \
+             …시점마다 잘랐을 때 순환 가중치의 기울기가 전체 기울기와 얼마나 비슷한지를 코사인 유사도와 크기 비율로 나타낸 것입니다. 시점마다 \
+             자르면 코사인 유사도는 {cosine}, 크기 비율은 {length}입니다. {enough} 자르면 학습에 드는 메모리(그림 4)가 일정하게 유지됩니다. \
+             그러나 기울기 소실(그림 12)이 해결되지는 않습니다. 자른 지점 앞에서 일어난 일은 그 뒤의 손실로 학습할 수 없습니다."
         ),
     };
     figure(10, "truncation", title, caption, &canvas)
@@ -274,7 +280,7 @@ fn cut_network(view: &View<'_>, canvas: &mut Canvas, (left, w): (f64, f64), segm
     }
     let step = (n as f64 / 8.0).ceil().max(1.0) as usize;
     for t in (0..n).step_by(step) {
-        canvas.text((x(t), y + 40.0), Anchor::Middle, "small", &format!("h_{}", t + 1));
+        canvas.text((x(t), y + 40.0), Anchor::Middle, "small", &format!("h_{}", view.number(t)));
     }
 }
 
@@ -321,10 +327,10 @@ pub fn horizon(view: &View<'_>) -> Figure {
         (left + w / 2.0, top + h + 36.0),
         Anchor::Middle,
         "dim",
-        lang.say("lag k, in steps", "거리 k(단계)"),
+        lang.say("lag k, in steps", "거리 k(시점)"),
     );
     canvas.text((left + w, top - 6.0), Anchor::End, "dim", "|dL_t/ds_{t-k}|");
-    let title = lang.say("How far the gradient reaches", "기울기는 얼마나 멀리 닿는가");
+    let title = lang.say("How far the gradient reaches", "기울기는 얼마나 먼 과거까지 전달되는가");
     let whole = view.whole();
     let verdict = match (horizon.verdict, lang) {
         (Verdict::Vanishing, Lang::En) => {
@@ -335,10 +341,14 @@ pub fn horizon(view: &View<'_>) -> Figure {
         }
         (Verdict::Carried, Lang::En) => format!("It neither vanishes nor explodes within the {whole}."),
         (Verdict::Vanishing, Lang::Ko) => {
-            format!("기울기가 소실됩니다. {whole} 안에서 100분의 1 아래로 떨어집니다.")
+            format!("기울기 소실이 일어납니다. 이 {whole} 안에서 100분의 1 미만으로 작아집니다.")
         }
-        (Verdict::Exploding, Lang::Ko) => format!("기울기가 폭발합니다. {whole} 안에서 10배 넘게 커집니다."),
-        (Verdict::Carried, Lang::Ko) => format!("{whole} 안에서 소실되지도 폭발하지도 않습니다."),
+        (Verdict::Exploding, Lang::Ko) => {
+            format!("기울기 폭발이 일어납니다. 이 {whole} 안에서 10배 넘게 커집니다.")
+        }
+        (Verdict::Carried, Lang::Ko) => {
+            format!("이 {whole} 안에서는 기울기가 소실되지도 폭발하지도 않습니다.")
+        }
     };
     let factor = digits(horizon.growth_rate.exp());
     let advice = match (horizon.truncation, lang) {
@@ -346,23 +356,25 @@ pub fn horizon(view: &View<'_>) -> Figure {
             format!(" To learn what this {whole} teaches, {steps} steps of back-propagation are enough.")
         }
         (None, Lang::En) => format!(" To learn what this {whole} teaches, back-propagate through all of it."),
-        (Some(steps), Lang::Ko) => format!(" 이 {whole}에서 배우는 데는 {steps}단계의 역전파면 충분합니다."),
-        (None, Lang::Ko) => format!(" 이 {whole}에서 배우려면 전체를 역전파해야 합니다."),
+        (Some(steps), Lang::Ko) => format!(" 이 입력은 {steps}시점까지만 역전파해도 충분히 학습됩니다."),
+        (None, Lang::Ko) => " 이 입력을 제대로 학습하려면 전체를 역전파해야 합니다.".into(),
     };
     let caption = match (lang, horizon.half_life) {
         (Lang::En, half) => format!(
             "The gradient of a step's loss in the full state k steps earlier. {verdict} {} A small change of the state is \
-             multiplied by {factor} at each step on average.{advice}",
+             multiplied by {factor} at each step on average.{advice} This is about what can be learned, backward; what a trained \
+             network still holds as it reads on, forward, is figure 11.",
             half.map_or("It does not fall to half.".into(), |half| format!(
                 "Half of its largest value is left after {} steps.",
                 digits(half)
             ))
         ),
         (Lang::Ko, half) => format!(
-            "한 단계의 손실이 k단계 앞의 전체 상태에 대해 갖는 기울기입니다. {verdict} {} 상태의 작은 변화는 단계마다 평균 {factor}배가 됩니다.{advice}",
-            half.map_or("절반까지 떨어지지 않습니다.".into(), |half| format!(
-                "{}단계 뒤에 최댓값의 절반이 남습니다.",
-                digits(half)
+            "한 시점의 손실을 k시점 앞의 상태로 미분한 기울기의 크기입니다. {verdict} {} 상태에 생긴 작은 변화는 시점을 하나 지날 때마다 평균 \
+             {factor}배가 됩니다.{advice} 이 그림은 역전파에서 무엇을 학습할 수 있는지를 나타냅니다. 학습한 신경망이 순전파에서 무엇을 기억하고 \
+             있는지는 그림 11에 있습니다.",
+            half.map_or("절반 아래로는 줄어들지 않습니다.".into(), |half| format!(
+                "{half:.1}시점 만에 최댓값의 절반으로 줄어듭니다."
             ))
         ),
     };

@@ -20,6 +20,9 @@ use crate::canvas::{Anchor, Canvas};
 
 pub use crate::args::Language as Lang;
 
+/// Vectors of at most so many values have them written into their cells.
+const WRITTEN: usize = 8;
+
 /// A figure with its words.
 #[derive(Debug)]
 pub struct Figure {
@@ -73,15 +76,27 @@ impl View<'_> {
     /// What the steps are together.
     pub fn whole(&self) -> &'static str {
         match self.subject.tokens.is_empty() {
-            true => self.lang.say("sequence", "수열"),
+            true => self.lang.say("sequence", "시퀀스"),
             false => self.lang.say("sentence", "문장"),
         }
+    }
+
+    /// The number of a step, as `--step` counts it: of a language model the words from 1, the mark before them 0.
+    pub fn number(&self, t: usize) -> usize {
+        t + self.subject.first_step()
+    }
+
+    /// Whether the values of vectors with so many can be written into their cells.
+    pub fn written(&self, values: usize) -> bool {
+        values <= WRITTEN && self.column() > 40.0
     }
 
     /// The width of a step, so that a row of them can be read.
     pub fn column(&self) -> f64 {
         match self.steps() {
-            0..=12 => 84.0,
+            0..=8 => 84.0,
+            // These fit on a page.
+            9..=12 => 64.0,
             13..=40 => 48.0,
             _ => 18.0,
         }
@@ -110,7 +125,7 @@ impl View<'_> {
     }
 
     fn fits(&self) -> bool {
-        let wide = |c: char| if c.is_ascii() { 7.5 } else { 13.0 };
+        let wide = |c: char| if c.is_ascii() { 6.8 } else { 13.0 };
         let width = |name: &String| cut(name, 12).chars().map(wide).sum::<f64>();
         self.subject.steps.iter().map(width).fold(0.0, f64::max) < self.column()
     }
@@ -121,16 +136,22 @@ impl View<'_> {
     }
 }
 
-/// A Korean word with the particle that its last sound asks for: `("강", "과", "와")` is 강과; where the sound is not known,
-/// both, as in 42와(과).
-pub fn particle(word: &str, closed: &str, open: &str) -> String {
-    match word.chars().next_back() {
-        Some(last @ '가'..='힣') if !(last as u32 - '가' as u32).is_multiple_of(28) => {
-            format!("{word}{closed}")
-        }
-        Some('가'..='힣') => format!("{word}{open}"),
-        _ => format!("{word}{open}({closed})"),
-    }
+/// A share in whole percents.
+pub fn percent(lang: Lang, share: f64) -> String {
+    // No negative zero.
+    let share = (100.0 * share).round() + 0.0;
+    lang.say(format!("{share:.0} %"), format!("{share:.0}%"))
+}
+
+/// A number in a cell of a matrix.
+pub fn in_cell(x: f64) -> String {
+    let text = match x.abs() {
+        a if a < 9.995 => format!("{x:.2}"),
+        a if a < 99.95 => format!("{x:.1}"),
+        _ => format!("{x:.0}"),
+    };
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if text == "-0" { "0".into() } else { text.into() }
 }
 
 /// At most `n` characters of a text.
@@ -182,9 +203,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn particles_follow_the_last_sound() {
-        assert_eq!(particle("강", "과", "와"), "강과");
-        assert_eq!(particle("바다", "과", "와"), "바다와");
-        assert_eq!(particle("korea", "을", "를"), "korea를(을)");
+    fn a_share_is_written_as_each_language_does() {
+        assert_eq!((percent(Lang::En, 0.126), percent(Lang::Ko, 0.126)), ("13 %".into(), "13%".into()));
+        assert_eq!(percent(Lang::En, -0.001), "0 %");
+    }
+
+    #[test]
+    fn a_number_in_a_cell_is_short() {
+        let all = [0.0, -0.004, 0.126, -1.0, 12.34, -123.4].map(in_cell);
+        assert_eq!(all, ["0", "0", "0.13", "-1", "12.3", "-123"]);
     }
 }

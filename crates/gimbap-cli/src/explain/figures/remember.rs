@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::super::subject::Kind;
 use super::forward::figure;
-use super::{Figure, Lang, View, cut, digits, particle};
+use super::{Figure, Lang, View, cut, digits, percent};
 use crate::canvas::{Anchor, Canvas, largest};
 
 /// 11: the share of each earlier step in each state, and how it moves on as the sentence is read.
@@ -24,7 +24,7 @@ pub fn memory(view: &View<'_>) -> Figure {
     for (t, row) in rows.iter().enumerate() {
         let y = top + (t as f64 + 0.5) * cell + 4.0;
         if t % stride == 0 {
-            let name = format!("h_{} {}", t + 1, cut(&view.subject.steps[t], 10));
+            let name = format!("h_{} {}", view.number(t), cut(&view.subject.steps[t], 10));
             canvas.text((left - 8.0, y), Anchor::End, "small", &name);
         }
         if column > 40.0 && cell > 12.0 {
@@ -34,7 +34,7 @@ pub fn memory(view: &View<'_>) -> Figure {
                     (x, y),
                     Anchor::Middle,
                     if *share > 0.8 { "ground" } else { "ink" },
-                    &format!("{:.0} %", 100.0 * share),
+                    &percent(lang, *share),
                 );
             }
         }
@@ -86,31 +86,39 @@ pub fn memory(view: &View<'_>) -> Figure {
         (left - 8.0, base - bars / 2.0),
         Anchor::End,
         "dim",
-        lang.say("the state, read on", "읽어 가는 상태"),
+        lang.say("the state, read on", "시점별 비중"),
     );
     view.names(&mut canvas, left, base);
     let last = shares.row(n - 1);
     let best = super::forward::likeliest(&last.to_vec(), 3);
     let told: Vec<String> = best
         .iter()
-        .map(|&k| format!("{} {:.0} %", cut(&view.subject.steps[k], 16), 100.0 * last[k]))
+        .map(|&k| format!("{} {}", cut(&view.subject.steps[k], 16), percent(lang, last[k])))
         .collect();
-    let title = lang.say("The memory: what each state is made of", "기억: 각 상태는 무엇으로 이루어졌는가");
+    let told = told.join(", ");
+    let faded = faded(view, &rows);
+    let (word, ko, token) = match view.subject.tokens.is_empty() {
+        true => ("a step", "시점이", "시점"),
+        false => ("a word", "단어가", "토큰"),
+    };
+    let title = lang.say("The memory: what each state is made of", "기억: 은닉 상태에 무엇이 남아 있는가");
     let play = match (plays, lang) {
         (false, _) => "",
         (true, Lang::En) => "; in the report, play runs them from the first state on",
-        (true, Lang::Ko) => " 보고서에서 재생하면 첫 상태부터 움직입니다.",
+        (true, Lang::Ko) => " 보고서에서 '재생'을 누르면 첫 시점부터 차례로 볼 수 있습니다.",
     };
     let caption = match lang {
         Lang::En => format!(
-            "Row t: the share of h_t that stems from each step up to it, |dh_t/dx_k · x_k| over its sum. Below, the \
-             last row as bars, the largest as high as there is room{play}. The last state holds most of: {}.",
-            told.join(", ")
+            "Row t: the share of h_t that stems from each step up to it, |dh_t/dx_k · x_k| over its sum. Below, the last row as bars, \
+             the largest as high as there is room{play}. The last state holds most of: {told}.{faded} A share that falls is \
+             forgetting, forward; the gradient that vanishes, backward, is figure 12. And a share of the state is not yet \
+             influence on the answer: {word} with a small one can decide it (figure 13)."
         ),
         Lang::Ko => format!(
-            "t번째 행: h_t에서 그때까지의 각 단계가 차지하는 몫, |dh_t/dx_k · x_k|의 비율입니다. 아래는 마지막 행을 가장 \
-             큰 것에 맞추어 막대로 그린 것입니다.{play} 마지막 상태에 많이 남은 것: {}.",
-            told.join(", ")
+            "t번째 행은 은닉 상태 h_t에서 그때까지 읽은 각 시점이 차지하는 비중입니다(|dh_t/dx_k · x_k|를 합이 1이 되도록 나눈 값). 아래 막대는 \
+             마지막 행이며, 가장 큰 값을 기준으로 높이를 맞췄습니다.{play} 마지막 은닉 상태에서 비중이 큰 {token}: {told}.{faded} 비중이 줄어드는 \
+             것은 순전파에서 일어나는 망각이고, 역전파에서 기울기가 소실되는 것은 그림 12에 있습니다. 또 은닉 상태에서 차지하는 비중이 곧 예측에 \
+             미치는 영향은 아닙니다. 비중이 작은 {ko} 예측을 결정하기도 합니다(그림 13)."
         ),
     };
     let mut figure = figure(11, "memory", title, caption, &canvas);
@@ -119,6 +127,21 @@ pub fn memory(view: &View<'_>) -> Figure {
         figure.svg = figure.svg.replacen("role=\"img\"", "role=\"group\"", 1);
     }
     figure
+}
+
+/// What becomes of the first word's share: of a short sentence, in the caption.
+fn faded(view: &View<'_>, rows: &[Vec<f64>]) -> String {
+    let first = 1 - view.subject.first_step();
+    let shares = || rows.iter().skip(first).map(|row| row[first]);
+    if !(2..=12).contains(&shares().count()) {
+        return String::new();
+    }
+    let list = shares().map(|share| percent(view.lang, share)).collect::<Vec<_>>().join(", ");
+    let name = cut(&view.subject.steps[first], 16);
+    match view.lang {
+        Lang::En => format!(" The share of {name}, step by step: {list}."),
+        Lang::Ko => format!(" 토큰 '{name}'의 시점별 비중: {list}."),
+    }
 }
 
 /// 13: what decided each output, to this model and to those beside it.
@@ -156,32 +179,26 @@ pub fn decisions(view: &View<'_>) -> Figure {
         let nats = if view.subject.wanted.is_some() { lang.say(" nats", " nat") } else { "" };
         let place = |(t, k, value): (usize, usize, f64)| {
             let (step, target) = (&view.subject.steps[k], names.get(t).map_or("", |name| name));
-            let (n, size) = (k + 1, digits(value.abs()));
+            let (n, size) = (view.number(k), digits(value.abs()));
             match (lang, value < 0.0) {
                 (Lang::En, false) => format!("{model}: {step} (step {n}) for {target}, by {size}{nats}"),
                 (Lang::En, true) => format!("{model}: {step} (step {n}) against {target}, by {size}{nats}"),
-                (Lang::Ko, false) => {
-                    format!(
-                        "{model}: {n}번째 {} {} 도움, {size}{nats}",
-                        particle(step, "이", "가"),
-                        particle(target, "을", "를")
-                    )
-                }
-                (Lang::Ko, true) => {
-                    format!(
-                        "{model}: {n}번째 {} {} 막음, {size}{nats}",
-                        particle(step, "이", "가"),
-                        particle(target, "을", "를")
-                    )
+                (Lang::Ko, against) => {
+                    let what = if against { "방해" } else { "도움" };
+                    format!("{model}, {n}번째 '{step}' → '{target}', {what} {size}{nats}")
                 }
             }
         };
         told.extend(far.map(place));
     }
-    let title = lang.say("What decided: the long way back", "무엇이 결정했는가: 먼 의존");
+    let decided = match view.subject.tokens.is_empty() {
+        true => "장기 의존성: 어느 시점이 예측을 결정했는가",
+        false => "장기 의존성: 어느 단어가 예측을 결정했는가",
+    };
+    let title = lang.say("What decided: the long way back", decided);
     let told = match (told.is_empty(), view.per_step(), lang) {
         (true, _, Lang::En) => "There is no earlier step.".to_string(),
-        (true, _, Lang::Ko) => "앞선 단계가 없습니다.".to_string(),
+        (true, _, Lang::Ko) => "앞선 시점이 없습니다.".to_string(),
         (false, true, Lang::En) if !view.asked => {
             format!(
                 "The longest reach (strength times distance; --step picks an output): {}.",
@@ -189,10 +206,13 @@ pub fn decisions(view: &View<'_>) -> Figure {
             )
         }
         (false, true, Lang::Ko) if !view.asked => {
-            format!("가장 멀리 미친 것(세기와 거리의 곱; --step으로 출력을 고릅니다): {}.", told.join("; "))
+            format!(
+                "영향이 가장 멀리 미친 경우(세기와 거리의 곱 기준, 출력은 --step으로 선택): {}.",
+                told.join("; ")
+            )
         }
         (false, _, Lang::En) => format!("The strongest: {}.", told.join("; ")),
-        (false, _, Lang::Ko) => format!("가장 강한 것: {}.", told.join("; ")),
+        (false, _, Lang::Ko) => format!("영향이 가장 큰 시점: {}.", told.join("; ")),
     };
     let caption = match lang {
         Lang::En => format!(
@@ -200,8 +220,8 @@ pub fn decisions(view: &View<'_>) -> Figure {
              (orange: against it) when the step's vector is taken away. {told}"
         ),
         Lang::Ko => format!(
-            "행은 출력, 열은 단계입니다. 그 단계의 벡터를 빼면 출력의 손실이 얼마나 커지는지(파랑: 도운 단계) 작아지는지(주황: 막은 \
-             단계)를 나타냅니다. {told}"
+            "행은 출력, 열은 입력 시점입니다. 그 시점의 입력을 뺐을 때 출력의 손실이 커지면 예측을 도운 시점(파란색), 작아지면 방해한 \
+             시점(주황색)입니다. {told}"
         ),
     };
     figure(13, "decisions", title, caption, &canvas)

@@ -1,16 +1,35 @@
 //! The map of word vectors.
 
+use gimbap::data::text::UNKNOWN_ID;
 use gimbap::vectors::Vectors;
 use serde_json::json;
 
 use super::forward::figure;
-use super::{Analogy, Figure, Lang, View, cut};
+use super::{Analogy, Figure, Lang, View, cut, percent};
 use crate::canvas::{Anchor, Canvas};
 use crate::lm::judge::shown;
 use crate::vectors::table;
 
 /// Neighbours of each token of the sentence.
 const NEIGHBOURS: usize = 3;
+
+/// Where a name stands.
+#[derive(Clone, Copy)]
+struct Area {
+    x: f64,
+    y: f64,
+    w: f64,
+    h: f64,
+}
+
+impl Area {
+    fn meets(&self, other: &Area) -> bool {
+        self.x < other.x + other.w
+            && other.x < self.x + self.w
+            && self.y < other.y + other.h
+            && other.y < self.y + self.h
+    }
+}
 
 /// 2: the sentence's tokens among their neighbours, on the plane of their largest variance.
 pub fn map(view: &View<'_>) -> Option<Figure> {
@@ -53,15 +72,39 @@ pub fn map(view: &View<'_>) -> Option<Figure> {
     canvas.line((x(0.0), 8.0), (x(0.0), h - 8.0), "grid");
     canvas.line((8.0, y(0.0)), (w - 8.0, y(0.0)), "grid");
     let name = |row: usize| view.subject.tokens.get(row).cloned().unwrap_or_default();
-    for (point, &row) in plane.points.iter().zip(&rows) {
-        let ours = own.contains(&row);
-        canvas.dot(
-            (x(point[0]), y(point[1])),
-            if ours { 4.0 } else { 2.5 },
-            if ours { "neg" } else { "pos" },
-        );
-        let class = if ours { "strong" } else { "dim" };
-        canvas.text((x(point[0]) + 6.0, y(point[1]) + 4.0), Anchor::Start, class, &cut(&name(row), 14));
+    // All unknown words have one vector.
+    let strangers = view.subject.strangers().join(", ");
+    let label = |row: usize| match row == UNKNOWN_ID as usize && !strangers.is_empty() && own.contains(&row) {
+        true => format!("{}: {}", name(row), cut(&strangers, 18)),
+        false => cut(&name(row), 14),
+    };
+    let dots: Vec<(f64, f64)> = plane.points.iter().map(|point| (x(point[0]), y(point[1]))).collect();
+    for (&dot, row) in dots.iter().zip(&rows) {
+        let ours = own.contains(row);
+        canvas.dot(dot, if ours { 4.0 } else { 2.5 }, if ours { "neg" } else { "pos" });
+    }
+    // The sentence's own words have the first choice of a free place.
+    let mut taken: Vec<Area> =
+        dots.iter().map(|&(x, y)| Area { x: x - 3.0, y: y - 3.0, w: 6.0, h: 6.0 }).collect();
+    let order = (0..rows.len()).filter(|&i| own.contains(&rows[i]));
+    let order = order.chain((0..rows.len()).filter(|&i| !own.contains(&rows[i])));
+    for i in order {
+        let text = label(rows[i]);
+        let class = if own.contains(&rows[i]) { "strong" } else { "dim" };
+        let wide = text.chars().map(|c| if c.is_ascii() { 6.8 } else { 12.0 }).sum();
+        let (x, y) = dots[i];
+        let beside = |x: f64, y: f64| Area { x, y, w: wide, h: 11.0 };
+        let places = [
+            beside(x + 6.0, y - 6.0),
+            beside(x - 6.0 - wide, y - 6.0),
+            beside(x - wide / 2.0, y - 17.0),
+            beside(x - wide / 2.0, y + 6.0),
+        ];
+        let inside = |area: &Area| area.x > 2.0 && area.x + area.w < w && area.y > 0.0 && area.y + area.h < h;
+        let free = |area: &&Area| inside(area) && !taken.iter().any(|other| area.meets(other));
+        let area = *places.iter().find(free).unwrap_or(&places[0]);
+        canvas.text((area.x, area.y + 10.0), Anchor::Start, class, &text);
+        taken.push(area);
     }
     let place = |row: usize| {
         let at = rows.iter().position(|r| *r == row).unwrap_or(0);
@@ -80,19 +123,21 @@ pub fn map(view: &View<'_>) -> Option<Figure> {
                 " Arrows: {a} is to {b} as {c} is to {d}, of all other words the nearest to {b} - {a} + {c} (cosine {cosine:.2})."
             ),
             Lang::Ko => format!(
-                " 화살표: {a} : {b} = {c} : {d}. 다른 모든 단어 가운데 {b} - {a} + {c}에 가장 가깝습니다(코사인 {cosine:.2})."
+                " 화살표는 {a} : {b} = {c} : {d} 관계를 나타냅니다. {d}: 나머지 단어 중 벡터 {b} - {a} + {c}에 가장 가까움(코사인 유사도 \
+                 {cosine:.2})."
             ),
         })
         .collect();
-    let [first, second] = plane.shares.map(|share| format!("{:.0} %", 100.0 * share));
-    let title = lang.say("The map of word vectors", "단어 벡터의 지도");
+    let [first, second] = plane.shares.map(|share| percent(lang, share));
+    let title = lang.say("The map of word vectors", "단어 벡터 지도");
     let caption = match lang {
         Lang::En => format!(
             "The sentence's tokens (orange) among the {NEIGHBOURS} nearest to each by cosine, on their two principal \
              components ({first} and {second} of their variance).{told}"
         ),
         Lang::Ko => format!(
-            "문장의 토큰(주황)과 코사인이 가장 가까운 토큰 {NEIGHBOURS}개씩을 두 주성분(분산의 {first}와 {second}) 위에 놓았습니다.{told}"
+            "문장에 나온 토큰(주황색)과, 토큰마다 코사인 유사도가 가장 높은 토큰 {NEIGHBOURS}개를 두 주성분이 이루는 평면에 나타냈습니다(각각 \
+             분산의 {first}, {second}를 설명).{told}"
         ),
     };
     let points = plane.points.iter().zip(&rows).map(|(point, &row)| {
