@@ -78,6 +78,29 @@ fn every_cell_on_every_problem_leaves_a_record() {
 }
 
 #[test]
+fn korean_is_korean_throughout() {
+    let bench = Bench::new();
+    let args =
+        ["memory", "--problem", "adding", "--length", "3", "--cell", "irnn", "--steps", "7", "--units", "4"];
+    let run = bench.ok(&[&args[..], &["--lang", "ko", "-o", "m"]].concat());
+    let page = std::fs::read_to_string(bench.path("m/README.md")).unwrap();
+    let picture = std::fs::read_to_string(bench.path("m/adding.svg")).unwrap();
+    let title = "덧셈 문제: 표시된 두 수의 합을 오차 0.04 이내로 맞힌 비율";
+    for text in [&run.stdout, &page, &picture] {
+        assert!(text.contains(title) && text.contains("논문에 발표된 손실(길이 600)"), "{text}");
+        assert!(!text.contains(" %"), "{text}");
+    }
+    assert!(page.starts_with("# 순환 신경망은") && page.contains("| 셀 | 길이 | 평균 제곱 오차 |"), "{page}");
+    assert!(
+        run.stdout.contains("학습 1회, ") && run.stderr.contains("덧셈 3, IRNN: 손실 "),
+        "{}",
+        run.stderr
+    );
+    // What machines read stays as it is.
+    assert_eq!(record(&bench, "m")["trainings"][0]["problem"], "adding");
+}
+
+#[test]
 fn what_diverges_is_recorded_and_the_others_go_on() {
     let bench = Bench::new();
     let args = [

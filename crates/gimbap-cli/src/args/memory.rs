@@ -71,7 +71,7 @@ pub struct Memory {
     /// The seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// The language of the pictures
+    /// The language of the pictures and of all that is told
     #[arg(long, value_name = "LANG", default_value = "en")]
     pub lang: Language,
     /// The folder of the results [default: runs/memory]

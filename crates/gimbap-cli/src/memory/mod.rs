@@ -17,7 +17,7 @@ use gimbap::prelude::{
 use gimbap::train::{Ended, Event, Flow};
 use serde::Serialize;
 
-use crate::args::{Cell, Problem, typed};
+use crate::args::{Cell, Language, Problem, typed};
 use crate::interrupt;
 use crate::output::{Failure, Out, Outcome};
 use crate::progress::Progress;
@@ -52,10 +52,19 @@ impl Problem {
     }
 
     /// What the loss is.
-    pub fn loss(self) -> &'static str {
+    pub fn loss(self, lang: Language) -> &'static str {
         match self {
-            Problem::Adding => "mean squared error",
-            Problem::Distance | Problem::Copying => "cross-entropy",
+            Problem::Adding => lang.say("mean squared error", "평균 제곱 오차"),
+            Problem::Distance | Problem::Copying => lang.say("cross-entropy", "교차 엔트로피"),
+        }
+    }
+
+    /// What it is called.
+    pub fn title(self, lang: Language) -> &'static str {
+        match self {
+            Problem::Distance => lang.say("distance", "거리"),
+            Problem::Adding => lang.say("adding", "덧셈"),
+            Problem::Copying => lang.say("copying", "복사"),
         }
     }
 }
@@ -67,13 +76,13 @@ impl Cell {
     }
 
     /// As people write it.
-    pub fn title(self) -> &'static str {
+    pub fn title(self, lang: Language) -> &'static str {
         match self {
             Cell::SimpleRnn => "SimpleRNN",
             Cell::Irnn => "IRNN",
             Cell::Lstm => "LSTM",
             Cell::Gru => "GRU",
-            Cell::FeedForward => "feed-forward",
+            Cell::FeedForward => lang.say("feed-forward", "순방향 신경망"),
         }
     }
 
@@ -150,13 +159,13 @@ impl Training {
     }
 
     /// What its progress is called.
-    pub fn title(&self) -> String {
+    pub fn title(&self, lang: Language) -> String {
         let length = self.length.map(|length| format!(" {length}")).unwrap_or_default();
-        format!("{}{length}, {}", self.problem.name(), self.cell.title())
+        format!("{}{length}, {}", self.problem.title(lang), self.cell.title(lang))
     }
 
     /// Trains and measures. What diverges is recorded without a model.
-    pub fn run(&self, out: &Out) -> Outcome<(Option<Model>, Found)> {
+    pub fn run(&self, lang: Language, out: &Out) -> Outcome<(Option<Model>, Found)> {
         let started = Instant::now();
         let world = World::new(self)?;
         let mut model = self.model(&world)?;
@@ -177,12 +186,14 @@ impl Training {
             early_stopping: Some(EarlyStopping { patience: usize::MAX, ..EarlyStopping::default() }),
             ..Fit::default()
         };
-        let mut bar = Progress::new(out, self.title(), self.steps as u64, "steps");
+        let mut bar = Progress::new(out, self.title(lang), self.steps as u64, lang.say("steps", "스텝"));
         let mut curve = Vec::new();
         let mut observe = |event: Event<'_>| {
             match event {
                 Event::Step { epoch, batch, loss, .. } => {
-                    bar.at((epoch * source.batches + batch) as u64, || format!("loss {loss:.4}"));
+                    bar.at((epoch * source.batches + batch) as u64, || {
+                        format!("{} {loss:.4}", lang.say("loss", "손실"))
+                    });
                 }
                 Event::Epoch(epoch) => {
                     let loss = epoch.valid.as_ref().map_or(f64::NAN, |valid| valid.loss);

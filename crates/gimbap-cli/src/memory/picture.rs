@@ -3,9 +3,10 @@
 use clap::ValueEnum;
 
 use super::Found;
-use super::published::PUBLISHED;
+use super::published::{PUBLISHED, told};
 use crate::args::{Cell, Language, Problem};
 use crate::canvas::{Anchor, CURVES, Canvas, alone};
+use crate::explain::figures::percent;
 
 const LEFT: f64 = 60.0;
 const TOP: f64 = 56.0;
@@ -19,13 +20,19 @@ pub fn title(problem: Problem, lang: Language) -> &'static str {
     match problem {
         Problem::Distance => lang.say(
             "The language named right, by the words since the country",
-            "나라 뒤의 단어 수에 따라 언어를 맞힌 비율",
+            "나라와 언어 사이의 거리에 따른 정답률",
         ),
         Problem::Adding => {
-            lang.say("Two marked numbers added, to within .04", "표시된 두 수의 합을 .04 안으로 맞힌 비율")
+            let (en, ko) = (
+                "Two marked numbers added, to within 0.04",
+                "덧셈 문제: 표시된 두 수의 합을 오차 0.04 이내로 맞힌 비율",
+            );
+            lang.say(en, ko)
         }
         Problem::Copying => {
-            lang.say("Ten symbols repeated after a delay", "열 개의 기호를 나중에 되풀이한 비율")
+            let (en, ko) =
+                ("Ten symbols repeated after a delay", "복사 문제: 기호 10개를 한참 뒤에 똑같이 출력한 비율");
+            lang.say(en, ko)
         }
     }
 }
@@ -34,8 +41,8 @@ pub fn title(problem: Problem, lang: Language) -> &'static str {
 pub fn axis(problem: Problem, lang: Language) -> &'static str {
     match problem {
         Problem::Distance => lang.say("words between country and language", "나라와 언어 사이의 단어 수"),
-        Problem::Adding => lang.say("length of the sequence", "수열의 길이"),
-        Problem::Copying => lang.say("delay before the symbols are wanted", "되풀이하기까지의 지연"),
+        Problem::Adding => lang.say("length of the sequence", "시퀀스 길이"),
+        Problem::Copying => lang.say("delay before the symbols are wanted", "출력하기까지의 지연(시점 수)"),
     }
 }
 
@@ -56,7 +63,7 @@ pub fn picture(problem: Problem, found: &[&Found], lang: Language) -> String {
     canvas.text((LEFT, 24.0), Anchor::Start, "strong", title(problem, lang));
     for part in [0.0, 0.25, 0.5, 0.75, 1.0] {
         canvas.line((LEFT, y(part)), (LEFT + WIDE, y(part)), "grid");
-        canvas.text((LEFT - 8.0, y(part) + 4.0), Anchor::End, "small", &format!("{:.0} %", 100.0 * part));
+        canvas.text((LEFT - 8.0, y(part) + 4.0), Anchor::End, "small", &percent(lang, part));
     }
     for &place in &places {
         canvas.text((x(place), TOP + HIGH + 18.0), Anchor::Middle, "ink", &place.to_string());
@@ -78,25 +85,18 @@ pub fn picture(problem: Problem, found: &[&Found], lang: Language) -> String {
         points.iter().for_each(|&point| canvas.dot(point, 3.0, ink));
         let name = TOP + 10.0 + 20.0 * drawn as f64;
         canvas.line((LEFT + WIDE + 14.0, name - 4.0), (LEFT + WIDE + 34.0, name - 4.0), curve);
-        canvas.text((LEFT + WIDE + 40.0, name), Anchor::Start, ink, cell.title());
+        canvas.text((LEFT + WIDE + 40.0, name), Anchor::Start, ink, cell.title(lang));
         drawn += 1;
     }
     for (i, published) in published.iter().enumerate() {
-        let line = match lang {
-            Language::En => {
-                format!("published loss at {}: {} ({})", published.length, published.losses, published.source)
-            }
-            Language::Ko => {
-                format!("발표된 손실, 길이 {}: {} ({})", published.length, published.losses, published.source)
-            }
-        };
+        let line = told(published, lang);
         canvas.text((LEFT, TOP + HIGH + 62.0 + 18.0 * i as f64), Anchor::Start, "small", &line);
     }
     let described: Vec<String> = found
         .iter()
         .map(|f| {
-            let parts = f.accuracy.iter().map(|(place, part)| format!("{place}: {:.0} %", 100.0 * part));
-            format!("{} {}", f.cell.title(), parts.collect::<Vec<_>>().join(", "))
+            let parts = f.accuracy.iter().map(|(place, part)| format!("{place}: {}", percent(lang, *part)));
+            format!("{} {}", f.cell.title(lang), parts.collect::<Vec<_>>().join(", "))
         })
         .collect();
     alone(&canvas.finish(&problem.name(), title(problem, lang), &described.join("; ")))

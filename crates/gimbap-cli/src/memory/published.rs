@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::args::Problem;
+use crate::args::{Language, Problem};
 
 /// Published losses.
 #[derive(Debug, Serialize)]
@@ -21,19 +21,30 @@ pub const PUBLISHED: [Published; 3] = [
     Published {
         problem: Problem::Adding,
         length: "600",
-        losses: "LSTM .164, GRU 5.3e-5, SimpleRNN .177",
+        losses: "LSTM 0.164, GRU 5.3e-5, SimpleRNN 0.177",
         source: "Bai et al. 2018",
     },
     Published {
         problem: Problem::Adding,
-        length: "150 to 400",
-        losses: "IRNN beside the LSTM, as curves",
+        length: "150-400",
+        losses: "IRNN, LSTM (as curves)",
         source: "Le et al. 2015",
     },
     Published {
         problem: Problem::Copying,
         length: "1000",
-        losses: "LSTM .0204, GRU .0197, SimpleRNN .0202",
+        losses: "LSTM 0.0204, GRU 0.0197, SimpleRNN 0.0202",
         source: "Bai et al. 2018",
     },
 ];
+
+/// One of them, on a line.
+pub fn told(published: &Published, lang: Language) -> String {
+    let Published { length, losses, source, .. } = published;
+    match lang {
+        Language::En => format!("published loss at {length}: {losses} ({source})"),
+        Language::Ko => {
+            format!("논문에 발표된 손실(길이 {length}): {} ({source})", losses.replace("as curves", "곡선"))
+        }
+    }
+}

@@ -9,8 +9,9 @@ use gimbap::data::memory::LONGEST;
 use serde_json::{Value, json};
 
 use crate::args::{Cell, Language, Memory, Problem};
+use crate::explain::figures::percent;
 use crate::memory::picture::{axis, picture, title};
-use crate::memory::published::PUBLISHED;
+use crate::memory::published::{PUBLISHED, told};
 use crate::memory::{Found, Training};
 use crate::output::{Failure, INTERRUPTED, Out, Outcome, program, table, thousands};
 use crate::run_dir::{default_dir, filled, write_atomic};
@@ -22,19 +23,20 @@ const PAGE: &str = "README.md";
 
 /// Trains, measures, draws.
 pub fn run(args: &Memory, out: &Out) -> Outcome {
+    let lang = args.lang;
     let folder = args.out.clone().unwrap_or_else(|| default_dir("memory"));
     let trainings = trainings(args)?;
     take(&folder, args.force)?;
     let started = Instant::now();
     let mut found: Vec<Found> = Vec::new();
     for training in &trainings {
-        let (model, one) = training.run(out).map_err(|failure| match failure.code {
+        let (model, one) = training.run(lang, out).map_err(|failure| match failure.code {
             INTERRUPTED => Failure::interrupted(format!(
                 "stopped; the {} trainings that had ended are in {}",
                 found.len(),
                 folder.display()
             )),
-            _ => Failure { message: format!("{}: {}", training.title(), failure.message), ..failure },
+            _ => Failure { message: format!("{}: {}", training.title(lang), failure.message), ..failure },
         })?;
         if let (Some(model), Some(file)) = (&model, &one.model) {
             let file = folder.join(file);
@@ -43,32 +45,34 @@ pub fn run(args: &Memory, out: &Out) -> Outcome {
             }
             gimbap::checkpoint::save(model, &file)?;
         }
-        out.log(line(training, &one));
+        out.log(line(training, &one, lang));
         out.json(&json!({"event": "training", "found": one}))?;
         found.push(one);
-        write(&folder, &found, args.lang)?;
+        write(&folder, &found, lang)?;
     }
     for problem in problems(&found) {
-        let (places, rows) = rows(&of(problem, &found));
+        let (places, rows) = rows(&of(problem, &found), lang);
         let header: Vec<&str> = [""].into_iter().chain(places.iter().map(String::as_str)).collect();
-        let (title, axis) = (title(problem, Language::En), axis(problem, Language::En));
+        let (title, axis) = (title(problem, lang), axis(problem, lang));
         out.line(format!("{title} ({axis}):\n{}", table(&header, &rows)))?;
-        published(problem).try_for_each(|line| out.line(line))?;
+        published(problem, lang).try_for_each(|line| out.line(line))?;
         out.line("")?;
     }
-    out.line(format!(
-        "{} trainings in {:.0} s; {} has the pictures, {} the record",
-        found.len(),
-        started.elapsed().as_secs_f64(),
-        folder.join(PAGE).display(),
-        folder.join(RECORD).display()
+    let (n, seconds) = (found.len(), started.elapsed().as_secs_f64());
+    let (page, record) = (folder.join(PAGE), folder.join(RECORD));
+    let (page, record) = (page.display(), record.display());
+    out.line(lang.say(
+        format!("{n} trainings in {seconds:.0} s; {page} has the pictures, {record} the record"),
+        format!("학습 {n}회, {seconds:.0}초. 그림: {page}, 기록: {record}"),
     ))?;
     let sentences = found.iter().find(|f| f.problem == Problem::Distance && f.cell != Cell::FeedForward);
     if let Some(file) = sentences.and_then(|one| one.model.as_ref()) {
         out.line(format!(
-            "next:\n  {} explain {} --text 'mina grew up in korea near the sea and speaks korean' -o report.html",
+            "{}\n  {} explain {} --text 'mina grew up in korea near the sea and speaks korean .' -o report.html{}",
+            lang.say("next:", "이어서:"),
             program(),
-            folder.join(file).display()
+            folder.join(file).display(),
+            lang.say("", " --lang ko")
         ))?;
     }
     out.json(&json!({"event": "done", "folder": folder, "record": folder.join(RECORD)}))
@@ -145,18 +149,32 @@ fn trainings(args: &Memory) -> Outcome<Vec<Training>> {
 }
 
 /// What came of a training, in a line.
-fn line(training: &Training, found: &Found) -> String {
-    let title = training.title();
-    let Some(loss) = found.loss else { return format!("{title}: diverged") };
+fn line(training: &Training, found: &Found, lang: Language) -> String {
+    let title = training.title(lang);
+    let Some(loss) = found.loss else {
+        return format!("{title}: {}", lang.say("diverged", "발산함"));
+    };
     let accuracy = match found.accuracy[..] {
-        [(_, part)] => format!("{} right", percent(part)),
+        [(_, part)] => {
+            lang.say(format!("{} right", percent(lang, part)), format!("정답률 {}", percent(lang, part)))
+        }
         ref parts => {
-            let said = parts.iter().map(|(place, part)| format!("{} at {place}", percent(*part)));
+            let said = parts.iter().map(|(place, part)| match lang {
+                Language::En => format!("{} at {place}", percent(lang, *part)),
+                Language::Ko => format!("{place}: {}", percent(lang, *part)),
+            });
             said.collect::<Vec<_>>().join(", ")
         }
     };
-    let chance = short(found.chance);
-    format!("{title}: loss {} (by chance {chance}), {accuracy}, {:.1} s", short(loss), found.seconds)
+    let (loss, chance) = (short(loss), short(found.chance));
+    match lang {
+        Language::En => {
+            format!("{title}: loss {loss} (by chance {chance}), {accuracy}, {:.1} s", found.seconds)
+        }
+        Language::Ko => {
+            format!("{title}: 손실 {loss} (찍을 때 {chance}), {accuracy}, {:.1}초", found.seconds)
+        }
+    }
 }
 
 fn problems(found: &[Found]) -> impl Iterator<Item = Problem> {
@@ -167,18 +185,14 @@ fn of(problem: Problem, found: &[Found]) -> Vec<&Found> {
     found.iter().filter(|f| f.problem == problem).collect()
 }
 
-fn percent(part: f64) -> String {
-    format!("{:.0} %", 100.0 * part)
-}
-
 /// What others found on a problem, a line each.
-fn published(problem: Problem) -> impl Iterator<Item = String> {
+fn published(problem: Problem, lang: Language) -> impl Iterator<Item = String> {
     let own = PUBLISHED.iter().filter(move |published| published.problem == problem);
-    own.map(|p| format!("published, at {}: {} ({})", p.length, p.losses, p.source))
+    own.map(move |published| told(published, lang))
 }
 
 /// The distances or lengths, and a row of accuracies for each cell.
-fn rows(found: &[&Found]) -> (Vec<String>, Vec<Vec<String>>) {
+fn rows(found: &[&Found], lang: Language) -> (Vec<String>, Vec<Vec<String>>) {
     let mut places: Vec<usize> =
         found.iter().flat_map(|f| f.accuracy.iter().map(|(place, _)| *place)).collect();
     places.sort_unstable();
@@ -187,9 +201,10 @@ fn rows(found: &[&Found]) -> (Vec<String>, Vec<Vec<String>>) {
     let rows = cells.map(|cell| {
         let parts: Vec<(usize, f64)> =
             found.iter().filter(|f| f.cell == *cell).flat_map(|f| f.accuracy.clone()).collect();
-        let at =
-            |place: &usize| parts.iter().find(|(p, _)| p == place).map_or(String::new(), |p| percent(p.1));
-        [cell.title().to_string()].into_iter().chain(places.iter().map(at)).collect()
+        let at = |place: &usize| {
+            parts.iter().find(|(p, _)| p == place).map_or(String::new(), |p| percent(lang, p.1))
+        };
+        [cell.title(lang).to_string()].into_iter().chain(places.iter().map(at)).collect()
     });
     let rows = rows.collect();
     (places.iter().map(usize::to_string).collect(), rows)
@@ -205,38 +220,43 @@ fn write(folder: &Path, found: &[Found], lang: Language) -> Outcome {
     }))
     .map_err(|e| Failure::work("io", e.to_string()))?;
     write_atomic(&folder.join(RECORD), format!("{record}\n").as_bytes())?;
-    let mut page = String::from("# How far back networks remember\n");
+    let mut page = lang
+        .say("# How far back networks remember\n", "# 순환 신경망은 얼마나 먼 과거까지 기억하는가\n")
+        .to_string();
     for problem in problems(found) {
         let own = of(problem, found);
         let name = format!("{}.svg", problem.name());
         write_atomic(&folder.join(&name), picture(problem, &own, lang).as_bytes())?;
-        page += &section(problem, &own, &name);
+        page += &section(problem, &own, &name, lang);
     }
     write_atomic(&folder.join(PAGE), page.as_bytes())
 }
 
-fn section(problem: Problem, found: &[&Found], picture: &str) -> String {
-    let (places, rows) = rows(found);
-    let (title, axis) = (title(problem, Language::En), axis(problem, Language::En));
+fn section(problem: Problem, found: &[&Found], picture: &str, lang: Language) -> String {
+    let (places, rows) = rows(found, lang);
+    let (title, axis) = (title(problem, lang), axis(problem, lang));
     let mut text = format!("\n## {title}\n\n![{title}]({picture})\n\n");
     let line =
         |cells: &mut dyn Iterator<Item = String>| format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "));
     text += &line(&mut [axis.to_string()].into_iter().chain(places.iter().cloned()));
     text += &line(&mut std::iter::repeat_n("---".to_string(), places.len() + 1));
     rows.iter().for_each(|row| text += &line(&mut row.iter().cloned()));
-    let loss = problem.loss();
-    text += &format!(
-        "\n| cell | length | {loss} | by chance | parameters | seconds | command |\n|---|---|---|---|---|---|---|\n"
+    let loss = problem.loss(lang);
+    let head = lang.say(
+        format!("cell | length | {loss} | by chance | parameters | seconds | command"),
+        format!("셀 | 길이 | {loss} | 찍을 때의 손실 | 매개변수 | 초 | 명령"),
     );
+    text += &format!("\n| {head} |\n|---|---|---|---|---|---|---|\n");
     for one in found {
-        let (loss, chance) = (one.loss.map_or("diverged".into(), short), short(one.chance));
+        let diverged = || lang.say("diverged", "발산함").to_string();
+        let (loss, chance) = (one.loss.map_or_else(diverged, short), short(one.chance));
         let length = one.length.map_or(String::new(), |length| length.to_string());
-        let (cell, parameters) = (one.cell.title(), thousands(one.parameters));
+        let (cell, parameters) = (one.cell.title(lang), thousands(one.parameters));
         text += &format!(
             "| {cell} | {length} | {loss} | {chance} | {parameters} | {:.1} | `{}` |\n",
             one.seconds, one.command
         );
     }
-    published(problem).for_each(|line| text += &format!("\n{line}\n"));
+    published(problem, lang).for_each(|line| text += &format!("\n{line}\n"));
     text
 }
