@@ -158,6 +158,7 @@ pub struct New {
 #[command(
     after_help = "Examples:\n  gimbap train\n  gimbap train lm.toml --set train.epochs=2 --set layer.0.units=64\n  \
                   gimbap train --task forecast --data flow.csv --set data.value=flow -o runs/flow\n  \
+                  gimbap train --task classify --data x.npy --set data.target=y.npy\n  \
                   gimbap train --preset zaremba-small --data ptb.train.txt --valid ptb.valid.txt\n  \
                   gimbap train --resume -o runs/flow\n\n\
                   Ctrl-C finishes the step, saves, and says how to resume; a second one stops at once."
@@ -175,13 +176,15 @@ pub struct Train {
     /// The data to train on (data.path)
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
-    /// The validation data, a path or a fraction of the training data (data.valid)
+    /// The validation data, a path or a fraction of the training data; 0 holds nothing out (data.valid)
     #[arg(long, value_name = "PATH|FRACTION")]
     pub valid: Option<String>,
-    /// Change a key of the config: train.epochs=2, layer.0.units=64 (again for more)
+    /// Change a key of the config: train.epochs=2, layer.0.units=64 (again for more). Layers too:
+    /// 'layer.+={type="gru", units=64}' adds one, layer.1.bidirectional=true makes one read both ways, and
+    /// 'layer=[{..}, {..}]' is all of them
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// How many passes over the data in all (train.epochs)
+    /// How many passes over the data in all; 0 gives the model as it begins, untrained (train.epochs)
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
     /// The seed of everything random (train.seed)
@@ -200,7 +203,8 @@ pub struct Train {
     /// weights: in the terminal, in metrics.jsonl and for TensorBoard
     #[arg(long)]
     pub watch: bool,
-    /// Show shapes, parameters, memory and one batch; train nothing, write nothing
+    /// Show shapes, parameters, memory, one batch, and about how long an epoch and the whole would take; train nothing,
+    /// write nothing
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -208,13 +212,17 @@ pub struct Train {
 /// `gimbap eval MODEL DATA`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gimbap eval runs/reviews/best.safetensors test.csv\n  gimbap eval runs/names/best.safetensors test.conll --json"
+    after_help = "Examples:\n  gimbap eval runs/reviews/best.safetensors test.csv\n  gimbap eval runs/names/best.safetensors test.conll --json\n  \
+                  gimbap eval runs/x x_test.npy --target y_test.npy"
 )]
 pub struct Eval {
     /// The model file, or a run's folder
     pub model: PathBuf,
-    /// The data, with labels, as in training
+    /// The data, with labels, as in training (an array: with --target)
     pub data: PathBuf,
+    /// The labels of DATA, where that is an array: [B], [B, 1] or one-hot [B, C]
+    #[arg(long, value_name = "Y.npy")]
+    pub target: Option<PathBuf>,
     /// Of a language model: whether tokens outside the vocabulary count in the loss [default: count]
     #[arg(long, value_name = "WHICH")]
     pub unknown: Option<Unknown>,

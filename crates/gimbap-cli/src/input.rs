@@ -2,6 +2,8 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use gimbap::data::lines::Lines;
 use gimbap::data::read::{read_text, to_text};
@@ -23,6 +25,47 @@ pub fn name(path: &Path) -> String {
 /// Its lines, as they come.
 pub fn stream(path: &Path) -> Outcome<Lines<'static>> {
     Ok(if is_stdin(path) { Lines::new(std::io::stdin(), STDIN)? } else { Lines::open(path)? })
+}
+
+/// Lines that a thread of their own reads, so that one can look for more of them and not wait for ever.
+#[derive(Debug)]
+pub struct Ahead(Receiver<Outcome<Vec<String>>>);
+
+impl Ahead {
+    /// Reads an input, at most so many lines at once.
+    pub fn open(path: &Path, at_once: usize) -> Self {
+        // What is read ahead is bounded: one piece that waits to be taken, and one that waits behind it.
+        let (sender, receiver) = sync_channel(1);
+        let path = path.to_path_buf();
+        std::thread::spawn(move || {
+            let mut lines = match stream(&path) {
+                Ok(lines) => lines,
+                Err(failure) => return drop(sender.send(Err(failure))),
+            };
+            loop {
+                let some = lines.read(at_once).map_err(Failure::from);
+                let last = some.as_ref().map_or(true, Vec::is_empty);
+                if sender.send(some).is_err() || last {
+                    return;
+                }
+            }
+        });
+        Ahead(receiver)
+    }
+
+    /// The next lines, as [`Lines::read`] gives them.
+    pub fn read(&mut self) -> Outcome<Vec<String>> {
+        self.0.recv().unwrap_or(Ok(Vec::new()))
+    }
+
+    /// The same, or nothing if none come in this time.
+    pub fn read_within(&mut self, time: Duration) -> Option<Outcome<Vec<String>>> {
+        match self.0.recv_timeout(time) {
+            Ok(some) => Some(some),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Ok(Vec::new())),
+        }
+    }
 }
 
 /// A file's text, or all of standard input.

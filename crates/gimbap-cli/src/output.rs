@@ -184,6 +184,18 @@ pub fn bytes(n: usize) -> String {
     }
 }
 
+/// A stretch of time in the unit that suits it: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match seconds {
+        s if s < 9.95 => format!("{s:.1} s"),
+        _ if whole < 60 => format!("{whole} s"),
+        _ if whole < 600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ if whole < 3600 => format!("{} min", (whole + 30) / 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
 /// Rows as aligned columns: the first to the left, the others to the right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = header.iter().map(|h| h.chars().count()).collect();
@@ -218,6 +230,12 @@ mod tests {
         assert_eq!(thousands(999), "999");
         assert_eq!(thousands(1_115_394), "1,115,394");
         assert_eq!(bytes(2048), "2.0 KiB");
+    }
+
+    #[test]
+    fn a_time_is_told_in_the_unit_that_suits_it() {
+        let told = [0.04, 9.94, 12.4, 59.6, 200.0, 3569.0, 7500.0].map(duration);
+        assert_eq!(told, ["0.0 s", "9.9 s", "12 s", "1 min 0 s", "3 min 20 s", "59 min", "2 h 5 min"]);
     }
 
     #[test]

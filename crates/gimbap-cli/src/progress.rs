@@ -76,11 +76,48 @@ impl Progress {
         }
     }
 
+    /// Says something above the bar.
+    pub fn above(&self, say: impl FnOnce()) {
+        match &self.kind {
+            Kind::Bar(bar) => bar.suspend(say),
+            Kind::Silent | Kind::Lines { .. } => say(),
+        }
+    }
+
     /// Takes the bar away, so that the lines after it stand alone.
     pub fn finish(self) {
         if let Kind::Bar(bar) = self.kind {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// How long a training will take, told once its first batches show it.
+#[derive(Debug, Default)]
+pub struct Pace {
+    /// When the first step that is seen was done: what that one had to prepare does not count.
+    first: Option<Instant>,
+    steps: usize,
+    told: bool,
+}
+
+/// Before it is told how long a training will take, it is looked at for so long.
+const LOOK: Duration = Duration::from_secs(1);
+/// The least time that is worth telling.
+const LONG: f64 = 10.0;
+
+impl Pace {
+    /// After a step, of which `left` are to come: the seconds of a step, once, if those that are left take long.
+    pub fn step(&mut self, left: usize) -> Option<f64> {
+        let first = *self.first.get_or_insert_with(Instant::now);
+        let (steps, elapsed) = (self.steps, first.elapsed());
+        self.steps += 1;
+        if self.told || steps < 3 || elapsed < LOOK {
+            return None;
+        }
+        self.told = true;
+        let each = elapsed.as_secs_f64() / steps as f64;
+        (each * left as f64 > LONG).then_some(each)
     }
 }
 

@@ -141,7 +141,6 @@ fn zeros_in_the_config() {
         ("train.bptt=0", "train.bptt"),
         ("train.bptt=[0,5]", "train.bptt"),
         ("layer.1.units=0", "layer.1.units"),
-        ("train.epochs=0", "train.epochs"),
     ] {
         check(&bench, &lm("text.txt", &["--set", set]), 2, "config", &[set, key]);
     }

@@ -138,7 +138,7 @@ fn a_prompt_of_another_script_is_an_error() {
         let bench = trained(unit, &[]);
         let run = bench.run(&["generate", &format!("runs/{unit}"), "--prompt", "qqq", "-n", "5"]);
         assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""));
-        assert!(run.stderr.contains("--prompt: none of its"), "{}", run.stderr);
+        assert!(run.stderr.contains("--prompt: the model knows none of its"), "{}", run.stderr);
         let run = bench.run(&["generate", &format!("runs/{unit}"), "--prompt", "qqq 나는", "-n", "5"]);
         assert_eq!(run.code, Some(0), "a part of it will do");
     }

@@ -52,7 +52,13 @@ fn features_in_data_units_with_lengths() {
     assert!((f64::from(y[0]) - expected).abs() < 1e-5, "{y:?} against {expected}");
     let answer =
         json(&bench.ok(&["predict", "runs/c", "x.npy", "--lengths", "lengths.npy", "--json"]).stdout);
-    assert_eq!(answer.as_array().unwrap().len(), 2);
+    let names: Vec<&str> = answer["probabilities"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        (names, answer["sequence"].as_str()),
+        (vec!["down", "up"], Some("0")),
+        "classes have their names"
+    );
+    assert!((answer["probabilities"]["down"].as_f64().unwrap() - expected).abs() < 1e-5);
 }
 
 #[test]
@@ -78,5 +84,148 @@ fn ids_and_what_does_not_fit() {
         let run = bench.run(&["predict", "runs/a", file]);
         assert_eq!(run.code, Some(1), "{file}");
         assert!(run.stderr.contains(word), "{file}: {}", run.stderr);
+    }
+}
+
+/// The arrays of the tutorial's program: ten sequences of five numbers, and a label for each.
+fn tutorial(bench: &Bench) {
+    let x: Vec<f32> = (0..50).map(|i| ((i * 37 % 50) as f32) / 50.0).collect();
+    let y: Vec<f32> = x.chunks(5).map(|x| f32::from(u8::from(x[4] > 0.5))).collect();
+    bench.write("x.npy", npy("<f4", "(10, 5, 1)", &floats(&x)));
+    bench.write("flat.npy", npy("<f4", "(10, 5)", &floats(&x)));
+    bench.write("y.npy", npy("<f4", "(10, 1)", &floats(&y)));
+    let one_hot: Vec<f32> = y.iter().flat_map(|&y| [1.0 - y, y]).collect();
+    bench.write("one_hot.npy", npy("<f4", "(10, 2)", &floats(&one_hot)));
+    let three: Vec<u8> = (0..10).map(|i| i % 3).collect();
+    bench.write("three.npy", npy("|u1", "(10,)", &three));
+}
+
+const TUTORIAL: &str = include_str!("../../../examples/configs/keras_tutorial.toml");
+
+#[test]
+fn the_tutorial_s_program_is_a_command() {
+    let bench = Bench::new();
+    tutorial(&bench);
+    bench.write("k.toml", TUTORIAL);
+    let done = jsonl(&bench.ok(&["train", "k.toml", "-o", "runs/k", "--json"]).stdout).pop().unwrap();
+    assert_eq!(done["metrics"], json("{}"), "nothing was held out");
+    let layers = json(&bench.ok(&["inspect", "runs/k", "--json"]).stdout);
+    assert_eq!(layers["parameters"], 89);
+    let counts: Vec<u64> = layers["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| layer["parameters"].as_u64().unwrap())
+        .collect();
+    assert_eq!(counts, [80, 9]);
+
+    // Keras's output: one number for each sequence, the probability of its yes.
+    bench.ok(&["predict", "runs/k", "x.npy", "-o", "p.npy"]);
+    let (header, p) = read(&std::fs::read(bench.path("p.npy")).unwrap());
+    assert!(header.contains("(10, 1)") && p.iter().all(|p| (0.0..1.0).contains(p)), "{header} {p:?}");
+    let rows = jsonl(&bench.ok(&["predict", "runs/k", "flat.npy", "--json"]).stdout);
+    for (row, &p) in rows.iter().zip(&p) {
+        let yes = row["probabilities"]["1"].as_f64().unwrap();
+        assert!(
+            (yes - f64::from(p)).abs() < 1e-6 && row["label"] == if p > 0.5 { "1" } else { "0" },
+            "{row}"
+        );
+    }
+
+    // What `eval` says is Keras's binary cross-entropy and accuracy.
+    let eval = json(&bench.ok(&["eval", "runs/k", "x.npy", "--target", "y.npy", "--json"]).stdout);
+    let y = read(&std::fs::read(bench.path("y.npy")).unwrap()).1;
+    let loss = |(p, y): (&f32, &f32)| -f64::from(if *y == 1.0 { *p } else { 1.0 - *p }).ln() / 10.0;
+    let expected: f64 = p.iter().zip(&y).map(loss).sum();
+    assert!((eval["loss"].as_f64().unwrap() - expected).abs() < 1e-5, "{eval} {expected}");
+    let right = p.iter().zip(&y).filter(|(p, y)| (**p > 0.5) == (**y == 1.0)).count();
+    assert_eq!(eval["accuracy"].as_f64(), Some(right as f64 / 10.0));
+    let shown = bench.ok(&["eval", "runs/k", "x.npy", "--target", "one_hot.npy"]).stdout;
+    assert!(shown.contains("actual, taken for"), "{shown}");
+    bench.ok(&["explain", "runs/k", "--input", "x.npy", "-o", "report.html"]);
+}
+
+#[test]
+fn the_tutorial_s_program_is_typed_without_a_config() {
+    let bench = Bench::new();
+    tutorial(&bench);
+    let typed = [
+        "train",
+        "--task",
+        "classify",
+        "--data",
+        "x.npy",
+        "--set",
+        "data.target=y.npy",
+        "--valid",
+        "0",
+        "--set",
+        "layer.0={type=\"simple_rnn\", units=8}",
+        "--set",
+        "layer.+={type=\"dense\", units=1, activation=\"sigmoid\"}",
+        "--epochs",
+        "2",
+        "-q",
+        "-o",
+    ];
+    bench.ok(&[&typed[..], &["runs/a"]].concat());
+    assert_eq!(json(&bench.ok(&["inspect", "runs/a", "--json"]).stdout)["parameters"], 89);
+    // The loss may be said, and the output layer then follows from it.
+    let without: Vec<&str> = typed.iter().copied().filter(|a| !a.starts_with("layer.+")).collect();
+    let at = without.iter().rposition(|a| *a == "--set").unwrap();
+    let mut said = without.clone();
+    said.insert(at + 1, "train.loss=binary_crossentropy");
+    bench.ok(&[&said[..], &["runs/b"]].concat());
+    assert_eq!(json(&bench.ok(&["inspect", "runs/b", "--json"]).stdout)["parameters"], 89);
+    let weights = |run: &str| std::fs::read(bench.path(run).join("last.safetensors")).unwrap();
+    assert_eq!(weights("runs/a").len(), weights("runs/b").len());
+
+    // Two softmax outputs, held-out sequences, three classes.
+    for (target, more) in [("y.npy", vec!["--valid", "0.2"]), ("three.npy", vec!["--valid", "none"])] {
+        let target = format!("data.target={target}");
+        let base =
+            ["train", "--task", "classify", "--data", "flat.npy", "--set", &target, "--epochs", "1", "-q"];
+        bench.ok(&[&base[..], &more, &["-o", "runs/c", "--force"]].concat());
+        let told = bench.ok(&["predict", "runs/c", "flat.npy"]).stdout;
+        assert!(told.starts_with("label\tprobability\tsequence\n"), "{told}");
+    }
+}
+
+#[test]
+fn pairs_of_arrays_that_are_none() {
+    let bench = Bench::new();
+    tutorial(&bench);
+    bench.write("short.npy", npy("<f4", "(9,)", &floats(&[0.0; 9])));
+    bench.write("zeros.npy", npy("<f4", "(10,)", &floats(&[0.0; 10])));
+    bench.write("half.npy", npy("<f4", "(10,)", &floats(&[0.5; 10])));
+    bench.write("rows.npy", npy("<f4", "(5, 2)", &floats(&[1.0; 10])));
+    bench.write("nan.npy", npy("<f4", "(10, 1, 1)", &floats(&[f32::NAN; 10])));
+    let train = |data: &str, sets: &[&str]| {
+        let sets = &[&["data.valid=0"], sets].concat();
+        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+        let base = ["train", "--task", "classify", "--data", data, "-o", "runs/x"];
+        bench.run(&[&base[..], &sets].concat())
+    };
+    let one = "layer.+={type=\"dense\", units=1, activation=\"sigmoid\"}";
+    let four = "layer.+={type=\"dense\", units=4, activation=\"softmax\"}";
+    for (data, sets, code, words) in [
+        ("x.npy", &[][..], 1, "data.target=Y.npy"),
+        ("x.npy", &["data.target=short.npy"], 1, "9 labels"),
+        ("x.npy", &["data.target=zeros.npy"], 1, "two classes"),
+        ("x.npy", &["data.target=half.npy"], 1, "label 0 is 0.5"),
+        ("x.npy", &["data.target=rows.npy"], 1, "one-hot"),
+        ("nan.npy", &["data.target=y.npy"], 1, "[0, 0, 0] is no finite number"),
+        ("y.npy", &["data.target=reviews.csv"], 1, "expected an array"),
+        ("reviews.csv", &["data.target=y.npy"], 1, "expected an array"),
+        ("x.npy", &["data.target=three.npy", one], 2, "for two classes, and there are 3"),
+        ("x.npy", &["data.target=three.npy", "train.loss=binary_crossentropy"], 2, "for two classes"),
+        ("x.npy", &["data.target=three.npy", four], 2, "is 4, but the output layer of this task has 3"),
+        ("x.npy", &["data.target=y.npy", "data.valid=flat.npy"], 2, "a fraction"),
+        ("x.npy", &["data.target=y.npy", "data.valid=0.01"], 2, "0 holds nothing out"),
+    ] {
+        let run = train(data, sets);
+        assert_eq!(run.code, Some(code), "{data} {sets:?}: {}", run.stderr);
+        assert!(run.stderr.contains(words), "{data} {sets:?}: {}", run.stderr);
+        assert!(!bench.path("runs").exists(), "{data} {sets:?}");
     }
 }

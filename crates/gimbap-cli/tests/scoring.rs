@@ -69,8 +69,8 @@ fn every_line_has_its_record_in_order_blank_ones_too() {
 
     let plain = score_bytes(&bench, &["runs/a", "--per-token"], b"a\n\n").stdout;
     let rows: Vec<Vec<&str>> = plain.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["log-probability", "tokens", "perplexity", "unknown", "sentence"]);
-    assert_eq!((rows.len(), rows[1].len(), rows[3][1], rows[4].len()), (6, 5, "\"\\n\"", 4));
+    assert_eq!(rows[0], ["log-probability", "probability", "tokens", "perplexity", "unknown", "sentence"]);
+    assert_eq!((rows.len(), rows[1].len(), rows[3][2], rows[4].len()), (6, 6, "\"\\n\"", 5));
 
     let ranked = score(&bench, &["runs/a", "--rank"], input);
     assert_eq!(ranked.len(), 3, "blank lines are no candidates");
@@ -258,8 +258,8 @@ fn lines_full_of_unknown_words_are_not_ranked_first() {
         assert!(ranked.windows(2).all(|pair| key(&pair[0]) >= key(&pair[1])), "{by} {penalty}: {ranked:?}");
         let sum: f64 = ranked.iter().map(|record| with_penalty(record).exp()).sum();
         for record in &ranked {
-            let probability = with_penalty(record).exp() / sum;
-            assert!((number(record, "probability") - probability).abs() < 1e-9, "{by} {penalty}: {record}");
+            let among = with_penalty(record).exp() / sum;
+            assert!((number(record, "among") - among).abs() < 1e-9, "{by} {penalty}: {record}");
             let alone = plain.iter().find(|alone| alone["text"] == record["text"]).unwrap();
             for figure in ["logprob", "perplexity", "tokens", "unknown"] {
                 assert_eq!(record[figure], alone[figure], "{figure} stays as it is");
@@ -288,13 +288,11 @@ fn n_best_lists() {
         let total = 0.7 * number(record, "score") + 0.3 * model - 0.5 * number(alone, "tokens");
         assert!((number(record, "total") - total).abs() < 1e-9);
     }
-    let sum: f64 = records[..3].iter().map(|record| number(record, "probability")).sum();
-    assert!((sum - 1.0).abs() < 1e-9 && number(&records[3], "probability") == 1.0);
+    let sum: f64 = records[..3].iter().map(|record| number(record, "among")).sum();
+    assert!((sum - 1.0).abs() < 1e-9 && number(&records[3], "among") == 1.0);
     let (a, b) = (&records[0], &records[1]);
     let ratio = (number(a, "total") - number(b, "total")).exp();
-    assert!(
-        (number(a, "probability") / number(b, "probability") - ratio).abs() < 1e-9 * ratio && ratio >= 1.0
-    );
+    assert!((number(a, "among") / number(b, "among") - ratio).abs() < 1e-9 * ratio && ratio >= 1.0);
 
     let by_score = score(&bench, &args(&["--weight", "0"]), input);
     let order = ["the cat sleeps", "the qat zleeps", "a dog runs home", "my bird", ""];
@@ -378,6 +376,88 @@ fn n_best_lists_that_are_none() {
         assert_eq!(run.code, Some(2), "{args:?}");
         assert!(run.stderr.contains(words), "{args:?}: {}", run.stderr);
     }
+}
+
+#[test]
+fn a_sentence_has_its_probability() {
+    let bench = characters();
+    let input = "the cat sleeps\nthe cat sees the moon\nt\n";
+    for (record, line) in score(&bench, &["runs/a"], input).iter().zip(input.lines()) {
+        let p = number(record, "logprob").exp();
+        assert!((number(record, "probability") - p).abs() <= 1e-12 * p, "{record}");
+        let plain = score_bytes(&bench, &["runs/a"], format!("{line}\n").as_bytes()).stdout;
+        let row: Vec<&str> = plain.lines().nth(1).unwrap().split_whitespace().collect();
+        let shown: f64 = row[1].parse().unwrap();
+        assert!((shown / p - 1.0).abs() < 1e-5, "{plain} {p}");
+        let mantissa = row[1].split('e').next().unwrap().trim_start_matches(['0', '.']);
+        assert!(mantissa.chars().filter(char::is_ascii_digit).count() <= 6, "{plain}");
+    }
+}
+
+#[test]
+fn unknown_words_are_named_before_the_records() {
+    let bench = words();
+    let told =
+        |args: &[&str], input: &str| score_bytes(&bench, &[&["runs/w"], args].concat(), input.as_bytes());
+    let input = "the cat qqq\nthe zzz runs qqq\n";
+    for args in [&[][..], &["--rank"], &["--total", "--quiet"], &["--per-token"]] {
+        let run = told(args, input);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        match args.contains(&"--quiet") {
+            true => assert_eq!(run.stderr, ""),
+            false => {
+                assert_eq!(
+                    run.stderr, "not in the model's vocabulary, read as <unk>: qqq, zzz\n",
+                    "{args:?}"
+                );
+            }
+        }
+    }
+    let record = &score(&bench, &["runs/w"], "the zzz qqq\n")[0];
+    assert_eq!(record["unknown_words"], json("[\"zzz\", \"qqq\"]"));
+    assert!(score(&bench, &["runs/w"], "the cat\n")[0]["unknown_words"].is_null());
+    // Of many, ten.
+    let many: Vec<String> = (0..25).map(|i| format!("w{i}")).collect();
+    let run = told(&[], &format!("the {}\n", many.join(" ")));
+    assert!(
+        run.stderr.starts_with("not in the model's vocabulary, read as <unk>: w0, w1, "),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr.contains("w9 and 15 more\nin all, 25 of 26 tokens were read as <unk>"),
+        "{}",
+        run.stderr
+    );
+    let run = told(&["--nbest"], "a\t1\tthe qqq\na\t2\tthe cat\n");
+    assert_eq!((run.code, run.stderr.contains(": qqq")), (Some(0), true), "{}", run.stderr);
+}
+
+#[test]
+fn what_the_model_knows_nothing_of_is_refused() {
+    let bench = words();
+    bench.write("lines.txt", "qqq zzz\n\nqqq\n");
+    for (args, stdin) in [
+        (&["runs/w"][..], "qqq zzz\nqqq"),
+        (&["runs/w", "lines.txt"], ""),
+        (&["runs/w", "--rank"], "qqq zzz\n"),
+        (&["runs/w", "--total"], "qqq zzz\n"),
+    ] {
+        let run = score_bytes(&bench, args, stdin.as_bytes());
+        assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains("knows none of its words (qqq"), "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains("such as the, "), "words that it knows: {}", run.stderr);
+    }
+    // A line that says nothing among others is scored.
+    assert_eq!(score(&bench, &["runs/w"], "qqq\nthe cat\n").len(), 2);
+    // Whoever talks with it line by line has an answer.
+    let mut talk = Talk::begin(&bench, &["runs/w"]);
+    for line in ["qqq zzz", "the cat"] {
+        writeln!(talk.stdin, "{line}").unwrap();
+        assert_eq!(json(&talk.hear())["text"], line);
+    }
+    drop(talk.stdin);
+    assert!(talk.child.wait().unwrap().success());
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
+
 use common::{Bench, SMALL, json, jsonl, small_lm};
 
 fn keys(value: &serde_json::Value) -> Vec<&str> {
@@ -84,7 +86,7 @@ fn lm_end_to_end() {
     let logprob = lines[0]["logprob"].as_f64().unwrap();
     assert!((sum - logprob).abs() < 1e-9 && logprob < 0.0);
     assert!((lines[0]["perplexity"].as_f64().unwrap() - (-logprob / 15.0).exp()).abs() < 1e-9);
-    let p: f64 = lines.iter().map(|l| l["probability"].as_f64().unwrap()).sum();
+    let p: f64 = lines.iter().map(|l| l["among"].as_f64().unwrap()).sum();
     assert!((p - 1.0).abs() < 1e-9);
 
     let next = bench.run_with(&["predict", "runs/a", "--json"], "the ca\n");
@@ -120,9 +122,9 @@ fn words_with_unknown_ones() {
     let rank = bench.run_with(&["score", "runs/w", "--rank"], "the cat sleeps quietly\n").stdout;
     let columns = |line: &str| line.split_whitespace().map(str::to_string).collect::<Vec<_>>();
     let [header, row] = [0, 1].map(|line| columns(rank.lines().nth(line).unwrap()));
-    assert_eq!(header[3..], ["unknown", "among", "these", "sentence"]);
+    assert_eq!(header[4..], ["unknown", "among", "these", "sentence"]);
     // `quietly` is nowhere in the text; of its eight words that come 100 times the vocabulary has room for the first four.
-    assert_eq!(row[3..], ["2", "100.00", "%", "the", "cat", "sleeps", "quietly"]);
+    assert_eq!(row[4..], ["2", "100.00", "%", "the", "cat", "sleeps", "quietly"]);
     let text = bench
         .ok(&["generate", "runs/w", "-n", "40", "--temperature", "0.9", "--top-k", "5", "--top-p", "0.9"])
         .stdout;
@@ -214,7 +216,80 @@ fn a_dry_run_shows_and_writes_nothing() {
     let run = json(&bench.ok(&small_lm("runs/a", &["--dry-run", "--json"])).stdout);
     assert!(run["parameters"].as_u64() > Some(0) && run["memory_bytes"]["total"].as_u64() > Some(0));
     assert_eq!(run["batch"]["sequences"], 4);
+    let seconds = |key: &str| run["seconds"][key].as_f64().unwrap();
+    assert!(seconds("epoch") > 0.0 && (seconds("total") / seconds("epoch") - 2.0).abs() < 1e-9, "{run}");
+    let shown = bench.ok(&small_lm("runs/a", &["--dry-run"])).stdout;
+    assert!(shown.contains("time           about ") && shown.contains(" for 2 epochs\n"), "{shown}");
     assert_eq!(bench.files(), before);
+}
+
+#[test]
+fn a_long_run_says_early_how_long_it_will_take() {
+    let bench = Bench::new();
+    let long = bench.ok(&small_lm("runs/a", &["--dry-run", "--json"]));
+    // As many epochs as take a good while here, and a Ctrl-C once the line is there.
+    let epoch = json(&long.stdout)["seconds"]["epoch"].as_f64().unwrap();
+    let epochs = format!("train.epochs={}", (100.0 / epoch).ceil());
+    let mut command = common::command(&small_lm("runs/a", &["--set", &epochs]));
+    let mut child = command.current_dir(bench.path(".")).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let told = lines.map(Result::unwrap).find(|line| line.contains(" an epoch, ")).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(told.starts_with("about ") && told.contains(" s for ") || told.contains(" min"), "{told}");
+    // A short one says nothing of it.
+    let run = bench.ok(&small_lm("runs/b", &[]));
+    assert!(!run.stderr.contains(" an epoch, "), "{}", run.stderr);
+}
+
+#[test]
+fn an_untrained_model_is_there_to_compare_with() {
+    let bench = Bench::new();
+    let run = bench.ok(&small_lm("runs/none", &["--set", "train.epochs=0"]));
+    assert!(run.stderr.contains("nothing was trained"), "{}", run.stderr);
+    bench.ok(&small_lm("runs/some", &["-q"]));
+    let text = ["--text", "the cat sleeps", "-o", "report.html"];
+    bench.ok(&[&["explain", "runs/some", "--compare", "runs/none"][..], &text].concat());
+    // Gone on with, it is the run that began with training.
+    bench.ok(&["train", "--resume", "-o", "runs/none", "--epochs", "2", "-q"]);
+    for file in ["best.safetensors", "last.safetensors"] {
+        let bytes = |run: &str| std::fs::read(bench.path(run).join(file)).unwrap();
+        assert!(bytes("runs/none") == bytes("runs/some"), "{file}");
+    }
+    let train =
+        ["train", "--task", "classify", "--data", "reviews.csv", "--epochs", "0", "-q", "-o", "runs/c"];
+    bench.ok(&[&train[..], SMALL].concat());
+    assert!(bench.ok(&["inspect", "runs/c"]).stdout.contains("a classifier"));
+}
+
+#[test]
+fn layers_are_added_and_wrapped_from_the_command_line() {
+    let bench = Bench::new();
+    let train = ["train", "--task", "classify", "--data", "reviews.csv", "--epochs", "1", "-q", "--force"];
+    let layers = |sets: &[&str]| {
+        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+        bench.ok(&[&train[..], SMALL, &sets].concat());
+        let told = json(&bench.ok(&["inspect", "runs/reviews", "--json"]).stdout);
+        let kind = |layer: &serde_json::Value| layer["type"].as_str().unwrap().to_string();
+        told["layers"].as_array().unwrap().iter().map(kind).collect::<Vec<_>>()
+    };
+    assert_eq!(layers(&["layer.1.bidirectional=true"]), ["embedding", "bidirectional", "dense"]);
+    assert_eq!(layers(&["layer.+={type=\"gru\", units=4}"]), ["embedding", "lstm", "gru", "dense"]);
+    let both = ["layer.2={type=\"gru\", units=4}", "layer.2.bidirectional=true", "layer.2.units=5"];
+    assert_eq!(layers(&both), ["embedding", "lstm", "bidirectional", "dense"]);
+    let run = bench.run(&[&train[..], &["--set", "layer.7.units=3"]].concat());
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("`layer.+={type=\"lstm\", units=64}` adds one"), "{}", run.stderr);
+    bench.write(
+        "b.toml",
+        "[task]\nkind = \"classify\"\n[[layer]]\ntype = \"lstm\"\nunits = 3\nbidirectional = true\n",
+    );
+    let run = bench.run(&["train", "b.toml", "--data", "reviews.csv"]);
+    assert!(
+        run.stderr.contains("line 6") && run.stderr.contains("type = \"bidirectional\""),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

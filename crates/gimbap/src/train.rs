@@ -30,7 +30,7 @@ use crate::{Error, Result};
 /// How a model is trained. `Fit { epochs: 20, ..Fit::default() }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
-    /// Passes over the data; 1 unless said.
+    /// Passes over the data; 1 unless said. 0 trains nothing: in [`Fit::directory`] lies the model as it is.
     pub epochs: usize,
     /// Sequences in a batch; 32 unless said.
     pub batch_size: usize,
@@ -464,6 +464,10 @@ impl<R: Arithmetic> Model<R> {
         // Zero between steps: an update clears what it has used.
         let mut gradients = vec![R::ZERO; self.values().len()];
         let mut history = History { epochs: Vec::new(), best_epoch: None, ended: Ended::Finished };
+        if let (0, 0, Some(directory)) = (fit.epochs, run.progress.step, &fit.directory) {
+            checkpoint::save(self, directory.join(BEST))?;
+            self.save_run(&run, directory)?;
+        }
         while run.progress.epoch < fit.epochs && !run.progress.stopped {
             let started = Instant::now();
             let batches = train.batches(run.progress.epoch);

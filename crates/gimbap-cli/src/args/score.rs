@@ -24,6 +24,8 @@ pub enum By {
                   gimbap score runs/novel recognised.tsv --nbest --weight 0.3 --best\n\n\
                   Every line is a sentence from the zero state, its end included; an empty line is its end alone. \
                   Records come as soon as their lines do.\n\
+                  Words that the model does not know are named first. Where it knows none at all it refuses: of a \
+                  file, or of what a pipe has within .3 s, in its first 4,096 lines.\n\
                   --rank orders by log-probability - penalty unknown, --nbest by (1 - weight) score + weight \
                   (log-probability - penalty unknown) + bonus tokens.",
     group = ArgGroup::new("ordered").args(["rank", "nbest"])
@@ -37,7 +39,7 @@ pub struct Score {
     /// The log-probability of every token too
     #[arg(long)]
     pub per_token: bool,
-    /// Best first, with each line's probability among the lines given, which are all held in memory; no blank lines
+    /// Best first, with each line's part of the probability of all lines given, which are all held in memory; no blank lines
     #[arg(long)]
     pub rank: bool,
     /// What --rank goes by [default: logprob]

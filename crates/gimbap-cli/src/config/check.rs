@@ -4,7 +4,7 @@ use gimbap::bptt::Bptt;
 use gimbap::layer::{KINDS, LayerConfig, LayerSpec};
 
 use super::read::nearest;
-use super::{Config, Held, TaskKind};
+use super::{BINARY, Config, Held, TaskKind};
 
 /// The first key with an impossible value, and what would be right.
 pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
@@ -18,7 +18,6 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         ("data.window", data.window),
         ("data.horizon", data.horizon),
         ("data.season", data.season),
-        ("train.epochs", Some(train.epochs)),
         ("train.batch", Some(train.batch)),
     ] {
         if value == Some(0) {
@@ -58,7 +57,10 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         if let Some(Held::Fraction(x)) = held
             && !(*x > 0.0 && *x < 1.0)
         {
-            return Err((key.into(), format!("is {x}, but a fraction must lie between 0 and 1")));
+            return Err((
+                key.into(),
+                format!("is {x}, but a fraction must lie between 0 and 1 (0: nothing is held out)"),
+            ));
         }
     }
     for (key, value) in [("train.clip_norm", train.clip_norm), ("train.clip_value", train.clip_value)] {
@@ -76,7 +78,8 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     }
     let schedule = train.schedule.map_or(Ok(()), |s| s.check());
     let losses: &[&str] = match config.task.kind {
-        TaskKind::Lm | TaskKind::Classify | TaskKind::Tag => &["sparse_categorical_crossentropy"],
+        TaskKind::Classify => &["sparse_categorical_crossentropy", BINARY],
+        TaskKind::Lm | TaskKind::Tag => &["sparse_categorical_crossentropy"],
         TaskKind::Forecast => &["mse", "mae", "huber"],
     };
     if let Some(loss) = train.loss.as_deref().filter(|loss| !losses.contains(loss)) {
@@ -127,6 +130,7 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
             "a classifier",
             &[
                 "path",
+                "target",
                 "valid",
                 "test",
                 "unit",

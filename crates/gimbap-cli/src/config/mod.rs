@@ -75,6 +75,8 @@ pub const BUILTIN: &str = "builtin:travellers";
 pub struct Data {
     /// A file or a folder; `builtin:travellers` is the built-in corpus.
     pub path: Option<PathBuf>,
+    /// Of an array of sequences: the array of what they should give.
+    pub target: Option<PathBuf>,
     /// Held out to choose the best model.
     pub valid: Option<Held>,
     /// Held out to the end.
@@ -115,6 +117,12 @@ pub struct Data {
     pub scaler: Option<Scaling>,
 }
 
+/// `train.loss` of a classifier with one output for two classes.
+pub const BINARY: &str = "binary_crossentropy";
+
+/// `data.valid` or `data.test` of nothing held out, as `0` is.
+pub const NOTHING: &str = "none";
+
 /// A part of the data held out: a path, or a fraction of the training data.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -123,6 +131,16 @@ pub enum Held {
     Fraction(f64),
     /// That file.
     Path(PathBuf),
+}
+
+impl Held {
+    /// Whether nothing is held out, in so many words: `0` or `"none"`.
+    fn is_nothing(&self) -> bool {
+        match self {
+            Held::Fraction(part) => *part == 0.0,
+            Held::Path(path) => path.as_os_str() == NOTHING,
+        }
+    }
 }
 
 /// The tokens that a vocabulary has.
@@ -286,7 +304,7 @@ impl<'de> Deserialize<'de> for Held {
         impl de::Visitor<'_> for Visitor {
             type Value = Held;
             fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str("a path or a fraction such as 0.1")
+                f.write_str("a path, a fraction such as 0.1, or 0 for nothing")
             }
             fn visit_f64<E: de::Error>(self, x: f64) -> Result<Held, E> {
                 Ok(Held::Fraction(x))

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use gimbap::data::text::Tokenizer;
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
-use super::{Config, TaskKind, check, set, template};
+use super::{Config, NOTHING, TaskKind, check, set, template};
 use crate::output::{Failure, Outcome};
 
 /// A config's text and where it comes from.
@@ -80,12 +80,13 @@ pub fn load(source: &Source, flags: &[(&str, Value)], sets: &[String]) -> Outcom
         edits.push((name, key.into(), value));
     }
     // The template's embedding is for texts: numbers have none.
-    let of_numbers = |key: &str| matches!(key, "data.id" | "data.value");
+    let of_numbers = |key: &str| matches!(key, "data.id" | "data.value" | "data.target");
     let is_template = config.layer.is_empty() || text == template::CLASSIFY;
     if config.task.kind == TaskKind::Classify
         && is_template
         && (config.data.id.is_some()
             || config.data.value.is_some()
+            || config.data.target.is_some()
             || edits.iter().any(|(_, key, _)| of_numbers(key)))
         && let Some(layers) = document["layer"].as_array_of_tables_mut()
     {
@@ -99,6 +100,10 @@ pub fn load(source: &Source, flags: &[(&str, Value)], sets: &[String]) -> Outcom
     config = parse(&document.to_string()).map_err(|m| {
         Failure::usage("config", m.at(&blame(text, &edits, place), |_| blame(text, &edits, place)))
     })?;
+
+    for held in [&mut config.data.valid, &mut config.data.test] {
+        held.take_if(|held| held.is_nothing());
+    }
 
     check::check(&config).map_err(|(key, message)| {
         let edited = edits.iter().rev().find(|(_, path, _)| reaches(path, &key)).map(|e| e.0.clone());
@@ -129,11 +134,11 @@ fn blame(text: &str, edits: &[(String, String, Value)], place: &str) -> String {
     place.to_string()
 }
 
-/// Relative `data.path`, `valid`, `test`, `vocab`, `tokenizer` and `vectors` made absolute, so that a run can be
+/// Relative `data.path`, `target`, `valid`, `test`, `vocab`, `tokenizer` and `vectors` made absolute, so that a run can be
 /// resumed from anywhere. Names that are no paths stay.
 fn absolute_paths(document: &mut DocumentMut, base: &Path) {
     let Some(data) = document.get_mut("data").and_then(Item::as_table_like_mut) else { return };
-    for key in ["path", "valid", "test", "vocab", "tokenizer", "vectors"] {
+    for key in ["path", "target", "valid", "test", "vocab", "tokenizer", "vectors"] {
         let Some(value) = data.get_mut(key).and_then(Item::as_value_mut) else { continue };
         let Some(text) = value.as_str().filter(|text| is_path(key, text)) else { continue };
         if let Ok(path) = std::path::absolute(base.join(text)) {
@@ -148,6 +153,7 @@ fn absolute_paths(document: &mut DocumentMut, base: &Path) {
 fn is_path(key: &str, text: &str) -> bool {
     match key {
         "tokenizer" => matches!(Tokenizer::from(text.to_owned()), Tokenizer::File(_)) && !text.is_empty(),
+        "valid" | "test" if text == NOTHING => false,
         _ => text != super::BUILTIN && !text.is_empty(),
     }
 }
@@ -206,6 +212,10 @@ fn explain(message: &str, key: Option<&str>) -> String {
     let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
     let list = known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
     match (quoted(message), message) {
+        (Some("bidirectional"), m) if m.starts_with("unknown field") => {
+            "a layer is made bidirectional by `type = \"bidirectional\"` and `layer = { type = \"lstm\", units = 64 }`; on \
+             the command line, `--set layer.1.bidirectional=true` does it".into()
+        }
         (Some(word), m) if m.starts_with("unknown field") => match nearest(word, &known) {
             Some(near) => format!("unknown key `{word}`; did you mean `{near}`?"),
             None => format!("unknown key `{word}`; known here: {list}"),

@@ -3,6 +3,7 @@
 use gimbap::explain::{Explanation, explain};
 use gimbap::layer::{LayerSpec, Pool};
 use gimbap::model::Model;
+use ndarray::Axis;
 use serde::Serialize;
 
 use super::subject::{Kind, Question, Subject, subject};
@@ -74,7 +75,14 @@ fn recurrent(model: &Model) -> bool {
 /// A model on its sequence.
 pub fn beside(opened: &Opened, subject: &Subject, places: Option<(usize, usize)>) -> Outcome<Beside> {
     let model = &opened.model;
-    let found = if recurrent(model) { Some(explain(model, &subject.data)?) } else { None };
+    let mut found = if recurrent(model) { Some(explain(model, &subject.data)?) } else { None };
+    if let (Some(found), Kind::Label, 2) = (&mut found, subject.kind, subject.outputs.len())
+        && found.outputs.ncols() == 1
+    {
+        // One output is the probability of the second label: the first has what is left.
+        let yes = &found.outputs;
+        found.outputs = ndarray::concatenate![Axis(1), yes.mapv(|p| 1.0 - p), yes.clone()];
+    }
     let mut name: Vec<&str> =
         model.layers().iter().filter(|l| l.recurrent().is_some()).map(|l| l.kind()).collect();
     name.dedup();

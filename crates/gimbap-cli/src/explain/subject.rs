@@ -11,7 +11,7 @@ use gimbap::metric::calibration::largest;
 use crate::lm::judge::shown;
 use crate::model_file::Opened;
 use crate::output::{Failure, Outcome, program, thousands};
-use crate::task::{TaskDoc, classify, forecast};
+use crate::task::{TaskDoc, arrays, classify, forecast};
 
 /// More steps than these are not looked at: their pictures could not be read.
 const MOST_STEPS: usize = 1000;
@@ -150,7 +150,11 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
                     time: time.clone(),
                     features: features.clone(),
                 };
-                let series = LabelledSeries::read_with_classes(input(question)?, &columns, &doc.classes)?;
+                let path = input(question)?;
+                let series = match arrays::is_array(path) {
+                    true => arrays::unlabelled(path, &doc.classes, question.label)?,
+                    false => LabelledSeries::read_with_classes(path, &columns, &doc.classes)?,
+                };
                 let all = classify::scaled(&series, scaler)?;
                 let first = first_of(&all)?;
                 let steps = (0..first.0.len() / first.1).map(|t| (t + 1).to_string()).collect();

@@ -4,6 +4,7 @@ pub mod beam;
 pub mod fill;
 pub mod judge;
 pub mod stop;
+pub mod unknown;
 pub mod writer;
 
 use crate::output::{Failure, Outcome};

@@ -18,10 +18,10 @@ use serde_json::{Map, Value};
 
 use super::labels::{Judged, counts, majority};
 use super::{
-    Report, TaskDoc, Work, card_of, data_path, hash_of, line_of, number, plain_figures, sequential, short,
-    vocabulary,
+    Report, TaskDoc, Work, arrays, card_of, data_path, hash_of, line_of, number, plain_figures, sequential,
+    short, vocabulary,
 };
-use crate::config::{Config, Held, Names};
+use crate::config::{BINARY, Config, Held, Names};
 use crate::output::{Failure, Out, Outcome, thousands};
 
 /// What a classifier keeps.
@@ -109,6 +109,9 @@ enum Raw {
 impl Raw {
     fn read(config: &Config, path: &Path, classes: Option<&[String]>) -> Outcome<Raw> {
         let data = &config.data;
+        if data.target.is_some() || arrays::is_array(path) {
+            return Ok(Raw::Series(arrays::labelled(path, data.target.as_deref(), classes)?));
+        }
         let values = data.value.clone().map(|Names(names)| names).unwrap_or_default();
         if data.id.is_some() || !values.is_empty() {
             let columns = SequenceColumns {
@@ -196,6 +199,14 @@ impl Classify {
         let mut held = |held: &Option<Held>, seed: u64| -> Outcome<Option<Raw>> {
             Ok(match held {
                 None => None,
+                Some(Held::Path(path)) if config.data.target.is_some() => {
+                    let message = format!(
+                        "{}: of a pair of arrays a part is held out: give a fraction such as 0.1 (0: nothing), and \
+                         measure on other arrays with `gimbap eval MODEL X.npy --target Y.npy`",
+                        path.display()
+                    );
+                    return Err(Failure::usage("config", message));
+                }
                 Some(Held::Path(path)) => Some(Raw::read(config, path, Some(&classes))?),
                 Some(Held::Fraction(fraction)) => Some(raw.hold_out(*fraction, seed)?),
             })
@@ -225,6 +236,25 @@ impl Classify {
     }
 }
 
+/// Whether one output, the probability of the second of two classes, stands for both: the config says so by its loss, or
+/// by an output layer of one sigmoid.
+fn binary(config: &Config, classes: &[String]) -> Outcome<bool> {
+    let one = config.layer.last().is_some_and(|last| {
+        last.kind == "dense" && last.units == Some(1) && last.activation == Some(Activation::Sigmoid)
+    });
+    let binary = config.train.loss.as_deref().map_or(one, |loss| loss == BINARY);
+    if binary && classes.len() != 2 {
+        let message = format!(
+            "`{BINARY}`, one sigmoid, is for two classes, and there are {}: {}; leave train.loss and the output layer \
+             out, and what suits them follows by itself",
+            classes.len(),
+            classes.join(", ")
+        );
+        return Err(Failure::usage("config", message));
+    }
+    Ok(binary)
+}
+
 /// The weight of each class, if the config has them.
 fn weights(config: &Config, classes: &[String], labels: &[u32]) -> Outcome<Option<Vec<f64>>> {
     let Some(weights) = &config.train.class_weights else { return Ok(None) };
@@ -240,9 +270,19 @@ fn weights(config: &Config, classes: &[String], labels: &[u32]) -> Outcome<Optio
 impl Doc {
     /// The probabilities of the classes for each sequence, calibrated.
     pub fn probabilities(&self, model: &Model, inputs: &Sequences<f32>) -> Outcome<Vec<Vec<f64>>> {
-        let outputs = model.predict(inputs)?;
-        let rows = outputs.as_slice().unwrap_or(&[]).chunks_exact(self.classes.len());
+        let outputs = self.distributions(model, inputs)?;
+        let rows = outputs.chunks_exact(self.classes.len());
         Ok(rows.map(|row| at_temperature(row, self.temperature)).collect())
+    }
+
+    /// The probabilities that the network gives the classes, a row for each sequence. A single output is the probability of
+    /// the second class, and what is left that of the first.
+    fn distributions(&self, model: &Model, inputs: &Sequences<f32>) -> Outcome<Vec<f32>> {
+        let outputs: Vec<f32> = model.predict(inputs)?.iter().copied().collect();
+        Ok(match self.classes.len() == 2 && outputs.len() == inputs.len() {
+            true => outputs.iter().flat_map(|&p| [1.0 - p, p]).collect(),
+            false => outputs,
+        })
     }
 
     /// The figures of a model on a part, beside those of always naming the class most frequent in `usual`, and what
@@ -250,8 +290,8 @@ impl Doc {
     fn judge(&self, model: &Model, part: &Part, usual: &[usize]) -> Outcome<(Map<String, Value>, Judged)> {
         let mut judged = Judged::new(model, self.classes.len())?;
         let (mut before, mut after) = (Reliability::default(), Reliability::default());
-        let outputs = model.predict(part.data.inputs())?;
-        let rows = outputs.as_slice().unwrap_or(&[]).chunks_exact(self.classes.len());
+        let outputs = self.distributions(model, part.data.inputs())?;
+        let rows = outputs.chunks_exact(self.classes.len());
         for (row, &label) in rows.zip(&part.labels) {
             let probabilities = at_temperature(row, self.temperature);
             let predicted = judged.add(&probabilities, label);
@@ -283,7 +323,9 @@ fn kind(config: &Config, raw: &Raw) -> Outcome<Kind> {
         },
         Raw::Series(series) => {
             let values: Vec<f64> = series.features.iter().flatten().map(|&x| f64::from(x)).collect();
-            let scaling = data.scaler.unwrap_or(Scaling::Standard);
+            // An array is what the network is to see.
+            let usual = if data.target.is_some() { Scaling::None } else { Scaling::Standard };
+            let scaling = data.scaler.unwrap_or(usual);
             Kind::Series {
                 features: series.feature_names.clone(),
                 scaler: Scaler::fit(scaling, &values, series.feature_names.len())?,
@@ -294,9 +336,18 @@ fn kind(config: &Config, raw: &Raw) -> Outcome<Kind> {
     })
 }
 
-/// Reads labelled examples for a trained model.
-pub fn read_labelled(doc: &Doc, path: &Path) -> Outcome<Examples> {
+/// Reads labelled examples for a trained model; those of an array are in `target`.
+pub fn read_labelled(doc: &Doc, path: &Path, target: Option<&Path>) -> Outcome<Examples> {
     let raw = match &doc.input {
+        Kind::Series { features, .. } if target.is_some() || arrays::is_array(path) => {
+            let series = arrays::labelled(path, target, Some(&doc.classes))?;
+            let (found, wanted) = (series.feature_names.len(), features.len());
+            if found != wanted {
+                let message = format!("{}: has {found} features, the model takes {wanted}", path.display());
+                return Err(Failure::work("shape", message));
+            }
+            Raw::Series(series)
+        }
         Kind::Text { text, .. } => {
             let columns = TextColumns { text: text.clone(), label: doc.label.clone() };
             Raw::Text(LabelledText::read_with_classes(path, &columns, &doc.classes)?)
@@ -314,9 +365,9 @@ pub fn read_labelled(doc: &Doc, path: &Path) -> Outcome<Examples> {
     raw.examples(&doc.input)
 }
 
-/// Measures a model on labelled data.
-pub fn evaluate(doc: &Doc, model: &Model, path: &Path) -> Outcome<Report> {
-    let part = Part::new(read_labelled(doc, path)?)?;
+/// Measures a model on labelled data; the labels of an array are in `target`.
+pub fn evaluate(doc: &Doc, model: &Model, path: &Path, target: Option<&Path>) -> Outcome<Report> {
+    let part = Part::new(read_labelled(doc, path, target)?)?;
     let usual = counts(&part.labels, doc.classes.len());
     let (mut metrics, judged) = doc.judge(model, &part, &usual)?;
     let text = line_of(&metrics);
@@ -330,12 +381,18 @@ impl Work for Classify {
             Kind::Text { vocabulary, .. } => Input::ids(vocabulary.len()),
             Kind::Series { features, .. } => Input::features(features.len()),
         };
-        let head = Dense::new(self.doc.classes.len()).activation(Activation::Softmax);
+        let (head, loss) = match binary(&self.config, &self.doc.classes)? {
+            true => (Dense::new(1).activation(Activation::Sigmoid), Loss::BinaryCrossentropy),
+            false => {
+                let head = Dense::new(self.doc.classes.len()).activation(Activation::Softmax);
+                (head, Loss::SparseCategoricalCrossentropy)
+            }
+        };
         let mut metrics = vec![Metric::Accuracy];
         metrics.extend(self.config.train.metrics.iter().copied().filter(|m| *m != Metric::Accuracy));
         let optimizer = self.config.train.optimizer.clone();
         let layers = sequential(&self.config, input, head)?;
-        let mut model = layers.compile(optimizer, Loss::SparseCategoricalCrossentropy, metrics)?;
+        let mut model = layers.compile(optimizer, loss, metrics)?;
         model.task = TaskDoc::Classify(self.doc.clone()).to_value()?;
         Ok(model)
     }
@@ -368,9 +425,8 @@ impl Work for Classify {
         if self.config.train.calibrate == Some(false) {
             return Ok(false);
         }
-        let outputs = model.predict(valid.data.inputs())?;
-        let outputs = outputs.as_slice().unwrap_or(&[]);
-        self.doc.temperature = temperature(outputs, self.doc.classes.len(), &valid.labels);
+        let outputs = self.doc.distributions(model, valid.data.inputs())?;
+        self.doc.temperature = temperature(&outputs, self.doc.classes.len(), &valid.labels);
         let task = TaskDoc::Classify(self.doc.clone()).to_value()?;
         let changed = model.task != task;
         model.task = task;
@@ -406,6 +462,12 @@ impl Work for Classify {
                 format!("echo 'some text' | {gimbap} predict {model}"),
                 format!("{gimbap} eval {model} labelled.csv"),
             ],
+            Kind::Series { .. } if self.config.data.target.is_some() => {
+                vec![
+                    format!("{gimbap} predict {model} X.npy -o Y.npy"),
+                    format!("{gimbap} eval {model} X.npy --target Y.npy"),
+                ]
+            }
             Kind::Series { .. } => {
                 vec![
                     format!("{gimbap} predict {model} sequences.csv"),

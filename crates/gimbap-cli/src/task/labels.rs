@@ -1,7 +1,7 @@
 //! What is told of a model that gives labels, to sequences or to tokens: its figures, and a report for each label.
 
 use gimbap::metric::calibration::{largest, log};
-use gimbap::metric::{Confusion, MetricState, Scores, Target};
+use gimbap::metric::{Confusion, MetricState, OutputKind, Scores, Target};
 use gimbap::model::Model;
 use serde_json::{Map, Value, json};
 
@@ -29,7 +29,11 @@ impl Judged {
                 "the model was never compiled: it is not known what to measure",
             ));
         };
-        let kind = training.loss.output_kind();
+        // One output for two labels is told as the distribution over both.
+        let kind = match training.loss.output_kind() {
+            OutputKind::Binary => OutputKind::Categorical,
+            kind => kind,
+        };
         let metrics = training.metrics.iter().map(|&metric| MetricState::new(metric, kind));
         Ok(Judged {
             loss: 0.0,

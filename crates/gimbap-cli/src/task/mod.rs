@@ -2,6 +2,7 @@
 //!
 //! [`Work`] is what training needs of a task; [`TaskDoc`] is what a trained model keeps of it.
 
+pub mod arrays;
 pub mod builtin;
 pub mod classify;
 pub mod forecast;
@@ -16,13 +17,13 @@ use gimbap::data::read;
 use gimbap::data::source::TextSource;
 use gimbap::data::text::{Counter, Tokenizer, Vocabulary};
 use gimbap::init::Initializer;
-use gimbap::layer::{Dense, LayerConfig, LayerSpec};
+use gimbap::layer::{Activation, Dense, LayerConfig, LayerSpec};
 use gimbap::model::{Evaluation, Input, Model, Sequential};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::{Config, TaskKind, Tokens};
-use crate::output::{Failure, Out, Outcome};
+use crate::output::{Failure, Out, Outcome, thousands};
 use crate::{model_file, vectors};
 
 /// What a model file tells of its task: all that is needed to feed it and to read its outputs.
@@ -204,12 +205,36 @@ pub fn hash_of(path: &Path) -> Outcome<String> {
     })
 }
 
-/// An initial model: the config's layers, then one that gives `outputs` numbers.
+/// An initial model: the config's layers, then the task's output layer, if the last of them is not that already.
 pub fn sequential(config: &Config, input: Input, head: Dense) -> Outcome<Sequential> {
     let head = config.train.init.into_iter().fold(head, Dense::init);
+    let given = gives_outputs(config, &head)?;
     let specs = specs(config)?;
     let layers = specs.into_iter().fold(Sequential::new(input).seed(config.train.seed), Sequential::add);
-    Ok(layers.add(head))
+    Ok(if given { layers } else { layers.add(head) })
+}
+
+/// Whether the config's last layer is the output layer: a dense one with its activation, which is one of probabilities.
+fn gives_outputs(config: &Config, head: &Dense) -> Outcome<bool> {
+    let probabilities = [Activation::Softmax, Activation::Sigmoid].contains(&head.activation);
+    let Some(last) = config.layer.last().filter(|last| last.kind == "dense" && probabilities) else {
+        return Ok(false);
+    };
+    if last.activation != Some(head.activation) {
+        return Ok(false);
+    }
+    match last.units {
+        Some(units) if units != head.units => {
+            let message = format!(
+                "layer.{}.units: is {units}, but the output layer of this task has {}: set it to that, or leave the layer \
+                 out, and it follows by itself",
+                config.layer.len() - 1,
+                head.units
+            );
+            Err(Failure::usage("config", message))
+        }
+        _ => Ok(true),
+    }
 }
 
 /// The config's layers, with what follows from the task filled in: which layers give every step, and `train.init`.
@@ -259,9 +284,13 @@ fn fill(layer: &mut LayerConfig, steps: bool, init: Option<Initializer>) {
     }
 }
 
-/// A figure for JSON, which has no NaN.
+/// A figure for JSON, whose numbers are finite: an infinite one is the text `inf` or `-inf`, NaN is null.
 pub fn number(x: f64) -> Value {
-    serde_json::Number::from_f64(x).map_or(Value::Null, Value::Number)
+    match serde_json::Number::from_f64(x) {
+        Some(number) => Value::Number(number),
+        None if x.is_nan() => Value::Null,
+        None => Value::String(short(x)),
+    }
 }
 
 /// Figures in the order given.
@@ -277,20 +306,138 @@ pub fn plain_figures(evaluation: &Evaluation) -> Map<String, Value> {
 
 /// Figures on one line: `loss 1.2345  perplexity 3.44`.
 pub fn line_of(figures: &Map<String, Value>) -> String {
-    let shown = figures.iter().filter_map(|(name, value)| {
-        let x = value.as_f64()?;
-        Some(format!("{} {}", name.replace('_', " "), short(x)))
-    });
+    let shown = figures
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{} {}", name.replace('_', " "), figure(value)?)));
     shown.collect::<Vec<_>>().join("  ")
 }
 
-/// A figure in about five digits.
+/// A figure of JSON for people; none of what is not a figure.
+pub fn figure(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(count) if count.is_u64() => Some(thousands(count.as_u64()? as usize)),
+        Value::Number(x) => Some(short(x.as_f64()?)),
+        Value::String(text) if text.ends_with("inf") => Some(text.clone()),
+        Value::Null => Some(short(f64::NAN)),
+        _ => None,
+    }
+}
+
+/// A figure in about five digits, six at most: `inf`, `-inf` and `nan` are called by their names.
 pub fn short(x: f64) -> String {
     match x.abs() {
-        _ if x.fract() == 0.0 && x.abs() < 1e15 => format!("{x}"),
-        a if a >= 1000.0 => format!("{x:.1}"),
+        a if a.is_nan() => "nan".into(),
+        a if a.is_infinite() => format!("{x}"),
+        // What rounds to a million has seven digits.
+        a if a >= 999_999.5 => plain_exponent(format!("{x:.4e}")),
+        _ if x.fract() == 0.0 => format!("{x}"),
+        a if a >= 99_999.95 => format!("{x:.0}"),
+        a if a >= 999.9995 => format!("{x:.1}"),
         a if a >= 10.0 => format!("{x:.3}"),
         a if a >= 1e-3 => format!("{x:.4}"),
         _ => format!("{x:.3e}"),
+    }
+}
+
+/// A probability in six significant digits, given its logarithm: `0.00812`, and `1.2e-8` where it is small, also where
+/// no `f64` is as small.
+pub fn probability(logprob: f64) -> String {
+    let p = logprob.exp();
+    if logprob.is_nan() {
+        return "nan".into();
+    }
+    if p >= 1e-4 {
+        let digits = 6usize.saturating_add_signed(-1 - p.log10().floor() as isize);
+        let text = format!("{p:.digits$}");
+        return match text.contains('.') {
+            true => text.trim_end_matches('0').trim_end_matches('.').into(),
+            false => text,
+        };
+    }
+    if logprob == f64::NEG_INFINITY {
+        return "0".into();
+    }
+    let places = logprob / std::f64::consts::LN_10;
+    let text = format!("{:.5}", 10f64.powf(places - places.floor()));
+    // 9.999999 rounds to 10.
+    let (text, exponent) = match text.starts_with("10") {
+        true => ("1.00000".to_string(), places.floor() + 1.0),
+        false => (text, places.floor()),
+    };
+    plain_exponent(format!("{text}e{exponent}"))
+}
+
+/// `1.2000e-8` as `1.2e-8`.
+fn plain_exponent(text: String) -> String {
+    match text.split_once('e') {
+        Some((digits, exponent)) if digits.contains('.') => {
+            format!("{}e{exponent}", digits.trim_end_matches('0').trim_end_matches('.'))
+        }
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_figure_has_at_most_six_digits() {
+        for (x, shown) in [
+            (0.0, "0"),
+            (20.0, "20"),
+            (0.123456, "0.1235"),
+            (-99.9996, "-100.000"),
+            (1234.56, "1234.6"),
+            (123_456.7, "123457"),
+            (99_999.96, "100000"),
+            (999_999.4, "999999"),
+            (1_234_567.0, "1.2346e6"),
+            (1e15, "1e15"),
+            (2.5e54, "2.5e54"),
+            (1.234e-8, "1.234e-8"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+        ] {
+            assert_eq!(short(x), shown);
+        }
+        // Of any size.
+        for exponent in -30..60 {
+            for digits in [1.0, 1.2345678, 5.5555555, 9.9999999] {
+                let text = short(digits * 10f64.powi(exponent));
+                let mantissa = text.split('e').next().unwrap_or_default();
+                let count =
+                    mantissa.trim_start_matches(['0', '.']).chars().filter(char::is_ascii_digit).count();
+                assert!(count <= 6, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_loss_that_is_infinite_is_told() {
+        let figures = figures([("loss", f64::INFINITY), ("r2", f64::NAN), ("mae", 0.5)]);
+        assert_eq!(line_of(&figures), "loss inf  r2 nan  mae 0.5000");
+        let text = serde_json::to_string(&figures).unwrap();
+        assert_eq!(text, r#"{"loss":"inf","r2":null,"mae":0.5}"#);
+        let counts = json!({"tokens": 1_115_394, "classes": ["a"], "name": "x"});
+        assert_eq!(line_of(counts.as_object().unwrap()), "tokens 1,115,394");
+    }
+
+    #[test]
+    fn a_probability_has_six_significant_digits_however_small() {
+        for (p, shown) in [
+            (1.0, "1"),
+            (0.5, "0.5"),
+            (0.98765432, "0.987654"),
+            (0.00812345678, "0.00812346"),
+            (1.2e-8, "1.2e-8"),
+            (3.456789e-5, "3.45679e-5"),
+        ] {
+            assert_eq!(probability(f64::ln(p)), shown);
+        }
+        assert_eq!(probability(-1000.0), "5.07596e-435");
+        assert_eq!(probability(f64::NEG_INFINITY), "0");
     }
 }

@@ -1,31 +1,69 @@
 //! `gimbap train --dry-run`: what a run would be like, without running it.
 
 use std::borrow::Cow;
+use std::time::{Duration, Instant};
 
 use gimbap::data::batch::{Batch, BatchSource};
-use serde_json::json;
+use gimbap::model::Model;
+use gimbap::train::{Event, Fit, Flow};
+use serde_json::{Value, json};
 
 use super::inspect::layers;
+use super::train::{fit, takes};
 use crate::config::Config;
+use crate::interrupt;
 use crate::output::{Out, Outcome, bytes, thousands};
-use crate::task::{self, Work, line_of};
+use crate::task::{self, Work, line_of, number};
 
-/// The first batch alone.
-struct First<'a>(&'a dyn BatchSource<f32>);
+/// The first batches alone.
+struct First<'a>(usize, &'a dyn BatchSource<f32>);
 
 impl BatchSource<f32> for First<'_> {
-    fn batches(&self, _epoch: usize) -> usize {
-        1
+    fn batches(&self, epoch: usize) -> usize {
+        self.1.batches(epoch).min(self.0)
     }
     fn batch(&self, epoch: usize, index: usize) -> gimbap::Result<Cow<'_, Batch<f32>>> {
-        self.0.batch(epoch, index)
+        self.1.batch(epoch, index)
     }
     fn targets(&self) -> usize {
-        self.0.targets()
+        self.1.targets()
     }
 }
 
-/// Shows shapes, parameters, an estimate of the memory, and the loss of one batch at the initial weights.
+/// The steps that are not timed, as they prepare what the others find; then so many are, as long as there is time.
+const WARM: usize = 2;
+const TIMED: usize = 30;
+const TIME: Duration = Duration::from_secs(3);
+
+/// The seconds of an epoch, of which a few batches are trained on and thrown away; none where they could not be.
+fn epoch_seconds(config: &Config, work: &dyn Work, model: &Model) -> Outcome<Option<f64>> {
+    let (source, valid) = (work.train()?, work.valid()?);
+    let mut model = model.clone();
+    let began = Instant::now();
+    let mut seen: Vec<Instant> = Vec::new();
+    // Without an end: a small text's batches come again.
+    let fit = Fit { epochs: usize::MAX, early_stopping: None, ..fit(config) };
+    let trained = model.fit_on(&*source, None, &fit, &mut |event| {
+        if let Event::Step { .. } = event {
+            seen.push(Instant::now());
+        }
+        let enough = seen.len() > WARM + 1 && (seen.len() > WARM + TIMED || began.elapsed() > TIME);
+        if enough || interrupt::asked() { Flow::Stop } else { Flow::Continue }
+    });
+    let (Ok(_), Some([first, .., last])) = (trained, seen.get(WARM..)) else { return Ok(None) };
+    let step = (*last - *first).as_secs_f64() / (seen.len() - WARM - 1) as f64;
+    let mut seconds = step * source.batches(0) as f64;
+    if let Some(valid) = &valid {
+        let few = First(3, &**valid);
+        model.evaluate_on(&First(1, &**valid))?;
+        let began = Instant::now();
+        model.evaluate_on(&few)?;
+        seconds += began.elapsed().as_secs_f64() / few.batches(0).max(1) as f64 * valid.batches(0) as f64;
+    }
+    Ok(Some(seconds))
+}
+
+/// Shows shapes, parameters, estimates of the time and of the memory, and the loss of one batch at the initial weights.
 pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
     let (model, _) = task::initial(config, work, out)?;
     let source = work.train()?;
@@ -55,12 +93,19 @@ pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
             4 * per_unit * n * shape.width()
         })
         .sum();
-    let evaluation = model.evaluate_on(&First(&*source))?;
+    let evaluation = model.evaluate_on(&First(1, &*source))?;
     let figures = work.figures(&evaluation);
+    let epochs = config.train.epochs;
+    let seconds = epoch_seconds(config, work, &model)?;
+    let time = match seconds {
+        Some(epoch) => takes(epoch, epochs, config.train.patience.is_some()),
+        None => "not known: the first batches did not train".into(),
+    };
     out.line(model.summary().trim_end())?;
     out.line(format!(
         "\nbatch          {sequences} sequences of at most {steps} steps, {} in all; {} batches an epoch\n\
          {:<14} {} an epoch\n\
+         time           {time}\n\
          memory, about  {}: weights, gradients and {} {}, activations {}\n\
          first batch    {} (at the initial weights)\n\
          nothing was trained or written",
@@ -82,5 +127,9 @@ pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
         "batches": source.batches(0),
         work.unit(): source.targets(),
         "first_batch": figures,
+        "seconds": {
+            "epoch": seconds.map_or(Value::Null, number),
+            "total": seconds.map_or(Value::Null, |epoch| number(epoch * epochs as f64)),
+        },
     }))
 }

@@ -12,11 +12,19 @@ use crate::task::{Report, TaskDoc, classify, forecast, lm, tag};
 /// Measures.
 pub fn run(args: &Eval, out: &Out) -> Outcome {
     let opened = model_file::open(&args.model)?;
+    let classifies = matches!(opened.task, Some(TaskDoc::Classify(_)));
+    if args.target.is_some() && !classifies {
+        let message = "--target is for the labels of a classifier's array: leave it out";
+        return Err(Failure::usage("usage", message));
+    }
     let report = match (&opened.task, args.unknown) {
         (Some(TaskDoc::Lm(doc)), Some(unknown)) => lm::evaluate(doc, &opened.model, &args.data, unknown)?,
         (_, Some(_)) => {
             let message = "--unknown is for the tokens of a language model: leave it out";
             return Err(Failure::usage("usage", message));
+        }
+        (Some(TaskDoc::Classify(doc)), None) => {
+            classify::evaluate(doc, &opened.model, &args.data, args.target.as_deref())?
         }
         (_, None) => measure(&opened, &opened.model, &args.data)?,
     };
@@ -31,7 +39,7 @@ pub fn run(args: &Eval, out: &Out) -> Outcome {
 pub fn measure(opened: &Opened, model: &Model, data: &Path) -> Outcome<Report> {
     Ok(match &opened.task {
         Some(TaskDoc::Lm(doc)) => lm::evaluate(doc, model, data, Unknown::Count)?,
-        Some(TaskDoc::Classify(doc)) => classify::evaluate(doc, model, data)?,
+        Some(TaskDoc::Classify(doc)) => classify::evaluate(doc, model, data, None)?,
         Some(TaskDoc::Tag(doc)) => tag::evaluate(doc, model, data)?,
         Some(TaskDoc::Forecast(doc)) => forecast::evaluate(doc, model, data)?,
         None => {

@@ -11,6 +11,7 @@ use crate::args::Generate;
 use crate::lm::beam::{Beam, Candidate, NO_WORD, Search};
 use crate::lm::fill::fill;
 use crate::lm::stop::Stops;
+use crate::lm::unknown::{self, Strangers};
 use crate::lm::writer::Writer;
 use crate::model_file::open_lm;
 use crate::output::{Failure, Out, Outcome};
@@ -39,26 +40,21 @@ pub fn run(args: &Generate, out: &Out) -> Outcome {
         return fill_in(args, &model, &doc, line, out);
     }
     let prompt = doc.vocabulary.encode_units(&args.prompt);
-    check_known("--prompt", &prompt, out)?;
+    check_known("--prompt", &doc.vocabulary, &[&args.prompt], out)?;
     match (args.beam, args.candidates) {
         (None, None) => write(args, &model, &doc, &prompt, out),
         _ => search(args, &model, &doc, &prompt, out),
     }
 }
 
-/// Tells of unknown tokens in what was given, and fails if there are no others.
-fn check_known(flag: &str, ids: &[u32], out: &Out) -> Outcome {
-    let unknown = Vocabulary::unknowns(ids);
-    if unknown > 0 && unknown == ids.len() {
-        let message = format!(
-            "{flag}: none of its {unknown} tokens is in the vocabulary, so it says nothing to the model: give a text \
-             like that of the training, or none"
-        );
-        return Err(Failure::work("data", message));
+/// Names the unknown words in what was given, and fails if there are no others.
+fn check_known(flag: &str, vocabulary: &Vocabulary, texts: &[&str], out: &Out) -> Outcome {
+    let texts = || texts.iter().copied();
+    if unknown::say_nothing(vocabulary, texts()) {
+        return Err(unknown::nothing_known(vocabulary, flag, texts()));
     }
-    if unknown > 0 {
-        out.log(format!("{flag}: {unknown} of its {} tokens are not in the vocabulary", ids.len()));
-    }
+    let ids: Vec<Vec<u32>> = texts().map(|text| vocabulary.encode_units(text)).collect();
+    Strangers::default().meet(vocabulary, texts().zip(ids.iter().map(Vec::as_slice)), out);
     Ok(())
 }
 
@@ -171,7 +167,7 @@ fn fill_in(args: &Generate, model: &Model, doc: &Doc, line: &str, out: &Out) -> 
     let (before, after) = split_at_blank(line)?;
     let vocabulary = &doc.vocabulary;
     let (ids_before, ids_after) = (vocabulary.encode_units(before), vocabulary.encode_units(after));
-    check_known("--fill", &[&ids_before[..], &ids_after].concat(), out)?;
+    check_known("--fill", vocabulary, &[before, after], out)?;
     let words = vocabulary.unit() == Unit::Word;
     let length = args.n.unwrap_or(if words { 1 } else { TOKENS_IN_A_BLANK });
     if length == 0 {

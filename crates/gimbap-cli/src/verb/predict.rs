@@ -19,11 +19,12 @@ use serde_json::{Map, Value, json};
 use crate::args::Predict;
 use crate::input::{is_stdin, lines};
 use crate::lm::judge::shown;
+use crate::lm::unknown::Strangers;
 use crate::model_file::{self, Opened};
 use crate::npy::{self, Array};
 use crate::output::{Failure, Out, Outcome, thousands};
 use crate::run_dir::write_atomic;
-use crate::task::{TaskDoc, classify, forecast, lm, number, short};
+use crate::task::{TaskDoc, arrays, classify, forecast, lm, number, short};
 
 /// A value of a prediction.
 enum Cell {
@@ -90,7 +91,7 @@ pub fn run(args: &Predict, out: &Out) -> Outcome {
                 "--lengths belongs to a .npy input; here every sequence has its own",
             ));
         }
-        Some(TaskDoc::Lm(doc)) => next_tokens(doc, &opened.model, &args.input)?,
+        Some(TaskDoc::Lm(doc)) => next_tokens(doc, &opened.model, &args.input, out)?,
         Some(TaskDoc::Classify(doc)) => classes(doc, &opened.model, &args.input, out)?,
         Some(TaskDoc::Tag(doc)) => return tags::run(doc, &opened.model, args, out),
         Some(TaskDoc::Forecast(doc)) => future(doc, &opened.model, &args.input)?,
@@ -174,6 +175,8 @@ fn classes(doc: &classify::Doc, model: &Model, path: &Path, out: &Out) -> Outcom
             let ids: Vec<Vec<u32>> = texts.iter().map(|text| vocabulary.encode_units(text)).collect();
             unknown = Some(ids.iter().map(|ids| Vocabulary::unknowns(ids)).collect());
             let strange = ids.iter().filter(|ids| Vocabulary::unknowns(ids) == ids.len()).count();
+            let pairs = texts.iter().map(String::as_str).zip(ids.iter().map(Vec::as_slice));
+            Strangers::default().meet(vocabulary, pairs, out);
             if strange > 0 {
                 let (strange, all) = (thousands(strange), thousands(texts.len()));
                 out.log(format!(
@@ -197,6 +200,19 @@ fn classes(doc: &classify::Doc, model: &Model, path: &Path, out: &Out) -> Outcom
         }
     };
     let probabilities = doc.probabilities(model, &inputs)?;
+    let rows = named(doc, key, &names, &probabilities, unknown.as_deref());
+    let numbers = to_array(&[names.len(), doc.classes.len()], &probabilities.concat())?;
+    Ok(Predictions { header: header(&["label", "probability", key]), titled: false, rows, numbers })
+}
+
+/// Sequences, called by `key`, with their classes by name; of texts with the number of their unknown tokens.
+fn named(
+    doc: &classify::Doc,
+    key: &str,
+    names: &[String],
+    probabilities: &[Vec<f64>],
+    unknown: Option<&[usize]>,
+) -> Vec<Row> {
     let row = |(i, (name, p)): (usize, (&String, &Vec<f64>))| {
         let best = largest(p);
         let each: Map<String, Value> =
@@ -207,15 +223,13 @@ fn classes(doc: &classify::Doc, model: &Model, path: &Path, out: &Out) -> Outcom
             "probability": number(p[best]),
             "probabilities": each,
         });
-        if let Some(unknown) = &unknown {
+        if let Some(unknown) = unknown {
             object["unknown"] = unknown[i].into();
         }
         let (label, name) = (doc.classes[best].clone(), name.clone());
         Row { cells: vec![Cell::Text(label), Cell::Probability(p[best]), Cell::Text(name)], object }
     };
-    let rows = names.iter().zip(&probabilities).enumerate().map(row).collect();
-    let numbers = to_array(&[names.len(), doc.classes.len()], &probabilities.concat())?;
-    Ok(Predictions { header: header(&["label", "probability", key]), titled: false, rows, numbers })
+    names.iter().zip(probabilities).enumerate().map(row).collect()
 }
 
 fn future(doc: &forecast::Doc, model: &Model, path: &Path) -> Outcome<Predictions> {
@@ -241,9 +255,11 @@ fn future(doc: &forecast::Doc, model: &Model, path: &Path) -> Outcome<Prediction
 }
 
 /// The likeliest token after each line.
-fn next_tokens(doc: &lm::Doc, model: &Model, path: &Path) -> Outcome<Predictions> {
+fn next_tokens(doc: &lm::Doc, model: &Model, path: &Path, out: &Out) -> Outcome<Predictions> {
     let texts = texts(path, &TextColumns::default())?;
     let ids: Vec<Vec<u32>> = texts.iter().map(|text| doc.vocabulary.encode_units(text)).collect();
+    let pairs = texts.iter().map(String::as_str).zip(ids.iter().map(Vec::as_slice));
+    Strangers::default().meet(&doc.vocabulary, pairs, out);
     let logprobs = Scorer::new(model)?.next(CLOSING_ID, &ids)?;
     let (mut rows, mut numbers) = (Vec::new(), Vec::new());
     for (text, logprobs) in texts.iter().zip(&logprobs) {
@@ -264,21 +280,16 @@ fn to_array(shape: &[usize], values: &[f64]) -> Outcome<ArrayD<f32>> {
         .map_err(|e| Failure::work("shape", e.to_string()))
 }
 
-fn read_array(path: &Path) -> Outcome<Array> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::io(path, &e))?;
-    npy::parse(path, &bytes)
-}
-
 /// Arrays in, an array out.
 fn arrays(args: &Predict, opened: &Opened) -> Outcome<Predictions> {
     let (path, model) = (&args.input, &opened.model);
     let wrong = |found: &[usize], expected: &str| {
         Failure::work("shape", format!("{}: expected {expected}, got {found:?}", path.display()))
     };
-    let array = read_array(path)?;
+    let array = arrays::read(path)?;
     let lengths = |shape: &[usize]| -> Outcome<Vec<usize>> {
         let Some(path) = &args.lengths else { return Ok(vec![shape[1]; shape[0]]) };
-        let Array::Integers(lengths) = read_array(path)? else {
+        let Array::Integers(lengths) = arrays::read(path)? else {
             return Err(Failure::work("shape", format!("{}: lengths must be integers", path.display())));
         };
         let length = |&n: &i64| {
@@ -304,13 +315,10 @@ fn arrays(args: &Predict, opened: &Opened) -> Outcome<Predictions> {
             Sequences::padded_ids(&ids, &lengths)?
         }
         (Input::Features(f), array) => {
-            let mut x = match array {
-                Array::Floats(x) => x,
-                Array::Integers(x) => x.mapv(|x| x as f32),
-            };
+            let mut x = arrays::features(path, array)?;
             let shape = x.shape().to_vec();
             let expected = format!("float32 [B, T, {f}]");
-            if shape.len() != 3 || shape[2] != f {
+            if shape[2] != f {
                 return Err(wrong(&shape, &expected));
             }
             let lengths = lengths(&shape)?;
@@ -329,6 +337,17 @@ fn arrays(args: &Predict, opened: &Opened) -> Outcome<Predictions> {
         let mut values: Vec<f64> = numbers.iter().map(|&v| f64::from(v)).collect();
         doc.scaler.inverse(&mut values);
         numbers = to_array(&[inputs.len(), doc.horizon, doc.values.len()], &values)?;
+    }
+    if let Some(TaskDoc::Classify(doc)) = &opened.task {
+        let probabilities = doc.probabilities(model, &inputs)?;
+        let names: Vec<String> = (0..inputs.len()).map(|sequence| sequence.to_string()).collect();
+        let rows = named(doc, "sequence", &names, &probabilities, None);
+        // As many numbers of a sequence as the network has outputs: of one output, the probability of its yes.
+        let outputs = numbers.len() / inputs.len().max(1);
+        let own = probabilities.iter().flat_map(|p| &p[p.len() - outputs.min(p.len())..]).copied();
+        let numbers = to_array(&[inputs.len(), outputs], &own.collect::<Vec<_>>())?;
+        let header = header(&["label", "probability", "sequence"]);
+        return Ok(Predictions { header, titled: true, rows, numbers });
     }
     let row = |y: ndarray::ArrayViewD<'_, f32>| {
         let cells = y.iter().map(|&v| Cell::Output(v)).collect();

@@ -3,19 +3,24 @@
 mod nbest;
 
 use std::fmt::Write;
+use std::time::Duration;
 
+use gimbap::data::text::Vocabulary;
 use serde_json::{Value, json};
 
 use crate::args::{By, Score, Unknown};
-use crate::input;
+use crate::input::{self, Ahead};
 use crate::lm::judge::{Judge, Judged, Sum, perplexity, shown};
+use crate::lm::unknown::{self, Strangers};
 use crate::model_file::open_lm;
 use crate::output::{Failure, Out, Outcome, thousands, write_stdout};
 use crate::task::lm::Doc;
-use crate::task::short;
+use crate::task::{number, probability, short};
 
 /// Lines read and judged together, where so many are there.
 const AT_ONCE: usize = 4096;
+/// Before a text of unknown words is refused, or its first lines are answered, how long more is waited for.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Judges every line.
 pub fn run(args: &Score, out: &Out) -> Outcome {
@@ -27,23 +32,44 @@ pub fn run(args: &Score, out: &Out) -> Outcome {
     let (model, doc) = open_lm(&args.model, "score")?;
     let judge = Judge::new(&doc.vocabulary, &model)?;
     match args {
-        Score { nbest: true, .. } => nbest::run(args, judge, out),
+        Score { nbest: true, .. } => nbest::run(args, &doc.vocabulary, judge, out),
         Score { rank: true, .. } => rank(args, &doc, judge, out),
         Score { total: true, .. } => total(args, &doc, judge, out),
         _ => each(args, &doc, judge, out),
     }
 }
 
-/// Judges the lines of the input, as many at once as there are; `see` gets them in order.
-fn judged(args: &Score, mut judge: Judge<'_>, mut see: impl FnMut(Vec<Judged>) -> Outcome) -> Outcome {
-    let mut lines = input::stream(&args.input)?;
-    loop {
-        let some = lines.read(AT_ONCE)?;
-        if some.is_empty() {
-            return Ok(());
+/// Judges the lines of the input, as many at once as there are; `see` gets them in order, once their unknown words are
+/// named. Nothing is judged where the model knows none of their words.
+fn judged(
+    args: &Score,
+    vocabulary: &Vocabulary,
+    mut judge: Judge<'_>,
+    out: &Out,
+    mut see: impl FnMut(Vec<Judged>) -> Outcome,
+) -> Outcome {
+    let mut lines = Ahead::open(&args.input, AT_ONCE);
+    let mut strangers = Strangers::default();
+    let mut some = lines.read()?;
+    // Whoever talks with this program line by line waits for an answer: the rest is waited for a moment, no longer.
+    while unknown::say_nothing(vocabulary, some.iter().map(String::as_str)) {
+        let Some(more) = lines.read_within(PATIENCE) else { break };
+        let more = more?;
+        if more.is_empty() || some.len() >= AT_ONCE {
+            let what = input::name(&args.input);
+            return Err(unknown::nothing_known(vocabulary, &what, some.iter().map(String::as_str)));
         }
-        see(judge.judge(some)?)?;
+        some.extend(more);
     }
+    while !some.is_empty() {
+        let judged = judge.judge(some)?;
+        let own = |line: &Judged| line.ids.len() - 1;
+        strangers.meet(vocabulary, judged.iter().map(|l| (l.text.as_str(), &l.ids[..own(l)])), out);
+        see(judged)?;
+        some = lines.read()?;
+    }
+    strangers.sum_up(out);
+    Ok(())
 }
 
 fn nothing(args: &Score) -> Failure {
@@ -53,7 +79,7 @@ fn nothing(args: &Score) -> Failure {
 /// Every line as it comes, in memory that does not grow.
 fn each(args: &Score, doc: &Doc, judge: Judge<'_>, out: &Out) -> Outcome {
     let mut records = Records::new(args, doc, out);
-    judged(args, judge, |lines| {
+    judged(args, &doc.vocabulary, judge, out, |lines| {
         lines.iter().for_each(|line| records.add(line, None));
         records.tell()
     })?;
@@ -64,7 +90,7 @@ fn each(args: &Score, doc: &Doc, judge: Judge<'_>, out: &Out) -> Outcome {
 /// alone.
 fn rank(args: &Score, doc: &Doc, judge: Judge<'_>, out: &Out) -> Outcome {
     let mut all: Vec<(Judged, Sum)> = Vec::new();
-    judged(args, judge, |lines| {
+    judged(args, &doc.vocabulary, judge, out, |lines| {
         all.extend(lines.into_iter().filter(|line| !line.text.trim().is_empty()).map(|line| {
             let sum = line.sum();
             (line, sum)
@@ -101,7 +127,7 @@ fn total(args: &Score, doc: &Doc, judge: Judge<'_>, out: &Out) -> Outcome {
         );
     }
     let (mut lines, mut sum) = (0, Sum::default());
-    judged(args, judge, |some| {
+    judged(args, &doc.vocabulary, judge, out, |some| {
         lines += some.len();
         some.iter().for_each(|line| sum.add(line.sum()));
         Ok(())
@@ -140,7 +166,7 @@ impl<'a> Records<'a> {
         Records { args, doc, out, text: String::new(), told: false }
     }
 
-    /// Adds a line, with its probability among others.
+    /// Adds a line, with its part of the probability of all that it is compared with.
     fn add(&mut self, line: &Judged, among: Option<f64>) {
         match self.out.json {
             true => self.add_json(line, among),
@@ -159,11 +185,16 @@ impl<'a> Records<'a> {
 
     fn add_json(&mut self, line: &Judged, among: Option<f64>) {
         let mut record = json!({ "text": line.text });
+        let sum = line.sum();
         if let Value::Object(record) = &mut record {
-            record.extend(line.sum().figures(self.args.unknown));
+            record.extend(sum.figures(self.args.unknown));
         }
-        if let Some(probability) = among {
-            record["probability"] = probability.into();
+        record["probability"] = number(sum.counted(self.args.unknown).0.exp());
+        if let Some(among) = among {
+            record["among"] = among.into();
+        }
+        if sum.unknown > 0 {
+            record["unknown_words"] = unknown::words_of(&self.doc.vocabulary, [line.text.as_str()]).into();
         }
         if self.args.per_token {
             let token = |(token, logprob)| json!({"token": token, "logprob": logprob});
@@ -174,27 +205,32 @@ impl<'a> Records<'a> {
 
     /// Numbers first, in columns whose width no line decides.
     fn add_row(&mut self, line: &Judged, among: Option<f64>) {
-        let row = |logprob: &str,
-                   tokens: &str,
-                   perplexity: &str,
-                   unknown: &str,
-                   among: Option<&str>,
-                   text: &str| {
+        let row = |figures: [&str; 5], among: Option<&str>, text: &str| {
+            let [logprob, probability, tokens, perplexity, unknown] = figures;
             let among = among.map(|among| format!("{among:>11}  ")).unwrap_or_default();
-            format!("{logprob:>15}  {tokens:>6}  {perplexity:>10}  {unknown:>7}  {among}{text}\n")
+            format!(
+                "{logprob:>15}  {probability:>12}  {tokens:>6}  {perplexity:>10}  {unknown:>7}  {among}{text}\n"
+            )
         };
         if !self.told {
             let title = among.map(|_| "among these");
-            self.text += &row("log-probability", "tokens", "perplexity", "unknown", title, "sentence");
+            let names = ["log-probability", "probability", "tokens", "perplexity", "unknown"];
+            self.text += &row(names, title, "sentence");
         }
         let sum = line.sum();
         let counted = sum.counted(self.args.unknown);
-        let (logprob, tokens) = (short(counted.0), counted.1.to_string());
         let percent = among.map(|p| format!("{:.2} %", 100.0 * p));
-        let (perplexity, unknown) = (short(perplexity(counted)), sum.unknown.to_string());
-        self.text += &row(&logprob, &tokens, &perplexity, &unknown, percent.as_deref(), &line.text);
+        let figures = [
+            short(counted.0),
+            probability(counted.0),
+            counted.1.to_string(),
+            short(perplexity(counted)),
+            sum.unknown.to_string(),
+        ];
+        self.text += &row(figures.each_ref().map(String::as_str), percent.as_deref(), &line.text);
         for (token, logprob) in self.tokens(line) {
-            self.text += &row(&short(logprob), "", "", "", among.map(|_| ""), &format!("  {}", shown(token)));
+            let figures = [&*short(logprob), &probability(logprob), "", "", ""];
+            self.text += &row(figures, among.map(|_| ""), &format!("  {}", shown(token)));
         }
     }
 

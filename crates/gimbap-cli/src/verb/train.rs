@@ -11,12 +11,12 @@ use toml_edit::Value as TomlValue;
 
 use super::dry_run::dry_run;
 use crate::args::{Task, Train};
-use crate::config::{BUILTIN, Config, Source, TaskKind, load};
+use crate::config::{BUILTIN, Config, NOTHING, Source, TaskKind, load};
 use crate::interrupt;
-use crate::output::{Failure, Out, Outcome, program, thousands};
-use crate::progress::{Progress, rate};
+use crate::output::{Failure, Out, Outcome, duration, program, thousands};
+use crate::progress::{Pace, Progress, rate};
 use crate::run_dir::{BEST, CARD, CONFIG, Card, Existing, LAST, METRICS, RunDir, default_dir};
-use crate::task::{self, Report, Work, line_of};
+use crate::task::{self, Report, Work, line_of, short};
 
 /// Trains.
 pub fn run(args: &Train, out: &Out) -> Outcome {
@@ -52,7 +52,8 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
         _ => run.file(LAST),
     };
     let mut model: Model = gimbap::checkpoint::load(&path)?;
-    if work.finish(&mut model)? {
+    // An untrained model is left as it begins.
+    if config.train.epochs > 0 && work.finish(&mut model)? {
         gimbap::checkpoint::save(&model, &path)?;
     }
     let report = work.report(&model, out)?;
@@ -157,7 +158,11 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
     if let Some(valid) = &args.valid {
         flags.push((
             "data.valid",
-            valid.parse::<f64>().map_or_else(|_| absolute(Path::new(valid)), TomlValue::from),
+            match valid.parse::<f64>() {
+                Ok(part) => part.into(),
+                Err(_) if valid == NOTHING => NOTHING.into(),
+                Err(_) => absolute(Path::new(valid)),
+            },
         ));
     }
     if let Some(epochs) = args.epochs {
@@ -209,6 +214,16 @@ fn same_run(config: &Config, run: &RunDir) -> Outcome {
     Err(Failure::usage("config", message))
 }
 
+/// How long some epochs take of which one takes so long.
+pub(super) fn takes(epoch: f64, epochs: usize, may_stop: bool) -> String {
+    let all = match epochs {
+        0 | 1 => String::new(),
+        n => format!(", {} for {} epochs", duration(epoch * n as f64), thousands(n)),
+    };
+    let less = if may_stop && epochs > 1 { " at most" } else { "" };
+    format!("about {} an epoch{all}{less}", duration(epoch))
+}
+
 /// A network's health in a line.
 fn words_of(health: &Health) -> String {
     let steps = health.reach.len();
@@ -232,8 +247,8 @@ fn words_of(health: &Health) -> String {
     )
 }
 
-/// The library's options for a run.
-fn fit(config: &Config, run: &RunDir) -> Fit {
+/// The library's options for a run, but for where it writes.
+pub(super) fn fit(config: &Config) -> Fit {
     let train = &config.train;
     // The text of a language model comes in segments already.
     let bptt = match config.task.kind {
@@ -251,9 +266,6 @@ fn fit(config: &Config, run: &RunDir) -> Fit {
         schedule: train.schedule.unwrap_or_default(),
         average: train.average,
         early_stopping: train.patience.map(|patience| EarlyStopping { patience, ..EarlyStopping::default() }),
-        directory: Some(run.path().to_path_buf()),
-        log: Some(run.file(METRICS)),
-        tensorboard: Some(run.path().to_path_buf()),
         ..Fit::default()
     }
 }
@@ -275,9 +287,19 @@ fn train(
 ) -> Outcome {
     let (source, valid) = (work.train()?, work.valid()?);
     let valid = valid.as_deref();
-    let fit = Fit { watch, ..fit(config, run) };
+    let folder = || Some(run.path().to_path_buf());
+    let fit = Fit {
+        watch,
+        directory: folder(),
+        log: Some(run.file(METRICS)),
+        tensorboard: folder(),
+        ..fit(config)
+    };
     let total = source.targets() as u64;
+    // Of an epoch's time, the part that a forward pass over the validation data adds.
+    let validation = valid.map_or(0.0, |valid| valid.targets() as f64 / total.max(1) as f64 / 3.0);
     let mut bar: Option<Progress> = None;
+    let mut pace = Pace::default();
     let mut told: Outcome = Ok(());
     // A resumed run's config is replaced once the trainer's state has loaded, which the first event tells.
     let text = config.to_toml()?;
@@ -287,7 +309,11 @@ fn train(
             Event::Step { epoch, batch, batches, loss, .. } => {
                 let label = || format!("epoch {}/{}", epoch + 1, fit.epochs);
                 let bar = bar.get_or_insert_with(|| Progress::new(out, label(), total, work.unit()));
-                bar.at(total * batch as u64 / batches.max(1) as u64, || format!("loss {loss:.4}"));
+                bar.at(total * batch as u64 / batches.max(1) as u64, || format!("loss {}", short(loss)));
+                if let Some(step) = pace.step(batches * (fit.epochs - epoch) - batch) {
+                    let one = step * batches as f64 * (1.0 + validation);
+                    bar.above(|| out.log(takes(one, fit.epochs - epoch, fit.early_stopping.is_some())));
+                }
             }
             Event::Epoch(epoch) => {
                 if let Some(bar) = bar.take() {
@@ -367,7 +393,9 @@ fn train(
             Ok(())
         }
         Ended::Finished => {
-            if resume && history.epochs.is_empty() {
+            if fit.epochs == 0 {
+                out.log("nothing was trained: this is the model as it begins");
+            } else if resume && history.epochs.is_empty() {
                 out.log(format!("all {} epochs are done already; --epochs N adds more", fit.epochs));
             }
             Ok(())
@@ -394,9 +422,8 @@ fn card(
         .metrics
         .iter()
         .filter_map(|(name, value)| match value {
-            Value::Number(n) => Some((name.clone(), n.as_f64().map_or(n.to_string(), task::short))),
             Value::Object(nested) => Some((name.clone(), line_of(nested))),
-            _ => None,
+            value => Some((name.clone(), task::figure(value)?)),
         })
         .collect();
     Card {

@@ -360,7 +360,7 @@ pub fn hold_out(labels: &[u32], fraction: f64, seed: u64) -> Result<(Vec<usize>,
         return Err(Error::config(
             "data.valid",
             format!(
-                "{fraction} of {} examples leaves {} to train on and {} held out: give more data or another part",
+                "{fraction} of {} examples leaves {} to train on and {} held out: give more data or another part (0 holds nothing out)",
                 labels.len(),
                 kept.len(),
                 held.len()

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use gimbap::data::text::Vocabulary;
 use serde_json::json;
 
 use super::{AT_ONCE, among, nothing};
 use crate::args::Score;
 use crate::input;
-use crate::lm::judge::{Judge, Sum};
+use crate::lm::judge::{Judge, Judged, Sum};
+use crate::lm::unknown::Strangers;
 use crate::output::{Failure, Out, Outcome, write_stdout};
 use crate::task::number;
 
@@ -27,8 +29,9 @@ struct List {
 }
 
 /// Reorders every list.
-pub fn run(args: &Score, mut judge: Judge<'_>, out: &Out) -> Outcome {
+pub fn run(args: &Score, vocabulary: &Vocabulary, mut judge: Judge<'_>, out: &Out) -> Outcome {
     let mut lines = input::stream(&args.input)?;
+    let mut strangers = Strangers::default();
     let mut reader = Reader { place: input::name(&args.input), ..Reader::default() };
     let mut ended = false;
     while !ended {
@@ -42,9 +45,13 @@ pub fn run(args: &Score, mut judge: Judge<'_>, out: &Out) -> Outcome {
                 outcome = Err(nothing(args));
             }
         }
-        tell(args, &mut judge, std::mem::take(&mut reader.whole), out)?;
+        tell(args, &mut judge, std::mem::take(&mut reader.whole), out, |judged| {
+            let own = |line: &Judged| line.ids.len() - 1;
+            strangers.meet(vocabulary, judged.iter().map(|l| (l.text.as_str(), &l.ids[..own(l)])), out);
+        })?;
         outcome?;
     }
+    strangers.sum_up(out);
     Ok(())
 }
 
@@ -93,10 +100,18 @@ impl Reader {
     }
 }
 
-/// Tells whole lists, each best first.
-fn tell(args: &Score, judge: &mut Judge<'_>, lists: Vec<List>, out: &Out) -> Outcome {
+/// Tells whole lists, each best first, once `meet` has seen their hypotheses.
+fn tell(
+    args: &Score,
+    judge: &mut Judge<'_>,
+    lists: Vec<List>,
+    out: &Out,
+    meet: impl FnOnce(&[Judged]),
+) -> Outcome {
     let texts = lists.iter().flat_map(|list| &list.hypotheses).map(|hypothesis| hypothesis.text.clone());
-    let mut judged = judge.judge(texts.collect())?.into_iter();
+    let judged = judge.judge(texts.collect())?;
+    meet(&judged);
+    let mut judged = judged.into_iter();
     let (weight, bonus) = (args.weight.unwrap_or(0.5), args.word_bonus.unwrap_or(0.0));
     let mut block = String::new();
     for List { id, hypotheses } in &lists {
@@ -122,7 +137,7 @@ fn tell(args: &Score, judge: &mut Judge<'_>, lists: Vec<List>, out: &Out) -> Out
                         "tokens": sum.tokens,
                         "unknown": sum.unknown,
                         "total": number(totals[i]),
-                        "probability": number(probabilities[i]),
+                        "among": number(probabilities[i]),
                     });
                     writeln!(block, "{record}")
                 }
