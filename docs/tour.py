@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Runs every command of the tours (tour.md, tour.ko.md) in an empty folder and writes the pictures that they show into
-docs/tour; with `--check` it writes nothing and compares: every picture that is shown is made, and shows what the one in
-docs/tour shows, numbers aside. `--gimbap PATH` says where the command is. Python 3.11, its standard library alone."""
+"""Runs every command of the tours (tour.md, tour.ko.md) in an empty folder, writes the pictures that they show into docs/tour,
+and puts what a block of commands printed into the block of text behind it. With `--check` it writes nothing and compares:
+every picture that is shown is made, and shows what the one in docs/tour shows, numbers aside; what is printed has the same
+lines and mostly the same words. `--gimbap PATH` says where the command is. Python 3.11, its standard library alone."""
 
 import argparse
 import os
@@ -11,9 +12,33 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 DOCS = pathlib.Path(__file__).resolve().parent
 TOURS = ["tour.md", "tour.ko.md"]
+# Commands, and perhaps the block of text that shows what they print.
+BLOCK = re.compile(r"```sh\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
+
+
+class Scratch:
+    """A folder in which commands are run, each once, and what they printed."""
+
+    def __init__(self, folder: pathlib.Path, gimbap: pathlib.Path) -> None:
+        self.folder = folder
+        (folder / "bin").mkdir()
+        (folder / "bin" / "gimbap").symlink_to(gimbap.resolve())
+        self.environment = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+        self.printed: dict[str, str] = {}
+
+    def run(self, command: str) -> str:
+        if command not in self.printed:
+            start = time.monotonic()
+            ran = subprocess.run(command, shell=True, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False)  # noqa: S602
+            print(f"{time.monotonic() - start:6.1f} s  {command}", flush=True)
+            if ran.returncode != 0:
+                sys.exit(f"{command}\n{ran.stdout}{ran.stderr}")
+            self.printed[command] = ran.stdout
+        return self.printed[command]
 
 
 def main() -> None:
@@ -21,34 +46,44 @@ def main() -> None:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--gimbap", type=pathlib.Path, default=DOCS.parent / "target" / "release" / "gimbap")
     arguments = parser.parse_args()
-    wrong: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        scratch = pathlib.Path(folder)
-        (scratch / "bin").mkdir()
-        (scratch / "bin" / "gimbap").symlink_to(arguments.gimbap.resolve())
-        path = f"{scratch / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        done: set[str] = set()
-        for tour in TOURS:
-            text = (DOCS / tour).read_text(encoding="utf-8")
-            for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
-                for command in block.splitlines():
-                    if command in done:
-                        continue
-                    done.add(command)
-                    ran = subprocess.run(command, shell=True, cwd=scratch, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)  # noqa: S602
-                    if ran.returncode != 0:
-                        sys.exit(f"{tour}: {command}\n{ran.stdout}{ran.stderr}")
-            for shown in re.findall(r"\]\(tour/([^)]+)\)", text):
-                made, kept = scratch / shown, DOCS / "tour" / shown
-                if not made.exists():
-                    wrong.append(f"{tour}: no command makes {shown}")
-                elif not arguments.check:
-                    kept.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(made, kept)
-                elif not kept.exists() or not alike(made, kept):
-                    wrong.append(f"{tour}: docs/tour/{shown} no longer shows what its command makes: run docs/tour.py")
+        scratch = Scratch(pathlib.Path(folder), arguments.gimbap)
+        wrong = [found for tour in TOURS for found in follow(tour, scratch, arguments.check)]
     if wrong:
         sys.exit("\n".join(wrong))
+
+
+def follow(tour: str, scratch: Scratch, check: bool) -> list[str]:
+    """Runs a tour's commands and renews what it shows, or compares; returns what is wrong."""
+    text, wrong = (DOCS / tour).read_text(encoding="utf-8"), []
+    for commands, shown in BLOCK.findall(text):
+        out = "".join([scratch.run(command) for command in commands.splitlines()])
+        if not shown:
+            continue
+        if not check:
+            text = text.replace(f"{commands}```\n\n```text\n{shown}```", f"{commands}```\n\n```text\n{out.rstrip()}\n```")
+        elif not like(out, shown):
+            wrong.append(f"{tour}: what these commands print has changed: run docs/tour.py\n{commands}{out}")
+    if not check:
+        (DOCS / tour).write_text(text, encoding="utf-8")
+    for shown in re.findall(r"\]\(tour/([^)]+)\)", text):
+        made, kept = scratch.folder / shown, DOCS / "tour" / shown
+        if not made.exists():
+            wrong.append(f"{tour}: no command makes {shown}")
+        elif not check:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(made, kept)
+        elif not kept.exists() or not alike(made, kept):
+            wrong.append(f"{tour}: docs/tour/{shown} no longer shows what its command makes: run docs/tour.py")
+    return wrong
+
+
+def like(out: str, shown: str) -> bool:
+    """Whether two outputs have as many lines, and most of their words in common: figures, and what a model finds a little
+    likelier, may differ from processor to processor."""
+    words = [set(re.findall(r"[^\W\d_]+", text)) for text in (out, shown)]
+    lines = [len(text.strip().splitlines()) for text in (out, shown)]
+    return lines[0] == lines[1] and 2 * len(words[0] & words[1]) >= max(map(len, words))
 
 
 def about(picture: pathlib.Path) -> tuple[str, list[str]]:
