@@ -9,7 +9,7 @@ use crate::canvas::{Anchor, CURVES, Canvas, largest};
 /// 8: the gradient on each arrow.
 pub fn arrows(view: &View<'_>) -> Figure {
     let (lang, flow, column) = (view.lang, &view.found.flow, view.column());
-    let (left, lane) = (110.0, 64.0);
+    let (left, lane) = (136.0, 64.0);
     let lanes: Vec<(String, &[f64])> = flow
         .layers
         .iter()

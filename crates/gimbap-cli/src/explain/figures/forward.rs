@@ -584,8 +584,9 @@ pub fn outputs(view: &View<'_>) -> Figure {
         }
         (Kind::Next, Lang::En) => format!(
             "In orange what did come. The probability of all of it is the product, e^({}) = {p}; perplexity {perplexity}. A good \
-             sentence has a small one too: it is a product of {rows}, each shared out among {vocabulary} tokens. So compare \
-             sentences of the same length, or their perplexities: among how many tokens the network is as unsure at each step.",
+             sentence has a small one too: {rows} probabilities are multiplied, and at each step {vocabulary} tokens share one. So \
+             compare sentences of the same length, or their perplexities: at {perplexity} the network is as unsure at each step as \
+             if it chose blindly among so many tokens.",
             digits(product)
         ),
         (Kind::Next, Lang::Ko) => format!(

@@ -91,19 +91,21 @@ pub fn map(view: &View<'_>) -> Option<Figure> {
     for i in order {
         let text = label(rows[i]);
         let class = if own.contains(&rows[i]) { "strong" } else { "dim" };
-        let wide = text.chars().map(|c| if c.is_ascii() { 6.8 } else { 12.0 }).sum();
+        let wide = text.chars().map(|c| if c.is_ascii() { 7.2 } else { 12.0 }).sum();
         let (x, y) = dots[i];
-        let beside = |x: f64, y: f64| Area { x, y, w: wide, h: 11.0 };
+        let area = |x: f64, y: f64| Area { x, y, w: wide, h: 11.0 };
+        // A name ends where it must, however wide it comes out.
         let places = [
-            beside(x + 6.0, y - 6.0),
-            beside(x - 6.0 - wide, y - 6.0),
-            beside(x - wide / 2.0, y - 17.0),
-            beside(x - wide / 2.0, y + 6.0),
+            (area(x + 6.0, y - 6.0), x + 6.0, Anchor::Start),
+            (area(x - 6.0 - wide, y - 6.0), x - 6.0, Anchor::End),
+            (area(x - wide / 2.0, y - 17.0), x, Anchor::Middle),
+            (area(x - wide / 2.0, y + 6.0), x, Anchor::Middle),
         ];
         let inside = |area: &Area| area.x > 2.0 && area.x + area.w < w && area.y > 0.0 && area.y + area.h < h;
-        let free = |area: &&Area| inside(area) && !taken.iter().any(|other| area.meets(other));
-        let area = *places.iter().find(free).unwrap_or(&places[0]);
-        canvas.text((area.x, area.y + 10.0), Anchor::Start, class, &text);
+        let free =
+            |(area, ..): &&(Area, f64, Anchor)| inside(area) && !taken.iter().any(|other| area.meets(other));
+        let (area, at, anchor) = *places.iter().find(free).unwrap_or(&places[0]);
+        canvas.text((at, area.y + 10.0), anchor, class, &text);
         taken.push(area);
     }
     let place = |row: usize| {
