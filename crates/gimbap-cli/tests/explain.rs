@@ -168,7 +168,11 @@ fn unknown_words_are_named_first_and_drawn_as_typed() {
     // A text of nothing else has nothing to show.
     let run = bench.run(&["explain", &model, "--text", "zzzz <&>", "-o", "no.html"]);
     assert!(run.code == Some(1) && !bench.path("no.html").exists(), "{}", run.stdout);
-    for told in ["`zzzz <&>`", "knows no word of it", "such as the", "train --task lm --data FILE"] {
+    for told in [
+        "--text: the model knows none of its words (zzzz, <&>)",
+        "such as the",
+        "train on a text like this one",
+    ] {
         assert!(run.stderr.contains(told), "{told}: {}", run.stderr);
     }
 }

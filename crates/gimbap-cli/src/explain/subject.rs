@@ -9,16 +9,15 @@ use gimbap::loss::RowTargets;
 use gimbap::metric::calibration::largest;
 
 use crate::lm::judge::shown;
+use crate::lm::unknown::{nothing_known, words_of};
 use crate::model_file::Opened;
-use crate::output::{Failure, Outcome, program, thousands};
+use crate::output::{Failure, Outcome};
 use crate::task::{TaskDoc, arrays, classify, forecast};
 
 /// More steps than these are not looked at: their pictures could not be read.
 const MOST_STEPS: usize = 1000;
 /// Stands behind a word that is not in the vocabulary.
 const MARK: char = '*';
-/// So many words of a vocabulary are named to whoever typed none of them.
-const NAMED: usize = 12;
 
 /// A sequence with its names.
 #[derive(Debug)]
@@ -139,7 +138,7 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
         return Err(Failure::usage("usage", message));
     }
     let subject = match &opened.task {
-        Some(TaskDoc::Lm(doc)) => sentence(&doc.vocabulary, opened, text(question)?)?,
+        Some(TaskDoc::Lm(doc)) => sentence(&doc.vocabulary, text(question)?)?,
         Some(TaskDoc::Classify(doc)) => match &doc.input {
             classify::Kind::Text { vocabulary, .. } => document(doc, vocabulary, opened, question)?,
             classify::Kind::Series { features, scaler, id, time } => {
@@ -165,7 +164,7 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
         Some(TaskDoc::Tag(doc)) => {
             let text = text(question)?;
             let ids = doc.encode(text);
-            let Names { all: steps, unknown } = names(&doc.vocabulary, opened, text, &ids)?;
+            let Names { all: steps, unknown } = names(&doc.vocabulary, text, &ids)?;
             let found = opened.model.predict(Sequences::from(&vec![ids.clone()]))?;
             let width = doc.labels.len();
             let rows = found.as_slice().unwrap_or(&[]).chunks_exact(width).take(ids.len());
@@ -226,7 +225,7 @@ struct Names {
 
 /// The names of a text's tokens, those that the vocabulary lacks as they were typed. A text of nothing else is refused:
 /// its figures would show one and the same word.
-fn names(vocabulary: &Vocabulary, opened: &Opened, text: &str, ids: &[u32]) -> Outcome<Names> {
+fn names(vocabulary: &Vocabulary, text: &str, ids: &[u32]) -> Outcome<Names> {
     let typed = pieces(vocabulary, text);
     let mut unknown = Vec::new();
     let name = |(t, &id): (usize, &u32)| {
@@ -238,7 +237,11 @@ fn names(vocabulary: &Vocabulary, opened: &Opened, text: &str, ids: &[u32]) -> O
     let all: Vec<String> = ids.iter().enumerate().map(name).collect();
     let told = |&id: &u32| id != UNKNOWN_ID && !vocabulary.token(id).trim().is_empty();
     if Vocabulary::unknowns(ids) > 0 && !ids.iter().any(told) {
-        return Err(stranger(vocabulary, opened, text));
+        return Err(nothing_known(vocabulary, "--text", [text]));
+    }
+    // An unknown piece of a word has no name of its own, but the word that it is in has.
+    if vocabulary.unit() == Unit::Subword {
+        unknown = words_of(vocabulary, [text]).iter().map(|word| shown(word)).collect();
     }
     Ok(Names { all, unknown })
 }
@@ -254,40 +257,13 @@ fn pieces(vocabulary: &Vocabulary, text: &str) -> Vec<String> {
     }
 }
 
-/// What is told to whoever gave a text of which the model knows nothing.
-fn stranger(vocabulary: &Vocabulary, opened: &Opened, text: &str) -> Failure {
-    let unit = match vocabulary.unit() {
-        Unit::Word => "word",
-        Unit::Subword => "piece of a word",
-        Unit::Jamo => "jamo",
-        _ => "character",
-    };
-    let task = match &opened.task {
-        Some(TaskDoc::Classify(_)) => "classify",
-        Some(TaskDoc::Tag(_)) => "tag",
-        _ => "lm",
-    };
-    let marks = CLOSING_ID as usize + 1;
-    let some = vocabulary.tokens().iter().skip(marks).filter(|token| !token.trim().is_empty()).take(NAMED);
-    let message = format!(
-        "`{}`: the model ({}) knows no {unit} of it. It knows {}, such as {}: give a text that has some of these, or train a model          on texts like yours, `{} train --task {} --data FILE`",
-        text.trim(),
-        opened.path.display(),
-        thousands(vocabulary.len().saturating_sub(marks)),
-        some.map(|token| shown(token)).collect::<Vec<_>>().join(", "),
-        program(),
-        task,
-    );
-    Failure::work("data", message)
-}
-
 /// A sentence between closing marks, each token with the next one as its target: as `gimbap score` reads it.
-fn sentence(vocabulary: &Vocabulary, opened: &Opened, text: &str) -> Outcome<Subject> {
+fn sentence(vocabulary: &Vocabulary, text: &str) -> Outcome<Subject> {
     let targets = vocabulary.encode_line(text);
     let own = &targets[..targets.len() - 1];
     let mut ids = vec![CLOSING_ID];
     ids.extend_from_slice(own);
-    let Names { all, unknown } = names(vocabulary, opened, text, own)?;
+    let Names { all, unknown } = names(vocabulary, text, own)?;
     let mark = vec![shown(vocabulary.token(CLOSING_ID))];
     Ok(Subject {
         kind: Kind::Next,
@@ -313,7 +289,7 @@ fn document(
     let text = text(question)?;
     let ids = vocabulary.encode_units(text);
     let label = question.label.map(str::to_string);
-    let Names { all, unknown } = names(vocabulary, opened, text, &ids)?;
+    let Names { all, unknown } = names(vocabulary, text, &ids)?;
     let subject = labelled(doc, opened, all, Inputs::Ids(ids), label)?;
     Ok(Subject { tokens: tokens(vocabulary), unknown, unit: Some(vocabulary.unit()), ..subject })
 }
