@@ -448,6 +448,27 @@ fn models_side_by_side_and_two_tokens_swapped() {
     assert!(map.contains(&format!("the is to cat as a is to {best},")), "{map}");
     let same = json(&bench.ok(&["explain", &model, "--text", text, "--compare", &model, "--json"]).stdout);
     assert_eq!(same["compare"][0]["name"], "lstm 2");
+    // One that has learned nothing yet, and one that has, are told apart by their runs.
+    let raw =
+        ["--set", "layer.1.type=\"lstm\"", "--set", "layer.1.units=6", "--epochs", "0", "-q", "-o", "raw"];
+    let data = [
+        "train",
+        "--task",
+        "lm",
+        "--data",
+        "text.txt",
+        "--set",
+        "data.unit=word",
+        "--set",
+        "layer.0.units=8",
+    ];
+    let small = ["--set", "train.batch=4", "--set", "train.bptt=20"];
+    bench.ok(&[&data[..], &small, &raw].concat());
+    let run =
+        bench.ok(&["explain", &model, "--text", text, "--compare", "raw", "--figures", "raw-p", "--json"]);
+    assert_eq!(json(&run.stdout)["compare"][0]["name"], "lstm (raw)");
+    let reach = std::fs::read_to_string(bench.path("raw-p/12-horizon.svg")).unwrap();
+    assert!(reach.contains(">lstm (lstm)</text>") && reach.contains(">lstm (raw)</text>"), "{reach}");
     let page = std::fs::read_to_string(bench.path("r.html")).unwrap();
     check_page(&page, 13);
     assert!(page.matches(">simple_rnn, lstm</text>").count() >= 3, "in the figures 3, 12 and 13");

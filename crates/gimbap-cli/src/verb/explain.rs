@@ -1,10 +1,12 @@
 //! `gimbap explain MODEL --text TEXT -o REPORT.html`: what the network does with one sequence.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::args::Explain;
 use crate::canvas::alone;
-use crate::explain::compare;
+use crate::explain::compare::{self, Beside};
 use crate::explain::figures::{self, Analogy, View, likeliest};
 use crate::explain::page;
 use crate::explain::subject::{Kind, Question, Subject, subject};
@@ -38,14 +40,13 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
     let places = places(args, &subject)?;
     let analogies = analogies(&args.analogy, &opened)?;
     let mut beside = vec![compare::beside(&opened, &subject, places)?];
+    let mut paths = vec![opened.path.clone()];
     for path in &args.compare {
-        beside.push(compare::other(&model_file::open(path)?, &question, &subject, places)?);
+        let other = model_file::open(path)?;
+        beside.push(compare::other(&other, &question, &subject, places)?);
+        paths.push(other.path);
     }
-    for i in 1..beside.len() {
-        if beside[..i].iter().any(|other| other.name == beside[i].name) {
-            beside[i].name = format!("{} {}", beside[i].name, i + 1);
-        }
-    }
+    tell_apart(&mut beside, &paths);
     let Some(found) = &beside[0].found else {
         let message = format!("{}: has no recurrent layer to look at", opened.path.display());
         return Err(Failure::work("unsupported", message));
@@ -111,6 +112,32 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
             "number": f.number, "name": f.name, "title": f.title, "caption": f.caption, "numbers": f.numbers,
         })).collect::<Vec<_>>(),
     }))
+}
+
+/// Gives models of one name the names of their runs, or numbers where these are the same too.
+fn tell_apart(beside: &mut [Beside], paths: &[PathBuf]) {
+    let run = |path: &PathBuf| -> Option<String> {
+        let stem = path.file_stem()?.to_string_lossy().into_owned();
+        match &*stem {
+            "best" | "last" => Some(path.parent()?.file_name()?.to_string_lossy().into_owned()),
+            _ => Some(stem),
+        }
+    };
+    let runs: Vec<Option<String>> = paths.iter().map(run).collect();
+    let names: Vec<String> = beside.iter().map(|beside| beside.name.clone()).collect();
+    for (i, name) in names.iter().enumerate() {
+        let mut others = (0..names.len()).filter(|&j| j != i && names[j] == *name).peekable();
+        if let (Some(_), Some(run)) = (others.peek(), &runs[i])
+            && others.all(|j| runs[j] != runs[i])
+        {
+            beside[i].name = format!("{name} ({run})");
+        }
+    }
+    for i in 1..beside.len() {
+        if beside[..i].iter().any(|other| other.name == beside[i].name) {
+            beside[i].name = format!("{} {}", beside[i].name, i + 1);
+        }
+    }
 }
 
 /// The answers to analogies, among the words of the model's embedding.

@@ -100,11 +100,20 @@ pub fn map(view: &View<'_>) -> Option<Figure> {
             (area(x - 6.0 - wide, y - 6.0), x - 6.0, Anchor::End),
             (area(x - wide / 2.0, y - 17.0), x, Anchor::Middle),
             (area(x - wide / 2.0, y + 6.0), x, Anchor::Middle),
+            (area(x + 3.0, y - 16.0), x + 3.0, Anchor::Start),
+            (area(x + 3.0, y + 4.0), x + 3.0, Anchor::Start),
+            (area(x - 3.0 - wide, y - 16.0), x - 3.0, Anchor::End),
+            (area(x - 3.0 - wide, y + 4.0), x - 3.0, Anchor::End),
         ];
         let inside = |area: &Area| area.x > 2.0 && area.x + area.w < w && area.y > 0.0 && area.y + area.h < h;
         let free =
             |(area, ..): &&(Area, f64, Anchor)| inside(area) && !taken.iter().any(|other| area.meets(other));
-        let (area, at, anchor) = *places.iter().find(free).unwrap_or(&places[0]);
+        let (area, at, anchor) = match places.iter().find(free) {
+            Some(place) => *place,
+            // A name that could not be read would hide another; the sentence's own are there all the same.
+            None if class == "dim" => continue,
+            None => places[0],
+        };
         canvas.text((at, area.y + 10.0), anchor, class, &text);
         taken.push(area);
     }
