@@ -184,10 +184,11 @@ pub fn bytes(n: usize) -> String {
     }
 }
 
-/// A stretch of time in the unit that suits it: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
+/// A stretch of time in the unit that suits it: `4 ms`, `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match seconds {
+        s if s < 0.0995 => format!("{:.0} ms", (1000.0 * s).max(1.0)),
         s if s < 9.95 => format!("{s:.1} s"),
         _ if whole < 60 => format!("{whole} s"),
         _ if whole < 600 => format!("{} min {} s", whole / 60, whole % 60),
@@ -234,8 +235,11 @@ mod tests {
 
     #[test]
     fn a_time_is_told_in_the_unit_that_suits_it() {
-        let told = [0.04, 9.94, 12.4, 59.6, 200.0, 3569.0, 7500.0].map(duration);
-        assert_eq!(told, ["0.0 s", "9.9 s", "12 s", "1 min 0 s", "3 min 20 s", "59 min", "2 h 5 min"]);
+        let told = [2e-5, 0.04, 9.94, 12.4, 59.6, 200.0, 3569.0, 7500.0].map(duration);
+        assert_eq!(
+            told,
+            ["1 ms", "40 ms", "9.9 s", "12 s", "1 min 0 s", "3 min 20 s", "59 min", "2 h 5 min"]
+        );
     }
 
     #[test]

@@ -95,6 +95,10 @@ pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
         .sum();
     let evaluation = model.evaluate_on(&First(1, &*source))?;
     let figures = work.figures(&evaluation);
+    let batches = match source.batches(0) {
+        1 => "1 batch".into(),
+        n => format!("{} batches", thousands(n)),
+    };
     let epochs = config.train.epochs;
     let seconds = epoch_seconds(config, work, &model)?;
     let time = match seconds {
@@ -103,14 +107,13 @@ pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
     };
     out.line(model.summary().trim_end())?;
     out.line(format!(
-        "\nbatch          {sequences} sequences of at most {steps} steps, {} in all; {} batches an epoch\n\
+        "\nbatch          {sequences} sequences of at most {steps} steps, {} in all; {batches} an epoch\n\
          {:<14} {} an epoch\n\
          time           {time}\n\
          memory, about  {}: weights, gradients and {} {}, activations {}\n\
          first batch    {} (at the initial weights)\n\
          nothing was trained or written",
         thousands(rows),
-        thousands(source.batches(0)),
         work.unit(),
         thousands(source.targets()),
         bytes(weights + kept),
