@@ -10,14 +10,14 @@
 //! `cargo run --release -p gimbap --example language_model`
 
 use gimbap::data::batch::TokenStream;
-use gimbap::data::corpus;
+use gimbap::data::corpus::{self, Grammar};
 use gimbap::data::text::{CLOSING_ID, Unit, Vocabulary};
 use gimbap::prelude::*;
 use gimbap::rng;
 use gimbap::train::{Event, Flow};
 
 fn main() -> Result<()> {
-    let sentences = corpus::generate(1, 5_500);
+    let sentences = Grammar::English.generate(1, 5_500);
     let (train, held_out) = sentences.split_at(5_000);
     let vocabulary = Vocabulary::build(&corpus::text(train), Unit::Word, true, None, 1)?;
     let tokens = |part| vocabulary.encode(&corpus::text(part));

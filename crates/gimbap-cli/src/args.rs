@@ -156,7 +156,7 @@ pub struct New {
 /// `gimbap train [CONFIG.toml]`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gimbap train\n  gimbap train lm.toml --set train.epochs=2 --set layer.0.units=64\n  \
+    after_help = "Examples:\n  gimbap train\n  gimbap train --lang ko\n  gimbap train lm.toml --set train.epochs=2 --set layer.0.units=64\n  \
                   gimbap train --task forecast --data flow.csv --set data.value=flow -o runs/flow\n  \
                   gimbap train --task classify --data x.npy --set data.target=y.npy\n  \
                   gimbap train --preset zaremba-small --data ptb.train.txt --valid ptb.valid.txt\n  \
@@ -203,6 +203,9 @@ pub struct Train {
     /// weights: in the terminal, in metrics.jsonl and for TensorBoard
     #[arg(long)]
     pub watch: bool,
+    /// Without data: which built-in corpus, and the language of what is printed
+    #[arg(long, value_name = "LANG", conflicts_with_all = ["config", "task", "preset"])]
+    pub lang: Option<Language>,
     /// Show shapes, parameters, memory, one batch, and about how long an epoch and the whole would take; train nothing,
     /// write nothing
     #[arg(long)]

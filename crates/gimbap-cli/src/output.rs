@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::json;
+use unicode_width::UnicodeWidthStr;
 
 /// The exit code after a failure of the work.
 pub const FAILED: u8 = 1;
@@ -199,16 +200,16 @@ pub fn duration(seconds: f64) -> String {
 
 /// Rows as aligned columns: the first to the left, the others to the right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = header.iter().map(|h| h.chars().count()).collect();
+    let mut widths: Vec<usize> = header.iter().map(|h| h.width()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(cell.width());
         }
     }
     let render = |cells: &mut dyn Iterator<Item = &str>| {
         let mut line = String::new();
         for (i, (cell, width)) in cells.zip(&widths).enumerate() {
-            let pad = " ".repeat(width - cell.chars().count());
+            let pad = " ".repeat(width - cell.width());
             match i {
                 0 => line.push_str(&format!("{cell}{pad}")),
                 _ => line.push_str(&format!("  {pad}{cell}")),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use gimbap::data::corpus::Grammar;
 
 use super::at_least_one;
 
@@ -16,6 +17,11 @@ pub enum Language {
 }
 
 impl Language {
+    /// The built-in corpus in it.
+    pub fn grammar(self) -> Grammar {
+        self.say(Grammar::English, Grammar::Korean)
+    }
+
     /// One of two wordings.
     pub fn say<T>(self, en: T, ko: T) -> T {
         match self {

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use gimbap::data::text::Words;
 
 use super::at_least_one;
 
@@ -102,13 +103,31 @@ pub struct Map {
     pub first: usize,
 }
 
+/// `--words`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WordEnds {
+    /// At white space, and punctuation stands apart
+    Punctuation,
+    /// At white space alone: for a text that is tokens already
+    Space,
+}
+
+impl From<WordEnds> for Words {
+    fn from(ends: WordEnds) -> Words {
+        match ends {
+            WordEnds::Punctuation => Words::Punctuation,
+            WordEnds::Space => Words::Space,
+        }
+    }
+}
+
 /// `gimbap embed TEXT -o FILE`
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  gimbap embed novel.txt -o vectors.txt --units 50 --lowercase\n  \
                         gimbap neighbors vectors.txt winter\n\n\
                         Skip-gram with negative sampling, on one thread: the same seed gives the same bits.")]
 pub struct Embed {
-    /// A text file, or a folder of them: words between white space, lines apart
+    /// A text file, or a folder of them, lines apart
     pub text: PathBuf,
     /// Write the vectors here: .txt or .vec (text), .bin (binary)
     #[arg(short, long, value_name = "FILE")]
@@ -137,6 +156,9 @@ pub struct Embed {
     /// Make the text lower case first
     #[arg(long)]
     pub lowercase: bool,
+    /// Where words end
+    #[arg(long, value_enum, default_value_t = WordEnds::Punctuation)]
+    pub words: WordEnds,
     /// The seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

@@ -9,11 +9,12 @@ mod set;
 pub mod template;
 mod weights;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gimbap::bptt::Bptt;
+use gimbap::data::corpus::Grammar;
 use gimbap::data::series::Scaling;
-use gimbap::data::text::{NormalForm, Options, Tokenizer, Unit};
+use gimbap::data::text::{NormalForm, Options, Tokenizer, Unit, Words};
 use gimbap::init::Initializer;
 use gimbap::layer::LayerConfig;
 use gimbap::loss::Reduction;
@@ -66,14 +67,15 @@ pub enum TaskKind {
     Forecast,
 }
 
-/// `data.path` of the corpus that the program makes itself.
-pub const BUILTIN: &str = "builtin:travellers";
+/// `data.path` of the corpora that the program makes itself.
+pub const BUILTIN: [(&str, Grammar); 2] =
+    [("builtin:travellers", Grammar::English), ("builtin:travellers-ko", Grammar::Korean)];
 
 /// `[data]`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Data {
-    /// A file or a folder; `builtin:travellers` is the built-in corpus.
+    /// A file or a folder; `builtin:travellers` and `builtin:travellers-ko` are the built-in corpora.
     pub path: Option<PathBuf>,
     /// Of an array of sequences: the array of what they should give.
     pub target: Option<PathBuf>,
@@ -91,6 +93,8 @@ pub struct Data {
     pub min_count: Option<usize>,
     /// Texts are put in lower case, in training and ever after.
     pub lowercase: Option<bool>,
+    /// Where words end.
+    pub words: Option<Words>,
     /// The Unicode normal form of texts.
     pub normal_form: Option<NormalForm>,
     /// Each line of a language model's text stands for itself, from the zero state on.
@@ -268,16 +272,31 @@ impl Config {
             unit,
             lowercase: data.lowercase.unwrap_or(false),
             form: data.normal_form.unwrap_or(unit.normal_form()),
+            words: match self.task.kind {
+                // Its data has the tokens.
+                TaskKind::Tag => Words::Space,
+                _ => data.words.unwrap_or_default(),
+            },
             limit: self.limit(),
             min_count: data.min_count.unwrap_or(1),
             tokenizer: data.tokenizer.clone(),
         }
     }
 
-    /// Whether the data is the built-in corpus.
-    pub fn is_builtin(&self) -> bool {
-        self.data.path.as_ref().is_some_and(|p| p.as_os_str() == BUILTIN)
+    /// The built-in corpus, if the data is one.
+    pub fn builtin(&self) -> Option<Grammar> {
+        self.data.path.as_deref().and_then(builtin)
     }
+
+    /// Whether the data is a built-in corpus.
+    pub fn is_builtin(&self) -> bool {
+        self.builtin().is_some()
+    }
+}
+
+/// The built-in corpus that a path names.
+pub fn builtin(path: &Path) -> Option<Grammar> {
+    BUILTIN.iter().find(|(name, _)| path.as_os_str() == *name).map(|&(_, grammar)| grammar)
 }
 
 fn differing(a: &Json, b: &Json, at: &str, keys: &mut Vec<String>) {

@@ -154,7 +154,7 @@ fn is_path(key: &str, text: &str) -> bool {
     match key {
         "tokenizer" => matches!(Tokenizer::from(text.to_owned()), Tokenizer::File(_)) && !text.is_empty(),
         "valid" | "test" if text == NOTHING => false,
-        _ => text != super::BUILTIN && !text.is_empty(),
+        _ => super::builtin(Path::new(text)).is_none() && !text.is_empty(),
     }
 }
 

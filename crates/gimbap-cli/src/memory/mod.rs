@@ -7,6 +7,7 @@ mod world;
 use std::time::Instant;
 
 use gimbap::data::batch::Shuffled;
+use gimbap::data::corpus::Grammar;
 use gimbap::data::memory::{MARK, SYMBOLS};
 use gimbap::init::Initializer;
 use gimbap::layer::LayerSpec;
@@ -108,6 +109,8 @@ impl Cell {
 pub struct Training {
     pub problem: Problem,
     pub cell: Cell,
+    /// Whose sentences are read, where they are.
+    pub grammar: Grammar,
     /// Of the sequences to add in, or the delay before copying.
     pub length: Option<usize>,
     pub units: usize,
@@ -151,8 +154,12 @@ impl Training {
     pub fn command(&self) -> String {
         let length = self.length.map(|length| format!(" --length {length}")).unwrap_or_default();
         let Training { problem, cell, units, steps, rate, seed, .. } = self;
+        let lang = match (problem, self.grammar) {
+            (Problem::Distance, Grammar::Korean) => " --lang ko",
+            _ => "",
+        };
         format!(
-            "gimbap memory --problem {} --cell {}{length} --units {units} --steps {steps} --rate {rate} --seed {seed}",
+            "gimbap memory --problem {} --cell {}{length} --units {units} --steps {steps} --rate {rate} --seed {seed}{lang}",
             problem.name(),
             cell.name()
         )
@@ -244,7 +251,7 @@ impl Training {
         let crossentropy = Loss::SparseCategoricalCrossentropy;
         let each = self.problem != Problem::Adding && self.cell != Cell::FeedForward;
         let (input, first, outputs, loss): (Input, Option<LayerSpec>, usize, Loss) = match world {
-            World::Sentences(v) | World::Prefixes(v) => (
+            World::Sentences(_, v) | World::Prefixes(_, v) => (
                 Input::ids(v.len()),
                 Some(Embedding::new(VECTOR).init(Initializer::Normal { scale: 1.0 }).into()),
                 v.len(),
@@ -256,18 +263,18 @@ impl Training {
             }
         };
         let softmax = |head: Dense| match world {
-            World::Prefixes(_) => head.activation(Activation::Softmax),
+            World::Prefixes(..) => head.activation(Activation::Softmax),
             _ => head,
         };
         let layers = first.into_iter().chain(self.cell.layers(self.units, each));
         let model = layers.fold(Sequential::new(input).seed(self.seed), Sequential::add);
         let mut model = model.add(softmax(Dense::new(outputs))).compile(Adam::new(self.rate), loss, [])?;
         match world {
-            World::Sentences(vocabulary) => {
+            World::Sentences(_, vocabulary) => {
                 let doc = lm::Doc { vocabulary: vocabulary.clone(), lines: true };
                 model.task = TaskDoc::Lm(doc).to_value()?;
             }
-            World::Prefixes(vocabulary) => {
+            World::Prefixes(_, vocabulary) => {
                 let doc = classify::Doc {
                     classes: vocabulary.tokens().to_vec(),
                     input: classify::Kind::Text { vocabulary: vocabulary.clone(), text: None },

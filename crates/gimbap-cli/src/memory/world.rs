@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use gimbap::data::batch::{Batch, BatchSource};
-use gimbap::data::corpus::{self, COUNTRIES, Sentence};
+use gimbap::data::corpus::{self, Grammar, Sentence};
 use gimbap::data::dataset::{Dataset, Sequences, Targets};
 use gimbap::data::memory::{ADDING_CHANCE, COPIED, adding, copying, copying_chance};
 use gimbap::data::text::{Unit, Vocabulary};
@@ -45,9 +45,9 @@ impl Part {
 #[derive(Debug)]
 pub enum World {
     /// Sentences of the built-in corpus, of which each next word is wanted.
-    Sentences(Vocabulary),
+    Sentences(Grammar, Vocabulary),
     /// The same, every beginning of a sentence for itself: for a network that has one output after it has read all.
-    Prefixes(Vocabulary),
+    Prefixes(Grammar, Vocabulary),
     Adding(usize),
     Copying(usize),
 }
@@ -56,11 +56,14 @@ impl World {
     /// Of a training.
     pub fn new(training: &Training) -> Outcome<World> {
         // All words of the grammar are in so many sentences.
+        let grammar = training.grammar;
         let words =
-            || Vocabulary::build(&corpus::text(&corpus::generate(0, 5000)), Unit::Word, true, None, 1);
+            || Vocabulary::build(&corpus::text(&grammar.generate(0, 5000)), Unit::Word, true, None, 1);
         Ok(match (training.problem, training.length.unwrap_or(1)) {
-            (Problem::Distance, _) if training.cell == Cell::FeedForward => World::Prefixes(words()?),
-            (Problem::Distance, _) => World::Sentences(words()?),
+            (Problem::Distance, _) if training.cell == Cell::FeedForward => {
+                World::Prefixes(grammar, words()?)
+            }
+            (Problem::Distance, _) => World::Sentences(grammar, words()?),
             (Problem::Adding, length) => World::Adding(length),
             (Problem::Copying, delay) => World::Copying(delay),
         })
@@ -69,14 +72,14 @@ impl World {
     /// `n` new examples, and the loss of whoever knows everything but what had to be remembered.
     pub fn draw(&self, n: usize, rng: &mut Rng) -> gimbap::Result<(Dataset<f32>, f64)> {
         Ok(match self {
-            World::Sentences(v) | World::Prefixes(v) => {
-                let sentences = corpus::generate(rng.bits(), n);
+            World::Sentences(grammar, v) | World::Prefixes(grammar, v) => {
+                let sentences = grammar.generate(rng.bits(), n);
                 let lines: Vec<Vec<u32>> = sentences.iter().map(|s| v.encode_line(&s.text)).collect();
                 let data = match self {
-                    World::Prefixes(_) => prefixes(&lines)?,
+                    World::Prefixes(..) => prefixes(&lines)?,
                     _ => lm::line_dataset(&lines)?,
                 };
-                (data, forgetful(&sentences))
+                (data, forgetful(*grammar, &sentences))
             }
             World::Adding(length) => (adding(*length, n, rng)?, ADDING_CHANCE),
             World::Copying(delay) => (copying(*delay, n, rng)?, copying_chance(*delay)),
@@ -86,8 +89,8 @@ impl World {
     /// The part that a model gets right, by distance; of a problem with one length, for that.
     pub fn accuracy(&self, model: &Model, test: &Dataset<f32>, seed: u64) -> Outcome<Vec<(usize, f64)>> {
         match self {
-            World::Sentences(vocabulary) | World::Prefixes(vocabulary) => {
-                by_distance(model, vocabulary, seed)
+            World::Sentences(grammar, vocabulary) | World::Prefixes(grammar, vocabulary) => {
+                by_distance(model, *grammar, vocabulary, seed)
             }
             World::Adding(length) => {
                 let RowTargets::Values { values, .. } = test.targets() else { return Ok(Vec::new()) };
@@ -115,8 +118,8 @@ fn prefixes(lines: &[Vec<u32>]) -> gimbap::Result<Dataset<f32>> {
 }
 
 /// The loss a token of whoever knows the grammar, but guesses the language.
-fn forgetful(sentences: &[Sentence]) -> f64 {
-    let guess = (COUNTRIES.len() as f64).ln();
+fn forgetful(grammar: Grammar, sentences: &[Sentence]) -> f64 {
+    let guess = (grammar.countries().len() as f64).ln();
     let losses = sentences.iter().map(|s| if s.distance.is_some() { guess } else { 0.0 } - s.logprob);
     let tokens: usize = sentences.iter().map(Sentence::tokens).sum();
     losses.sum::<f64>() / tokens.max(1) as f64
@@ -215,11 +218,11 @@ mod tests {
 
     #[test]
     fn whoever_forgets_the_country_loses_the_language_alone() {
-        let sentences = corpus::generate(3, 400);
+        let sentences = Grammar::English.generate(3, 400);
         let travellers = sentences.iter().filter(|s| s.distance.is_some()).count() as f64;
         let tokens: usize = sentences.iter().map(Sentence::tokens).sum();
         let best = corpus::perplexity(&sentences).ln();
-        let more = forgetful(&sentences) - best;
+        let more = forgetful(Grammar::English, &sentences) - best;
         assert!((more - travellers * 8f64.ln() / tokens as f64).abs() < 1e-12, "{more}");
     }
 }

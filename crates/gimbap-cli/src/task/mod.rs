@@ -22,6 +22,7 @@ use gimbap::model::{Evaluation, Input, Model, Sequential};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::args::Language;
 use crate::config::{Config, TaskKind, Tokens};
 use crate::output::{Failure, Out, Outcome, thousands};
 use crate::{model_file, vectors};
@@ -96,6 +97,10 @@ pub trait Work {
     /// What is worth telling of the data before a model learns it.
     fn notes(&self) -> Vec<String> {
         Vec::new()
+    }
+    /// The language in which the training is told.
+    fn lang(&self) -> Language {
+        Language::En
     }
     /// What a model card tells of the data.
     fn card(&self) -> Vec<(String, String)>;

@@ -26,6 +26,7 @@ pub fn run(args: &Embed, out: &Out) -> Outcome {
         sample: args.sample,
         rate: args.rate,
         lowercase: args.lowercase,
+        words: args.words.into(),
         seed: args.seed,
     };
     let started = Instant::now();

@@ -185,14 +185,14 @@ fn fill_in(args: &Generate, model: &Model, doc: &Doc, line: &str, out: &Out) -> 
     let best = filled.first().map_or(0.0, |filled| filled.logprob);
     let whole: f64 = filled.iter().map(|filled| (filled.logprob - best).exp()).sum();
     let (settled, decoder) = vocabulary.decoder_after(before);
-    // What follows a word stands apart, and what follows a subword if its first one begins a word.
+    // What follows a word stands apart, unless it is a mark; what follows a subword, if its first one begins a word.
     let apart = |text: &str, ids: &[u32]| match vocabulary.unit() {
         _ if after.is_empty() || after.starts_with(char::is_whitespace) => false,
-        Unit::Subword => {
+        Unit::Subword | Unit::Word => {
             let more = [ids, &ids_after[..1.min(ids_after.len())]].concat();
             text_of(settled, &decoder, &more).get(text.len()..).is_some_and(|rest| rest.starts_with(' '))
         }
-        unit => unit == Unit::Word,
+        _ => false,
     };
     for Candidate { ids, logprob } in filled.iter().take(search.wanted) {
         let text = text_of(settled, &decoder, ids);

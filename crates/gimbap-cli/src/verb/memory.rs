@@ -135,7 +135,8 @@ fn trainings(args: &Memory) -> Outcome<Vec<Training>> {
                 cells.iter().filter(|&&cell| problem == Problem::Distance || cell != Cell::FeedForward)
             {
                 let Memory { units, steps, rate, seed, .. } = *args;
-                let training = Training { problem, cell, length, units, steps, rate, seed };
+                let grammar = args.lang.grammar();
+                let training = Training { problem, cell, grammar, length, units, steps, rate, seed };
                 if !trainings.contains(&training) {
                     trainings.push(training);
                 }

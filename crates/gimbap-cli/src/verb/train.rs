@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use gimbap::bptt::Bptt;
+use gimbap::data::corpus::Grammar;
 use gimbap::explain::{Health, Verdict};
 use gimbap::model::Model;
 use gimbap::train::{EarlyStopping, Ended, Event, Fit, Flow};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use toml_edit::Value as TomlValue;
 
 use super::dry_run::dry_run;
-use crate::args::{Task, Train};
-use crate::config::{BUILTIN, Config, NOTHING, Source, TaskKind, load};
+use crate::args::{Language, Task, Train};
+use crate::config::{Config, NOTHING, Source, TaskKind, builtin, load};
 use crate::interrupt;
 use crate::output::{Failure, Out, Outcome, duration, program, thousands};
 use crate::progress::{Pace, Progress, rate};
@@ -68,7 +69,8 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
         true => out.line("nothing was held out, so nothing was measured: --valid 0.1 holds out a tenth")?,
         false => out.line(&report.text)?,
     }
-    out.line(format!("\nthe model is {shown}; next:"))?;
+    let next = work.lang().say("the model is {}; next:", "모델: {}\n다음에 해 볼 명령:");
+    out.line(format!("\n{}", next.replace("{}", &shown)))?;
     for line in work.next(&program(), &shown) {
         out.line(format!("  {line}"))?;
     }
@@ -81,7 +83,14 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
 
 /// The config that the arguments ask for, and the run's folder.
 fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
-    let travellers = || default_dir("travellers");
+    let of_data = args.data.as_deref().and_then(builtin);
+    if let (Some(_), Some(data), None) = (args.lang, &args.data, of_data) {
+        let message =
+            format!("--lang chooses a built-in corpus, and --data is {}: leave one out", data.display());
+        return Err(Failure::usage("usage", message));
+    }
+    let grammar = of_data.unwrap_or(args.lang.unwrap_or(Language::En).grammar());
+    let travellers = || default_dir(name_of_builtin(grammar));
     // A folder in the config's place is the run to resume.
     let (folder, file) = match &args.config {
         Some(path) if path.is_dir() => (Some(path), None),
@@ -106,7 +115,6 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
         (folder, out) => out.as_ref().or(folder),
     };
     let named = args.data.as_deref().map(name_of);
-    let builtin = args.data.as_ref().is_some_and(|data| data.as_os_str() == BUILTIN);
     let task = match (args.preset, args.task) {
         (Some(preset), Some(task)) if task != Task::Lm => {
             let message =
@@ -118,7 +126,7 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
     };
     let (source, name) = match (file, task, &args.data) {
         (Some(path), ..) => (Source::file(path)?, named.or_else(|| Some(name_of(path)))),
-        (None, Some(Task::Lm), _) if builtin && args.preset.is_none() => (Source::builtin(), None),
+        (None, Some(Task::Lm), _) if of_data.is_some() && args.preset.is_none() => (Source::builtin(), None),
         (None, Some(task), data) => {
             if data.is_none()
                 && !args.set.iter().any(|s| s.trim_start().starts_with("data.path"))
@@ -152,8 +160,10 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
         path.to_string_lossy().into_owned().into()
     };
     let mut flags: Vec<(&str, TomlValue)> = Vec::new();
-    if let Some(data) = &args.data {
-        flags.push(("data.path", if builtin { BUILTIN.into() } else { absolute(data) }));
+    match &args.data {
+        Some(data) if of_data.is_none() => flags.push(("data.path", absolute(data))),
+        None if args.lang.is_none() => {}
+        _ => flags.push(("data.path", format!("builtin:{}", name_of_builtin(grammar)).into())),
     }
     if let Some(valid) = &args.valid {
         flags.push((
@@ -182,10 +192,18 @@ fn existing_above(dir: &Path) -> PathBuf {
     dir.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new(".")).to_path_buf()
 }
 
+/// What a run on a built-in corpus is called, and the corpus behind `builtin:`.
+fn name_of_builtin(grammar: Grammar) -> &'static str {
+    match grammar {
+        Grammar::English => "travellers",
+        Grammar::Korean => "travellers-ko",
+    }
+}
+
 /// What a run on this file or folder is called.
 fn name_of(path: &Path) -> String {
-    if path.as_os_str() == BUILTIN {
-        return "travellers".into();
+    if let Some(grammar) = builtin(path) {
+        return name_of_builtin(grammar).into();
     }
     let packed = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
     let path = if packed { path.with_extension("") } else { path.to_path_buf() };
@@ -270,6 +288,19 @@ pub(super) fn fit(config: &Config) -> Fit {
     }
 }
 
+/// Figures on one line, in a language.
+fn line_in(lang: Language, figures: &Map<String, Value>) -> String {
+    let named = |name: &str| match name {
+        "loss" => "손실".into(),
+        "perplexity" => "퍼플렉서티".into(),
+        other => other.to_owned(),
+    };
+    lang.say(
+        line_of(figures),
+        line_of(&figures.iter().map(|(name, value)| (named(name), value.clone())).collect()),
+    )
+}
+
 /// How a run is begun.
 #[derive(Debug, Clone, Copy)]
 struct How {
@@ -285,6 +316,7 @@ fn train(
     How { resume, watch }: How,
     out: &Out,
 ) -> Outcome {
+    let lang = work.lang();
     let (source, valid) = (work.train()?, work.valid()?);
     let valid = valid.as_deref();
     let folder = || Some(run.path().to_path_buf());
@@ -307,9 +339,9 @@ fn train(
     let mut observe = |event: Event<'_>| {
         match event {
             Event::Step { epoch, batch, batches, loss, .. } => {
-                let label = || format!("epoch {}/{}", epoch + 1, fit.epochs);
+                let label = || format!("{} {}/{}", lang.say("epoch", "에폭"), epoch + 1, fit.epochs);
                 let bar = bar.get_or_insert_with(|| Progress::new(out, label(), total, work.unit()));
-                bar.at(total * batch as u64 / batches.max(1) as u64, || format!("loss {}", short(loss)));
+                bar.at(total * batch as u64 / batches.max(1) as u64, || format!("{} {}", lang.say("loss", "손실"), short(loss)));
                 if let Some(step) = pace.step(batches * (fit.epochs - epoch) - batch) {
                     let one = step * batches as f64 * (1.0 + validation);
                     bar.above(|| out.log(takes(one, fit.epochs - epoch, fit.early_stopping.is_some())));
@@ -321,20 +353,24 @@ fn train(
                 }
                 let train = work.figures(&epoch.train);
                 let valid = epoch.valid.as_ref().map(|valid| work.valid_figures(valid));
-                let held =
-                    valid.as_ref().map(|v| format!("  |  validation {}", line_of(v))).unwrap_or_default();
+                let held = valid
+                    .as_ref()
+                    .map(|v| format!("  |  {} {}", lang.say("validation", "검증"), line_in(lang, v)))
+                    .unwrap_or_default();
                 let mean = match epoch.averaged {
                     0 => String::new(),
                     steps => format!(" (mean of {} steps)", thousands(steps as usize)),
                 };
                 out.log(format!(
-                    "epoch {}/{}  {}{held}{mean}  |  {:.1} s, {} {}/s",
+                    "{} {}/{}  {}{held}{mean}  |  {:.1} {}, {} {}",
+                    lang.say("epoch", "에폭"),
                     epoch.epoch + 1,
                     fit.epochs,
-                    line_of(&train),
+                    line_in(lang, &train),
                     epoch.seconds,
+                    lang.say("s", "초"),
                     rate(total as f64 / epoch.seconds.max(1e-9)),
-                    work.unit(),
+                    lang.say(format!("{}/s", work.unit()), "토큰/초".into()),
                 ));
                 if let Some(health) = &epoch.health {
                     out.log(format!("    {}", words_of(health)));
@@ -389,7 +425,10 @@ fn train(
             dir = run.path().display()
         ))),
         Ended::NoImprovement => {
-            out.log("stopped early: the validation loss no longer gets better");
+            out.log(lang.say(
+                "stopped early: the validation loss no longer gets better",
+                "조기 종료: 검증 손실이 더 낮아지지 않습니다",
+            ));
             Ok(())
         }
         Ended::Finished => {

@@ -19,7 +19,7 @@
 use gimbap_kernels::{Arithmetic, Kernel, Token};
 
 use super::Vectors;
-use crate::data::text::{CLOSING_ID, Unit, Vocabulary};
+use crate::data::text::{CLOSING_ID, Options, Unit, Vocabulary, Words};
 use crate::rng::{Rng, keyed};
 use crate::{Error, Result};
 
@@ -47,6 +47,8 @@ pub struct SkipGram {
     pub rate: f64,
     /// Whether the text is made lower case first.
     pub lowercase: bool,
+    /// Where words end.
+    pub words: Words,
     /// The seed of everything random.
     pub seed: u64,
 }
@@ -62,6 +64,7 @@ impl Default for SkipGram {
             sample: 1e-3,
             rate: 0.025,
             lowercase: false,
+            words: Words::default(),
             seed: 1,
         }
     }
@@ -79,7 +82,7 @@ pub struct Pass {
 }
 
 impl SkipGram {
-    /// Learns a vector for each word of `text`, what stands between white space; a window does not reach over a line
+    /// Learns a vector for each word of `text`; a window does not reach over a line
     /// end. The words are in the order of falling counts. `watch` is told of each epoch.
     ///
     /// # Errors
@@ -100,7 +103,9 @@ impl SkipGram {
                 format!("is {}: it must be 0 or a number above it", self.sample),
             ));
         }
-        let vocabulary = Vocabulary::build(text, Unit::Word, self.lowercase, None, self.min_count)?;
+        let &SkipGram { lowercase, words, min_count, .. } = self;
+        let options = Options { lowercase, words, min_count, ..Options::new(Unit::Word) };
+        let vocabulary = Vocabulary::build_with(text, &options)?;
         let ids = vocabulary.encode(text);
         // The two marks in front have no vector.
         let words = vocabulary.tokens()[2..].to_vec();

@@ -1,6 +1,6 @@
 use super::*;
 use crate::sample::{log_softmax, order};
-use gimbap::data::corpus;
+use gimbap::data::corpus::Grammar;
 use gimbap::data::text::EOS;
 use gimbap::layer::{Dense, Gru, Lstm, OneHot};
 use gimbap::model::{Input, Sequential};
@@ -142,7 +142,7 @@ impl Streams for Automaton<'_> {
         for (text, &id) in self.texts.iter_mut().zip(ids) {
             // The first closing mark stands before the sentence.
             text.extend((id != CLOSING_ID).then(|| self.words[id as usize]));
-            let next = corpus::next_distribution(text).unwrap();
+            let next = Grammar::English.next_distribution(text).unwrap();
             let probability = |word| next.iter().find(|(other, _)| *other == word).map_or(0.0, |(_, p)| *p);
             self.scores.extend(self.words.iter().map(|&word| probability(word).ln() as f32));
         }
@@ -160,7 +160,7 @@ fn on_the_automaton_the_search_is_exact() {
     let mut words = vec!["<unk>", EOS];
     let mut open: Vec<Vec<&str>> = vec![Vec::new()];
     while let Some(text) = open.pop() {
-        for (word, _) in corpus::next_distribution(&text).unwrap() {
+        for (word, _) in Grammar::English.next_distribution(&text).unwrap() {
             if !words.contains(&word) {
                 words.push(word);
             }
@@ -180,14 +180,14 @@ fn on_the_automaton_the_search_is_exact() {
     let sentence = |c: &Candidate| c.ids.iter().map(|&id| words[id as usize]).collect::<Vec<_>>().join(" ");
     let mut ends: Vec<String> = found.iter().map(sentence).collect();
     ends.sort();
-    assert_eq!(ends, ["news is good news <eos>", "pain no gain <eos>", "smoke without fire <eos>"]);
+    assert_eq!(ends, ["news is good news . <eos>", "pain no gain . <eos>", "smoke without fire . <eos>"]);
     let whole: f64 = found.iter().map(|c| c.logprob.exp()).sum();
     assert!((whole - 1.0).abs() < 1e-6);
 
     // Four words of any sentence: the beam is as wide as there are beginnings.
     let next = |ids: &[u32]| {
         let text: Vec<&str> = ids.iter().map(|&id| words[id as usize]).collect();
-        let next = corpus::next_distribution(&text).unwrap();
+        let next = Grammar::English.next_distribution(&text).unwrap();
         let probability = |word| next.iter().find(|(other, _)| other == word).map_or(0.0, |(_, p)| *p);
         words.iter().map(|word| probability(word).ln()).collect()
     };

@@ -7,7 +7,7 @@ use std::hash::Hash;
 
 use super::normal::normalise;
 use super::unit::{BYTE_TOKENS, byte_tokens};
-use super::{NormalForm, Tokenizer, UNKNOWN, Unit, Vocabulary, hangul, subword};
+use super::{NormalForm, Tokenizer, UNKNOWN, Unit, Vocabulary, Words, hangul, subword};
 use crate::error::{Error, Result};
 
 /// How a vocabulary is made of a text.
@@ -30,6 +30,8 @@ pub struct Options {
     pub lowercase: bool,
     /// The normal form of every text.
     pub form: NormalForm,
+    /// Where words end; for [`Unit::Word`] alone.
+    pub words: Words,
     /// At most so many tokens, `<unk>` and the closing mark included (10,000 for the Penn Treebank). Of subwords
     /// 8,000 where no number is given.
     pub limit: Option<usize>,
@@ -47,6 +49,7 @@ impl Options {
             unit,
             lowercase: false,
             form: unit.normal_form(),
+            words: Words::default(),
             limit: None,
             min_count: 1,
             tokenizer: None,
@@ -172,8 +175,11 @@ impl Counter {
             }
             Unit::Word => {
                 let mark = |word: &str| word == UNKNOWN || word == unit.closing();
-                let words = text.split_whitespace().filter(|word| !mark(word));
-                words.for_each(|word| self.words.add(word));
+                self.options.words.each(&text, |word| {
+                    if !mark(word) {
+                        self.words.add(word);
+                    }
+                });
             }
             Unit::Subword => text.split_whitespace().for_each(|word| self.words.add(word)),
         }
@@ -191,8 +197,7 @@ impl Counter {
                 Some(Tokenizer::File(path)) => subword::read(path)?,
                 _ => subword::train(self.words.counts(), options)?,
             };
-            let Options { unit, lowercase, form, .. } = *options;
-            return Vocabulary::with(unit, lowercase, form, tokens, Some(subword));
+            return Vocabulary::with(options, tokens, Some(subword));
         }
         let learned = match options.unit {
             Unit::Byte if self.bytes => byte_tokens().split_off(2),
@@ -205,7 +210,7 @@ impl Counter {
         }
         let marks = [UNKNOWN, options.unit.closing()].map(str::to_owned);
         let tokens = marks.into_iter().chain(learned).collect();
-        Vocabulary::of(options.unit, options.lowercase, options.form, tokens)
+        Vocabulary::with(options, tokens, None)
     }
 }
 

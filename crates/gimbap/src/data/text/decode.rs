@@ -1,6 +1,7 @@
 //! From ids to text, one at a time.
 
 use super::subword::Subword;
+use super::words::Join;
 use super::{CLOSING_ID, UNKNOWN_ID, Unit, Vocabulary, hangul, unit};
 
 /// What stands for an unknown character, and for bytes that are none.
@@ -15,7 +16,7 @@ const LONGEST: usize = 16;
 /// | bytes | once they are a whole character; what can never be one as U+FFFD |
 /// | characters | at once; an unknown one as U+FFFD |
 /// | jamo | once no more can join the syllable |
-/// | words | at once, each but a line's first after a blank; `<eos>` as a line end |
+/// | words | at once, after a blank where one belongs; `<eos>` as a line end |
 /// | subwords | once characters are whole, joined as the tokenizer does; an unknown one as U+FFFD; `<eos>` as words |
 ///
 /// All pieces together are [`Vocabulary::decode`] of all ids.
@@ -35,8 +36,8 @@ const LONGEST: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Decoder<'a> {
     vocabulary: &'a Vocabulary,
-    /// Of words: a blank belongs before the next.
-    blank: bool,
+    /// Of words: what stands before the next.
+    join: Join,
     /// Of bytes: the beginning of a character.
     bytes: Vec<u8>,
     /// Of jamo: a syllable, or its first consonant, that may still grow.
@@ -54,7 +55,7 @@ impl Vocabulary {
     pub fn decoder(&self) -> Decoder<'_> {
         Decoder {
             vocabulary: self,
-            blank: false,
+            join: Join::default(),
             bytes: Vec::new(),
             open: None,
             line: Vec::new(),
@@ -74,10 +75,7 @@ impl Vocabulary {
                 let (settled, open) = hangul::split_open(text);
                 (settled, Decoder { open, ..decoder })
             }
-            Unit::Word => {
-                let blank = !text.is_empty() && !text.ends_with(char::is_whitespace);
-                (text, Decoder { blank, ..decoder })
-            }
+            Unit::Word => (text, Decoder { join: Join::after(text, self.words), ..decoder }),
             Unit::Subword => {
                 let settled = text.trim_end_matches(|c: char| c.is_whitespace() && c != '\n');
                 let line = settled.rsplit('\n').next().unwrap_or_default();
@@ -113,10 +111,10 @@ impl Decoder<'_> {
             Unit::Word | Unit::Subword if id == CLOSING_ID => {
                 self.finish_to(text);
                 text.push('\n');
-                self.blank = false;
+                self.join = Join::default();
             }
             Unit::Word => {
-                text.extend(std::mem::replace(&mut self.blank, true).then_some(' '));
+                text.extend(self.join.blank_before(token, self.vocabulary.words).then_some(' '));
                 text.push_str(token);
             }
             Unit::Subword => match self.subword().and_then(|subword| subword.bytes(token)) {

@@ -49,7 +49,7 @@ impl Vocabulary {
                     "`{}` is on line {first} already: a token may come only once",
                     shown(&token)
                 )),
-                false => refusal(&token, options.unit),
+                false => refusal(&token, options),
             };
             // `<eos>` is the first line, or the second after `<unk>`.
             let place = 1 + usize::from(token == EOS && seen.contains_key(UNKNOWN));
@@ -73,7 +73,7 @@ impl Vocabulary {
             ));
         }
         tokens.truncate(options.limit.unwrap_or(usize::MAX));
-        Vocabulary::of(options.unit, options.lowercase, options.form, tokens)
+        Vocabulary::with(options, tokens, None)
     }
 }
 
@@ -86,7 +86,8 @@ fn shown(token: &str) -> String {
 }
 
 /// Why a line is not one token.
-fn refusal(token: &str, unit: Unit) -> Option<String> {
+fn refusal(token: &str, options: &Options) -> Option<String> {
+    let unit = options.unit;
     let pieces = match unit {
         _ if is_mark(token, unit) => 1,
         Unit::Byte | Unit::Char => token.chars().count(),
@@ -98,6 +99,10 @@ fn refusal(token: &str, unit: Unit) -> Option<String> {
         (Unit::Word, 1) if token.contains(char::is_whitespace) => {
             Some(format!("`{}` has a blank beside the word: take it off", shown(token)))
         }
+        (Unit::Word, 1) if options.words.count(token) > 1 => Some(format!(
+            "`{}` is several words where punctuation stands apart: take it out, or give data.words = \"space\"",
+            shown(token)
+        )),
         (_, 1) => None,
         (Unit::Word, _) => Some(format!("`{}` is not one word: give one a line", shown(token))),
         (Unit::Jamo, _) => {

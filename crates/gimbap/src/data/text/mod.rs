@@ -9,7 +9,7 @@
 //! | [`Unit::Byte`] | a byte of UTF-8, whatever the text: nothing is unknown | `\n`, a byte like any other |
 //! | [`Unit::Char`] | a Unicode scalar value | `\n`, a character like any other |
 //! | [`Unit::Jamo`] | the same, Hangul syllables taken apart | `\n` |
-//! | [`Unit::Word`] | what stands between white space | `<eos>`, as in the Penn Treebank's language-model files |
+//! | [`Unit::Word`] | a word, or a mark of punctuation: [`Words`] | `<eos>`, as in the Penn Treebank's language-model files |
 //! | [`Unit::Subword`] | a piece of a word, as a [`Tokenizer`] cuts it | `<eos>` |
 //!
 //! Id 0 is always `<unk>`, and id 1 the closing mark (`\n` or `<eos>`).
@@ -48,6 +48,7 @@ mod normal;
 mod subword;
 mod table;
 mod unit;
+mod words;
 
 pub use self::count::{Counter, Options};
 pub use self::decode::Decoder;
@@ -55,6 +56,7 @@ pub use self::encode::Encoder;
 pub use self::normal::NormalForm;
 pub use self::subword::Tokenizer;
 pub use self::unit::Unit;
+pub use self::words::Words;
 
 /// The token that stands for everything outside the vocabulary.
 pub const UNKNOWN: &str = "<unk>";
@@ -72,6 +74,7 @@ pub struct Vocabulary {
     unit: Unit,
     lowercase: bool,
     form: NormalForm,
+    words: Words,
     tokens: Vec<String>,
     ids: HashMap<String, u32>,
     chars: Table,
@@ -87,6 +90,9 @@ struct Stored {
     lowercase: bool,
     #[serde(default, skip_serializing_if = "NormalForm::is_nfc")]
     normal_form: NormalForm,
+    /// Of words; a file from before there was a choice has none.
+    #[serde(default = "Words::space", skip_serializing_if = "Words::is_space")]
+    words: Words,
     tokens: Vec<String>,
     /// Of subwords: the `tokenizer.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,9 +101,10 @@ struct Stored {
 
 impl From<Vocabulary> for Stored {
     fn from(vocabulary: Vocabulary) -> Self {
-        let Vocabulary { unit, lowercase, form, tokens, subword, .. } = vocabulary;
+        let Vocabulary { unit, lowercase, form, words, tokens, subword, .. } = vocabulary;
+        let words = if unit == Unit::Word { words } else { Words::Space };
         let tokenizer = subword.map(|subword| subword.json().clone());
-        Stored { unit, lowercase, normal_form: form, tokens, tokenizer }
+        Stored { unit, lowercase, normal_form: form, words, tokens, tokenizer }
     }
 }
 
@@ -105,8 +112,9 @@ impl TryFrom<Stored> for Vocabulary {
     type Error = Error;
 
     fn try_from(stored: Stored) -> Result<Self> {
-        let Stored { unit, lowercase, normal_form, tokens, tokenizer } = stored;
-        let Some(json) = tokenizer else { return Vocabulary::of(unit, lowercase, normal_form, tokens) };
+        let Stored { unit, lowercase, normal_form, words, tokens, tokenizer } = stored;
+        let options = Options { lowercase, form: normal_form, words, ..Options::new(unit) };
+        let Some(json) = tokenizer else { return Vocabulary::with(&options, tokens, None) };
         let wrong = |message: String| Error::data("vocabulary, tokenizer", message);
         if unit != Unit::Subword {
             return Err(wrong("it is for subwords, and the tokens are not".into()));
@@ -115,7 +123,7 @@ impl TryFrom<Stored> for Vocabulary {
         if own != tokens {
             return Err(wrong("its tokens are not those of the vocabulary".into()));
         }
-        Vocabulary::with(unit, lowercase, normal_form, tokens, Some(subword))
+        Vocabulary::with(&options, tokens, Some(subword))
     }
 }
 
@@ -150,26 +158,20 @@ impl Vocabulary {
         counter.finish()
     }
 
-    /// A vocabulary with these tokens in this order, in the unit's own normal form: a list made elsewhere.
+    /// A vocabulary with these tokens in this order, in the unit's own normal form: a list made elsewhere. Its words are
+    /// what stands between white space ([`Words::Space`]).
     ///
     /// # Errors
     /// [`Error::Data`] unless the first two are `<unk>` and the unit's closing mark and no token comes twice; for
     /// bytes unless they are the 257 in order; for subwords, which a list alone does not make: [`Options::tokenizer`].
     pub fn from_tokens(unit: Unit, lowercase: bool, tokens: Vec<String>) -> Result<Self> {
-        Vocabulary::of(unit, lowercase, unit.normal_form(), tokens)
+        let options = Options { lowercase, words: Words::Space, ..Options::new(unit) };
+        Vocabulary::with(&options, tokens, None)
     }
 
-    fn of(unit: Unit, lowercase: bool, form: NormalForm, tokens: Vec<String>) -> Result<Self> {
-        Vocabulary::with(unit, lowercase, form, tokens, None)
-    }
-
-    fn with(
-        unit: Unit,
-        lowercase: bool,
-        form: NormalForm,
-        tokens: Vec<String>,
-        subword: Option<Subword>,
-    ) -> Result<Self> {
+    fn with(options: &Options, tokens: Vec<String>, subword: Option<Subword>) -> Result<Self> {
+        let Options { unit, lowercase, form, words, .. } = *options;
+        let words = if unit == Unit::Word { words } else { Words::default() };
         count::check_form(unit, form)?;
         if unit == Unit::Subword && subword.is_none() {
             let message = "it has none, and subwords cannot be cut without one: make the vocabulary of a text or of a \
@@ -203,7 +205,7 @@ impl Vocabulary {
             }
         }
         let chars = Table::new(&tokens);
-        Ok(Vocabulary { unit, lowercase, form, tokens, ids, chars, subword: subword.map(Arc::new) })
+        Ok(Vocabulary { unit, lowercase, form, words, tokens, ids, chars, subword: subword.map(Arc::new) })
     }
 
     /// What one token is.
@@ -219,6 +221,11 @@ impl Vocabulary {
     /// The normal form of every text.
     pub fn normal_form(&self) -> NormalForm {
         self.form
+    }
+
+    /// Where words end; of other units it says nothing.
+    pub fn words(&self) -> Words {
+        self.words
     }
 
     /// The tokens in the order of their ids.
@@ -279,7 +286,23 @@ impl Vocabulary {
         ids
     }
 
-    /// The text of `ids`: words joined by blanks with a line end at each `<eos>`; other units joined as they are,
+    /// What `text` is cut into, as the vocabulary sees it, each piece the one that [`Vocabulary::encode_units`] has an id for,
+    /// in the vocabulary or not. Of subwords they are tokens, what is unknown among them `<unk>`; of bytes their names.
+    pub fn pieces(&self, text: &str) -> Vec<String> {
+        let text = self.normalise(text);
+        let mut pieces = Vec::new();
+        match self.unit {
+            Unit::Char => pieces.extend(text.chars().map(String::from)),
+            Unit::Jamo => pieces.extend(text.chars().flat_map(hangul::jamo).map(String::from)),
+            Unit::Word => self.words.each(&text, |word| pieces.push(word.to_owned())),
+            Unit::Byte | Unit::Subword => {
+                pieces.extend(self.encode_units(&text).into_iter().map(|id| self.token(id).to_owned()));
+            }
+        }
+        pieces
+    }
+
+    /// The text of `ids`: words joined by blanks, but for marks of punctuation that stand apart ([`Words`]), with a line end at each `<eos>`; other units joined as they are,
     /// jamo to syllables, subwords by their tokenizer and with such line ends, an unknown one and bytes that are no
     /// UTF-8 shown as U+FFFD. [`Decoder`] does the same id by id.
     pub fn decode(&self, ids: &[u32]) -> String {
@@ -301,8 +324,7 @@ impl Vocabulary {
             Unit::Char => ids.extend(text.chars().map(|c| self.chars.id(c))),
             Unit::Jamo => ids.extend(text.chars().flat_map(hangul::jamo).map(|c| self.chars.id(c))),
             Unit::Word => {
-                let id = |word| self.ids.get(word).copied().unwrap_or(UNKNOWN_ID);
-                ids.extend(text.split_whitespace().map(id));
+                self.words.each(text, |word| ids.push(self.ids.get(word).copied().unwrap_or(UNKNOWN_ID)));
             }
             Unit::Subword => {
                 let lines = text.split('\n').filter(|line| !line.is_empty());
