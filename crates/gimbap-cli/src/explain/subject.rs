@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gimbap::data::dataset::{Dataset, Sequences, Steps, Targets};
 use gimbap::data::table::{LabelledSeries, SequenceColumns};
-use gimbap::data::text::{CLOSING_ID, UNKNOWN_ID, Unit, Vocabulary, hangul};
+use gimbap::data::text::{CLOSING_ID, UNKNOWN, UNKNOWN_ID, Unit, Vocabulary};
 use gimbap::loss::RowTargets;
 use gimbap::metric::calibration::largest;
 
@@ -226,10 +226,10 @@ struct Names {
 /// The names of a text's tokens, those that the vocabulary lacks as they were typed. A text of nothing else is refused:
 /// its figures would show one and the same word.
 fn names(vocabulary: &Vocabulary, text: &str, ids: &[u32]) -> Outcome<Names> {
-    let typed = pieces(vocabulary, text);
+    let typed = vocabulary.pieces(text);
     let mut unknown = Vec::new();
     let name = |(t, &id): (usize, &u32)| {
-        let typed = typed.get(t).filter(|_| typed.len() == ids.len() && id == UNKNOWN_ID);
+        let typed = typed.get(t).filter(|piece| id == UNKNOWN_ID && *piece != UNKNOWN);
         let Some(typed) = typed else { return shown(vocabulary.token(id)) };
         unknown.push(shown(typed));
         format!("{}{MARK}", shown(typed))
@@ -244,17 +244,6 @@ fn names(vocabulary: &Vocabulary, text: &str, ids: &[u32]) -> Outcome<Names> {
         unknown = words_of(vocabulary, [text]).iter().map(|word| shown(word)).collect();
     }
     Ok(Names { all, unknown })
-}
-
-/// The units of a text, as they are looked up.
-fn pieces(vocabulary: &Vocabulary, text: &str) -> Vec<String> {
-    let text = vocabulary.normalise(text);
-    match vocabulary.unit() {
-        Unit::Char => text.chars().map(String::from).collect(),
-        Unit::Jamo => hangul::decompose(&text).chars().map(String::from).collect(),
-        Unit::Word => text.split_whitespace().map(String::from).collect(),
-        _ => Vec::new(),
-    }
 }
 
 /// A sentence between closing marks, each token with the next one as its target: as `gimbap score` reads it.

@@ -25,15 +25,15 @@ pub fn words_of<'t>(vocabulary: &Vocabulary, texts: impl IntoIterator<Item = &'t
     words
 }
 
-/// What a reader would call the words of a text: what stands between white space if a subword is a part of that, and
-/// tokens otherwise.
+/// What a reader would call the words of a text: what stands between white space if a token is a part of that, and tokens
+/// otherwise.
 fn pieces(vocabulary: &Vocabulary, text: &str) -> Vec<String> {
     match vocabulary.unit() {
         Unit::Byte => Vec::new(),
-        Unit::Word | Unit::Subword => {
-            vocabulary.normalise(text).split_whitespace().map(str::to_owned).collect()
-        }
-        _ => vocabulary.normalise(text).chars().map(String::from).collect(),
+        Unit::Subword => vocabulary.normalise(text).split_whitespace().map(str::to_owned).collect(),
+        // A syllable, not its jamo.
+        Unit::Jamo => vocabulary.normalise(text).chars().map(String::from).collect(),
+        _ => vocabulary.pieces(text),
     }
 }
 

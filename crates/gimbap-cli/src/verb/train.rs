@@ -341,7 +341,9 @@ fn train(
             Event::Step { epoch, batch, batches, loss, .. } => {
                 let label = || format!("{} {}/{}", lang.say("epoch", "에폭"), epoch + 1, fit.epochs);
                 let bar = bar.get_or_insert_with(|| Progress::new(out, label(), total, work.unit()));
-                bar.at(total * batch as u64 / batches.max(1) as u64, || format!("{} {}", lang.say("loss", "손실"), short(loss)));
+                bar.at(total * batch as u64 / batches.max(1) as u64, || {
+                    format!("{} {}", lang.say("loss", "손실"), short(loss))
+                });
                 if let Some(step) = pace.step(batches * (fit.epochs - epoch) - batch) {
                     let one = step * batches as f64 * (1.0 + validation);
                     bar.above(|| out.log(takes(one, fit.epochs - epoch, fit.early_stopping.is_some())));
