@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use gimbap::data::lines::Lines;
@@ -27,44 +27,49 @@ pub fn stream(path: &Path) -> Outcome<Lines<'static>> {
     Ok(if is_stdin(path) { Lines::new(std::io::stdin(), STDIN)? } else { Lines::open(path)? })
 }
 
-/// Lines that a thread of their own reads, so that one can look for more of them and not wait for ever.
-#[derive(Debug)]
-pub struct Ahead(Receiver<Outcome<Vec<String>>>);
+/// Lines of which one can see whether more come soon, and not wait for ever.
+pub struct Ahead {
+    lines: Option<Lines<'static>>,
+    at_once: usize,
+    /// The lines that were not there in time, from a thread that goes on waiting for them.
+    late: Option<Receiver<Late>>,
+}
+
+type Late = (Lines<'static>, gimbap::Result<Vec<String>>);
 
 impl Ahead {
-    /// Reads an input, at most so many lines at once.
-    pub fn open(path: &Path, at_once: usize) -> Self {
-        // What is read ahead is bounded: one piece that waits to be taken, and one that waits behind it.
-        let (sender, receiver) = sync_channel(1);
-        let path = path.to_path_buf();
-        std::thread::spawn(move || {
-            let mut lines = match stream(&path) {
-                Ok(lines) => lines,
-                Err(failure) => return drop(sender.send(Err(failure))),
-            };
-            loop {
-                let some = lines.read(at_once).map_err(Failure::from);
-                let last = some.as_ref().map_or(true, Vec::is_empty);
-                if sender.send(some).is_err() || last {
-                    return;
-                }
-            }
-        });
-        Ahead(receiver)
+    /// Of an input, at most so many lines at once.
+    pub fn open(path: &Path, at_once: usize) -> Outcome<Self> {
+        Ok(Ahead { lines: Some(stream(path)?), at_once, late: None })
     }
 
     /// The next lines, as [`Lines::read`] gives them.
     pub fn read(&mut self) -> Outcome<Vec<String>> {
-        self.0.recv().unwrap_or(Ok(Vec::new()))
+        if let Some(Ok((lines, some))) = self.late.take().map(|late| late.recv()) {
+            self.lines = Some(lines);
+            return Ok(some?);
+        }
+        match &mut self.lines {
+            Some(lines) => Ok(lines.read(self.at_once)?),
+            None => Ok(Vec::new()),
+        }
     }
 
-    /// The same, or nothing if none come in this time.
+    /// The same, or nothing if none come in this time: then [`Ahead::read`] has them.
     pub fn read_within(&mut self, time: Duration) -> Option<Outcome<Vec<String>>> {
-        match self.0.recv_timeout(time) {
-            Ok(some) => Some(some),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(Ok(Vec::new())),
+        if let Some(mut lines) = self.lines.take() {
+            let (sender, receiver) = channel();
+            let at_once = self.at_once;
+            std::thread::spawn(move || {
+                let some = lines.read(at_once);
+                // Whoever waited may be gone.
+                let _ = sender.send((lines, some));
+            });
+            self.late = Some(receiver);
         }
+        let Ok((lines, some)) = self.late.as_ref()?.recv_timeout(time) else { return None };
+        (self.lines, self.late) = (Some(lines), None);
+        Some(some.map_err(Failure::from))
     }
 }
 

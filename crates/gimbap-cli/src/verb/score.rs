@@ -48,7 +48,7 @@ fn judged(
     out: &Out,
     mut see: impl FnMut(Vec<Judged>) -> Outcome,
 ) -> Outcome {
-    let mut lines = Ahead::open(&args.input, AT_ONCE);
+    let mut lines = Ahead::open(&args.input, AT_ONCE)?;
     let mut strangers = Strangers::default();
     let mut some = lines.read()?;
     // Whoever talks with this program line by line waits for an answer: the rest is waited for a moment, no longer.

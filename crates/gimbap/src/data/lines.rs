@@ -23,7 +23,7 @@ use crate::{Error, Result};
 /// # }
 /// ```
 pub struct Lines<'a> {
-    source: BufReader<Box<dyn Read + 'a>>,
+    source: BufReader<Box<dyn Read + Send + 'a>>,
     /// Where they come from, for errors.
     place: String,
     packed: bool,
@@ -51,7 +51,7 @@ impl<'a> Lines<'a> {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read.
-    pub fn new(source: impl Read + 'a, place: impl Into<String>) -> Result<Self> {
+    pub fn new(source: impl Read + Send + 'a, place: impl Into<String>) -> Result<Self> {
         let place = place.into();
         let (source, packed) = unpacked(source).map_err(|error| Error::io(&place, error))?;
         Ok(Lines { source, place, packed, line: 0, byte: 0, failed: None })
@@ -119,6 +119,7 @@ impl<'a> Lines<'a> {
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn all(bytes: &[u8]) -> Vec<String> {
         let mut lines = Lines::new(bytes, "here").unwrap();
@@ -162,20 +163,20 @@ mod tests {
     }
 
     /// Gives a byte at a time, and counts.
-    struct Drops<'a>(&'a [u8], &'a std::cell::Cell<usize>);
+    struct Drops<'a>(&'a [u8], &'a AtomicUsize);
 
     impl Read for Drops<'_> {
         fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
-            self.1.set(self.1.get() + 1);
+            self.1.fetch_add(1, Ordering::Relaxed);
             self.0.read(&mut to[..1])
         }
     }
 
     #[test]
     fn a_line_is_given_as_soon_as_it_is_there() {
-        let reads = std::cell::Cell::new(0);
+        let reads = AtomicUsize::new(0);
         let mut lines = Lines::new(Drops(b"ab\ncd\n", &reads), "here").unwrap();
         assert_eq!(lines.read(10).unwrap(), ["ab"]);
-        assert_eq!(reads.get(), 3);
+        assert_eq!(reads.into_inner(), 3);
     }
 }

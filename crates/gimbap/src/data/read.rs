@@ -20,10 +20,12 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const AHEAD: usize = 1 << 20;
 
 /// A source of bytes, unpacked if it is gzip, and whether it was. Waits for the first of them.
-pub(super) fn unpacked<'a>(source: impl Read + 'a) -> io::Result<(BufReader<Box<dyn Read + 'a>>, bool)> {
+pub(super) fn unpacked<'a>(
+    source: impl Read + Send + 'a,
+) -> io::Result<(BufReader<Box<dyn Read + Send + 'a>>, bool)> {
     let mut source = BufReader::with_capacity(AHEAD, source);
     let packed = source.fill_buf()?.starts_with(&GZIP_MAGIC);
-    let source: Box<dyn Read + 'a> = match packed {
+    let source: Box<dyn Read + Send + 'a> = match packed {
         true => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
         false => Box::new(source),
     };

@@ -255,7 +255,7 @@ fn begins(c: char) -> bool {
 
 /// One file.
 struct Reader {
-    source: BufReader<Box<dyn Read>>,
+    source: BufReader<Box<dyn Read + Send>>,
     path: PathBuf,
     packed: bool,
     /// The beginning of a character, whose rest is still to be read.
