@@ -92,7 +92,7 @@ fn korean_is_korean_throughout() {
     }
     assert!(page.starts_with("# 순환 신경망은") && page.contains("| 셀 | 길이 | 평균 제곱 오차 |"), "{page}");
     assert!(
-        run.stdout.contains("학습 1회, ") && run.stderr.contains("덧셈 3, IRNN: 손실 "),
+        run.stdout.contains("학습 1회, ") && run.stderr.contains("덧셈 3, IRNN: 평균 제곱 오차 "),
         "{}",
         run.stderr
     );

@@ -56,7 +56,8 @@ impl Problem {
     pub fn loss(self, lang: Language) -> &'static str {
         match self {
             Problem::Adding => lang.say("mean squared error", "평균 제곱 오차"),
-            Problem::Distance | Problem::Copying => lang.say("cross-entropy", "교차 엔트로피"),
+            Problem::Copying => lang.say("cross-entropy", "교차 엔트로피"),
+            Problem::Distance => lang.say("cross-entropy of the language", "언어 단어의 교차 엔트로피"),
         }
     }
 
@@ -131,9 +132,9 @@ pub struct Found {
     pub steps: usize,
     pub parameters: usize,
     pub seconds: f64,
-    /// On new examples; None if the training diverged.
+    /// On new examples, of sentences that of the language word; None if the training diverged.
     pub loss: Option<f64>,
-    /// The loss of whoever knows everything but what had to be remembered.
+    /// On the same, that of whoever knows everything but what had to be remembered.
     pub chance: f64,
     /// The part that is right, by distance or length.
     pub accuracy: Vec<(usize, f64)>,
@@ -180,7 +181,7 @@ impl Training {
         let epochs = (1..=LOOKS).rev().find(|looks| self.steps.is_multiple_of(*looks)).unwrap_or(1);
         let source = Endless { world: &world, seed: self.seed, batches: self.steps / epochs };
         let stream = self.length.unwrap_or(0) as u64;
-        let (valid, _) = world.draw(VALID, &mut Part::Valid.rng(self.seed, stream))?;
+        let valid = world.draw(VALID, &mut Part::Valid.rng(self.seed, stream))?;
         let fit = Fit {
             epochs,
             seed: self.seed,
@@ -215,7 +216,7 @@ impl Training {
             model.fit_on(&source, Some(&valid), &fit, &mut observe)
         };
         bar.finish();
-        let (test, chance) = world.draw(TEST, &mut Part::Test.rng(self.seed, stream))?;
+        let (test, chance) = world.measure(TEST, &mut Part::Test.rng(self.seed, stream))?;
         let mut found = Found {
             problem: self.problem,
             cell: self.cell,

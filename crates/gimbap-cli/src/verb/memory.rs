@@ -68,10 +68,14 @@ pub fn run(args: &Memory, out: &Out) -> Outcome {
     let sentences = found.iter().find(|f| f.problem == Problem::Distance && f.cell != Cell::FeedForward);
     if let Some(file) = sentences.and_then(|one| one.model.as_ref()) {
         out.line(format!(
-            "{}\n  {} explain {} --text 'mina grew up in korea near the sea and speaks korean .' -o report.html{}",
+            "{}\n  {} explain {} --text '{}' -o report.html{}",
             lang.say("next:", "이어서:"),
             program(),
             folder.join(file).display(),
+            lang.say(
+                "Mina grew up in Korea near the sea and speaks Korean.",
+                "민아는 한국에서 자라 조용한 강가에서 쉬었고 지금은 한국어를 한다."
+            ),
             lang.say("", " --lang ko")
         ))?;
     }
@@ -167,13 +171,13 @@ fn line(training: &Training, found: &Found, lang: Language) -> String {
             said.collect::<Vec<_>>().join(", ")
         }
     };
-    let (loss, chance) = (short(loss), short(found.chance));
+    let (name, loss, chance) = (training.problem.loss(lang), short(loss), short(found.chance));
     match lang {
         Language::En => {
-            format!("{title}: loss {loss} (by chance {chance}), {accuracy}, {:.1} s", found.seconds)
+            format!("{title}: {name} {loss} ({chance} by chance), {accuracy}, {:.1} s", found.seconds)
         }
         Language::Ko => {
-            format!("{title}: 손실 {loss} (찍을 때 {chance}), {accuracy}, {:.1}초", found.seconds)
+            format!("{title}: {name} {loss} (무작위 추측 {chance}), {accuracy}, {:.1}초", found.seconds)
         }
     }
 }
@@ -245,7 +249,7 @@ fn section(problem: Problem, found: &[&Found], picture: &str, lang: Language) ->
     let loss = problem.loss(lang);
     let head = lang.say(
         format!("cell | length | {loss} | by chance | parameters | seconds | command"),
-        format!("셀 | 길이 | {loss} | 찍을 때의 손실 | 매개변수 | 초 | 명령"),
+        format!("셀 | 길이 | {loss} | 무작위 추측의 손실 | 매개변수 | 초 | 명령"),
     );
     text += &format!("\n| {head} |\n|---|---|---|---|---|---|---|\n");
     for one in found {

@@ -163,10 +163,10 @@ pub fn decisions(view: &View<'_>) -> Figure {
     let mut canvas = Canvas::new(left + view.width() + 20.0, top + block * models.len() as f64);
     let mut told = Vec::new();
     for (m, (model, decisions)) in models.iter().enumerate() {
-        let head = if models.len() > 1 { 14.0 } else { 0.0 };
+        let head = if models.len() > 1 { 16.0 } else { 0.0 };
         let top = top + block * m as f64 + head;
         if models.len() > 1 {
-            canvas.text((left, top - 4.0), Anchor::Start, "strong", model);
+            canvas.text((left, top - 5.0), Anchor::Start, "strong", model);
         }
         canvas.matrix((left, top), (column, cell), largest(decisions.iter().flatten()), decisions);
         canvas.rect((left, top), (view.width(), cell * rows as f64), "box");
