@@ -60,8 +60,17 @@ fn shares(bench: &Bench, run: &str, text: &str, of: usize) -> Vec<f64> {
     rows.iter().skip(of).map(|row| row[of].as_f64().unwrap()).collect()
 }
 
+/// Whether the tests run once more for an instruction set: what is learned hangs on it in the last bits alone, and a whole
+/// training on the slowest takes minutes.
+fn one_training_is_enough() -> bool {
+    std::env::var_os("GIMBAP_ISA").is_some()
+}
+
 #[test]
 fn the_sentences_of_the_article() {
+    if one_training_is_enough() {
+        return;
+    }
     let bench = Bench::new();
     let done = jsonl(&bench.ok(&["train", "--json"]).stdout).pop().unwrap();
     let figure = |key: &str| done[key].as_f64().unwrap();
@@ -92,6 +101,9 @@ fn the_sentences_of_the_article() {
 
 #[test]
 fn the_korean_corpus() {
+    if one_training_is_enough() {
+        return;
+    }
     let bench = Bench::new();
     let trained = bench.ok(&["train", "--lang", "ko"]);
     for told in
