@@ -20,7 +20,7 @@ pub(super) const PROVERBS: [&str; 13] = [
     "no pain no gain .",
     "no news is good news .",
     "no smoke without fire .",
-    "time is money .",
+    "time heals all wounds .",
     "time flies .",
     "knowledge is power .",
     "practice makes perfect .",

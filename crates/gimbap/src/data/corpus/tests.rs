@@ -58,7 +58,7 @@ fn check_states<S: Automaton>(words_wanted: std::ops::RangeInclusive<usize>, amo
 
 #[test]
 fn every_state_is_unambiguous_and_all_sentences_have_probability_one() {
-    check_states::<english::State>(150..=230, &["no", "pain", "gain", "spooky", "red", "king", "i", "speak"]);
+    check_states::<english::State>(150..=250, &["no", "pain", "gain", "spooky", "red", "king", "i", "speak"]);
     check_states::<korean::State>(150..=230, &["고통", "으스스한", "빨간", "왕은", "나는", "한다"]);
 }
 
@@ -170,8 +170,7 @@ fn seeds_decide() {
         crate::data::read::data_hash(text(&grammar.generate(1, 100)).as_bytes())
     };
     // Pinned: another machine or release must draw the same corpus.
-    assert_eq!(hash_of(Grammar::English), "19603d78b9756f60c5c25f95391c27ca");
-    assert_ne!(hash_of(Grammar::Korean), hash_of(Grammar::English));
+    assert_eq!(BOTH.map(hash_of), ["697adac8171a1f0c1686dc1679c425ba", "6cc324c4bc94d80137acda2b8927d221"]);
 }
 
 #[test]
