@@ -92,7 +92,7 @@ fn the_sentences_of_the_article() {
     let near = named(&bench, &["neighbors", run, "mina", "-n", "4", "--json"]);
     assert!(near.iter().all(|word| names.contains(&word.as_str())), "{near:?}");
     let numbers = ["three", "four", "nine", "twelve", "many"];
-    let near = named(&bench, &["neighbors", run, "two", "-n", "4", "--json"]);
+    let near = named(&bench, &["neighbors", run, "two", "-n", "3", "--json"]);
     assert!(near.iter().all(|word| numbers.contains(&word.as_str())), "{near:?}");
 
     let what = shares(&bench, run, "What time is it?", 1);
