@@ -5,7 +5,7 @@ use gimbap::data::text::Unit;
 use gimbap::layer::{KINDS, LayerConfig, LayerSpec};
 
 use super::read::nearest;
-use super::{BINARY, Config, Held, TaskKind};
+use super::{Auto, BINARY, Config, Held, TaskKind};
 
 /// The first key with an impossible value, and what would be right.
 pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
@@ -15,11 +15,12 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     foreign(config)?;
     for (key, value) in [
         ("data.vocab", config.limit()),
-        ("data.min_count", data.min_count),
+        ("data.min_count", data.min_count.and_then(Auto::given)),
         ("data.window", data.window),
         ("data.horizon", data.horizon),
         ("data.season", data.season),
-        ("train.batch", Some(train.batch)),
+        ("train.steps", train.steps),
+        ("train.batch", train.batch),
     ] {
         if value == Some(0) {
             return bad(key, "is 0, but must be at least 1");
@@ -77,7 +78,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     if train.calibrate == Some(true) && data.valid.is_none() {
         return bad("train.calibrate", "is true, but nothing is held out to calibrate on: give data.valid");
     }
-    let schedule = train.schedule.map_or(Ok(()), |s| s.check());
+    let schedule = train.schedule().check();
     let losses: &[&str] = match config.task.kind {
         TaskKind::Classify => &["sparse_categorical_crossentropy", BINARY],
         TaskKind::Lm | TaskKind::Tag => &["sparse_categorical_crossentropy"],
@@ -157,7 +158,7 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
         ),
         TaskKind::Forecast => (
             "a forecast",
-            &["path", "valid", "test", "time", "value", "window", "horizon", "season", "scaler"],
+            &["path", "valid", "test", "time", "value", "window", "horizon", "season", "scaler", "change"],
         ),
     }
 }
@@ -184,6 +185,10 @@ fn foreign(config: &Config) -> Result<(), (String, String)> {
     }
     if config.train.loss_reduction.is_some() && config.task.kind != TaskKind::Lm {
         return Err(("train.loss_reduction".into(), "is for language models alone".into()));
+    }
+    if config.train.output_bias.is_some() && (config.task.kind == TaskKind::Forecast || config.is_builtin()) {
+        let message = "is for tasks that count tokens or labels, not for this one";
+        return Err(("train.output_bias".into(), message.into()));
     }
     if config.task.kind != TaskKind::Classify {
         let given = [

@@ -1,8 +1,10 @@
 //! The config: what a run is, in TOML.
 //!
 //! [`Config`] is what the keys mean, [`read`] turns text into it with errors that name the line, [`set`] is
-//! `--set a.b=v`, [`check`] are the values that no run can have, [`template`] is what `gimbap new` prints.
+//! `--set a.b=v`, [`check`] are the values that no run can have, [`auto`] is what is left to the data, [`template`] is
+//! what `gimbap new` prints.
 
+mod auto;
 mod check;
 mod read;
 mod set;
@@ -19,11 +21,12 @@ use gimbap::init::Initializer;
 use gimbap::layer::LayerConfig;
 use gimbap::loss::Reduction;
 use gimbap::metric::Metric;
-use gimbap::optim::{Optimizer, Schedule};
+use gimbap::optim::{Adam, Optimizer, Schedule};
 use gimbap::train::Average;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value as Json;
 
+pub use self::auto::Auto;
 pub use self::read::{Source, load};
 pub use self::weights::ClassWeights;
 use crate::output::{Failure, Outcome};
@@ -83,14 +86,15 @@ pub struct Data {
     pub valid: Option<Held>,
     /// Held out to the end.
     pub test: Option<Held>,
-    /// What a token is.
+    /// What a token is; None: what the task and the data suggest.
+    #[serde(deserialize_with = "auto::unit")]
     pub unit: Option<Unit>,
     /// Which tokens there are; the rest becomes `<unk>`.
     pub vocab: Option<Tokens>,
     /// What cuts a text into subwords.
     pub tokenizer: Option<Tokenizer>,
     /// A token rarer than this becomes `<unk>`.
-    pub min_count: Option<usize>,
+    pub min_count: Option<Auto<usize>>,
     /// Texts are put in lower case, in training and ever after.
     pub lowercase: Option<bool>,
     /// Where words end.
@@ -119,6 +123,8 @@ pub struct Data {
     pub season: Option<usize>,
     /// How values are scaled.
     pub scaler: Option<Scaling>,
+    /// Whether a forecast says how far the next values lie from the last one, and not where.
+    pub change: Option<bool>,
 }
 
 /// `train.loss` of a classifier with one output for two classes.
@@ -131,6 +137,9 @@ pub const NOTHING: &str = "none";
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Held {
+    /// As much as there is to spare.
+    #[serde(serialize_with = "as_auto")]
+    Auto,
     /// That much of the training data.
     Fraction(f64),
     /// That file.
@@ -143,6 +152,7 @@ impl Held {
         match self {
             Held::Fraction(part) => *part == 0.0,
             Held::Path(path) => path.as_os_str() == NOTHING,
+            Held::Auto => false,
         }
     }
 }
@@ -151,6 +161,9 @@ impl Held {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Tokens {
+    /// As many as the texts suggest.
+    #[serde(serialize_with = "as_auto")]
+    Auto,
     /// At most so many, the most frequent of the data.
     Limit(usize),
     /// Those that a file lists, one a line.
@@ -166,11 +179,16 @@ pub struct Names(pub Vec<String>);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Train {
-    /// Passes over the data.
-    pub epochs: usize,
-    /// Sequences in a batch.
-    pub batch: usize,
-    /// How far gradients flow back in time.
+    /// Passes over the data; None: what its size suggests.
+    #[serde(deserialize_with = "auto::number")]
+    pub epochs: Option<usize>,
+    /// At most so many updates, in the middle of an epoch too.
+    pub steps: Option<usize>,
+    /// Sequences in a batch; None: what the size of the data suggests.
+    #[serde(deserialize_with = "auto::number")]
+    pub batch: Option<usize>,
+    /// How far gradients flow back in time; None: all the way, or what the size of a text suggests.
+    #[serde(deserialize_with = "auto_back")]
     pub bptt: Option<Back>,
     /// The update rule.
     pub optimizer: Optimizer,
@@ -184,8 +202,10 @@ pub struct Train {
     pub loss_reduction: Option<Reduction>,
     /// All weights start from this in place of each layer's own.
     pub init: Option<Initializer>,
+    /// What the biases of the output layer start from; if not said, what the other weights do.
+    pub output_bias: Option<OutputBias>,
     /// How the rate changes.
-    pub schedule: Option<Schedule>,
+    pub schedule: Option<Auto<Schedule>>,
     /// From when on the mean of the weights over the steps is kept in place of the last ones.
     pub average: Option<Average>,
     /// The seed of everything random.
@@ -201,22 +221,24 @@ pub struct Train {
     /// Whether a classifier's probabilities are calibrated on the validation data; if there is some, they are.
     pub calibrate: Option<bool>,
     /// Stop after so many epochs without a better validation loss.
-    pub patience: Option<usize>,
+    pub patience: Option<Auto<usize>>,
 }
 
 impl Default for Train {
-    /// Keras's defaults, where it has them.
+    /// What a config without `[train]` has.
     fn default() -> Self {
         Train {
-            epochs: 10,
-            batch: 32,
+            epochs: None,
+            steps: None,
+            batch: None,
             bptt: None,
-            optimizer: Optimizer::default(),
+            optimizer: Adam::new(0.003).into(),
             clip_norm: None,
             clip_value: None,
             loss: None,
             loss_reduction: None,
             init: None,
+            output_bias: None,
             schedule: None,
             average: None,
             seed: 1,
@@ -230,9 +252,39 @@ impl Default for Train {
     }
 }
 
+/// `train.output_bias`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputBias {
+    /// The logarithms of how frequent the tokens or labels are, so that no update is spent on learning these.
+    Frequencies,
+}
+
 /// `train.bptt`: a number, `[k1, k2]`, `"full"`, or `"checkpointed"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Back(pub Bptt);
+
+impl Train {
+    /// The epochs, once the data is known.
+    pub fn epochs(&self) -> usize {
+        self.epochs.unwrap_or(10)
+    }
+
+    /// The sequences in a batch, once the data is known.
+    pub fn batch(&self) -> usize {
+        self.batch.unwrap_or(32)
+    }
+
+    /// The rates, once the data is known.
+    pub fn schedule(&self) -> Schedule {
+        self.schedule.and_then(Auto::given).unwrap_or_default()
+    }
+
+    /// The epochs without a better validation loss after which a run stops, once the data is known.
+    pub fn patience(&self) -> Option<usize> {
+        self.patience.and_then(Auto::given)
+    }
+}
 
 impl Config {
     /// The config as TOML, as it lies in the run's folder.
@@ -278,7 +330,7 @@ impl Config {
                 _ => data.words.unwrap_or_default(),
             },
             limit: self.limit(),
-            min_count: data.min_count.unwrap_or(1),
+            min_count: data.min_count.and_then(Auto::given).unwrap_or(1),
             tokenizer: data.tokenizer.clone(),
         }
     }
@@ -323,7 +375,7 @@ impl<'de> Deserialize<'de> for Held {
         impl de::Visitor<'_> for Visitor {
             type Value = Held;
             fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str("a path, a fraction such as 0.1, or 0 for nothing")
+                f.write_str("a path, a fraction such as 0.1, 0 for nothing, or \"auto\"")
             }
             fn visit_f64<E: de::Error>(self, x: f64) -> Result<Held, E> {
                 Ok(Held::Fraction(x))
@@ -332,7 +384,7 @@ impl<'de> Deserialize<'de> for Held {
                 Ok(Held::Fraction(x as f64))
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<Held, E> {
-                Ok(Held::Path(s.into()))
+                Ok(if s == "auto" { Held::Auto } else { Held::Path(s.into()) })
             }
         }
         deserializer.deserialize_any(Visitor)
@@ -345,14 +397,14 @@ impl<'de> Deserialize<'de> for Tokens {
         impl de::Visitor<'_> for Visitor {
             type Value = Tokens;
             fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str("a number of tokens or the path of a file that lists them")
+                f.write_str("a number of tokens, the path of a file that lists them, or \"auto\"")
             }
             fn visit_i64<E: de::Error>(self, n: i64) -> Result<Tokens, E> {
                 let limit = usize::try_from(n);
                 limit.map(Tokens::Limit).map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &self))
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<Tokens, E> {
-                Ok(Tokens::List(s.into()))
+                Ok(if s == "auto" { Tokens::Auto } else { Tokens::List(s.into()) })
             }
         }
         deserializer.deserialize_any(Visitor)
@@ -382,42 +434,49 @@ impl<'de> Deserialize<'de> for Names {
     }
 }
 
-impl<'de> Deserialize<'de> for Back {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const EXPECTED: &str = "a number of steps, two such as [10, 20], \"full\" or \"checkpointed\"";
-        fn steps<E: de::Error>(n: i64) -> Result<usize, E> {
-            usize::try_from(n).map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &EXPECTED))
-        }
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Back;
-            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str(EXPECTED)
-            }
-            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Back, E> {
-                let k = steps(n)?;
-                Ok(Back(Bptt::Truncated { k1: k, k2: k }))
-            }
-            fn visit_str<E: de::Error>(self, s: &str) -> Result<Back, E> {
-                match s {
-                    "full" => Ok(Back(Bptt::Full)),
-                    "checkpointed" => Ok(Back(Bptt::Checkpointed)),
-                    _ => Err(E::invalid_value(de::Unexpected::Str(s), &self)),
-                }
-            }
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Back, A::Error> {
-                let mut ks = Vec::new();
-                while let Some(k) = seq.next_element::<i64>()? {
-                    ks.push(steps(k)?);
-                }
-                match ks[..] {
-                    [k1, k2] => Ok(Back(Bptt::Truncated { k1, k2 })),
-                    _ => Err(de::Error::invalid_length(ks.len(), &self)),
-                }
-            }
-        }
-        deserializer.deserialize_any(Visitor)
+fn as_auto<S: serde::Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("auto")
+}
+
+/// `train.bptt`; `"auto"` is the same as none.
+fn auto_back<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Back>, D::Error> {
+    const EXPECTED: &str = "a number of steps, two such as [10, 20], \"full\", \"checkpointed\" or \"auto\"";
+    fn steps<E: de::Error>(n: i64) -> Result<usize, E> {
+        usize::try_from(n).map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &EXPECTED))
     }
+    fn back<E>(bptt: Bptt) -> Result<Option<Back>, E> {
+        Ok(Some(Back(bptt)))
+    }
+    struct Visitor;
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Option<Back>;
+        fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+            f.write_str(EXPECTED)
+        }
+        fn visit_i64<E: de::Error>(self, n: i64) -> Result<Self::Value, E> {
+            let k = steps(n)?;
+            back(Bptt::Truncated { k1: k, k2: k })
+        }
+        fn visit_str<E: de::Error>(self, s: &str) -> Result<Self::Value, E> {
+            match s {
+                "auto" => Ok(None),
+                "full" => back(Bptt::Full),
+                "checkpointed" => back(Bptt::Checkpointed),
+                _ => Err(E::invalid_value(de::Unexpected::Str(s), &self)),
+            }
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut ks = Vec::new();
+            while let Some(k) = seq.next_element::<i64>()? {
+                ks.push(steps(k)?);
+            }
+            match ks[..] {
+                [k1, k2] => back(Bptt::Truncated { k1, k2 }),
+                _ => Err(de::Error::invalid_length(ks.len(), &self)),
+            }
+        }
+    }
+    deserializer.deserialize_any(Visitor)
 }
 
 impl Serialize for Back {

@@ -153,7 +153,8 @@ fn absolute_paths(document: &mut DocumentMut, base: &Path) {
 fn is_path(key: &str, text: &str) -> bool {
     match key {
         "tokenizer" => matches!(Tokenizer::from(text.to_owned()), Tokenizer::File(_)) && !text.is_empty(),
-        "valid" | "test" if text == NOTHING => false,
+        "valid" | "test" if text == NOTHING || text == "auto" => false,
+        "vocab" if text == "auto" => false,
         _ => super::builtin(Path::new(text)).is_none() && !text.is_empty(),
     }
 }

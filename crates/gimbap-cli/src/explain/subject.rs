@@ -364,7 +364,8 @@ fn window(doc: &forecast::Doc, path: &Path) -> Outcome<Subject> {
     let own = &series.values[(series.len() - rows) * f..];
     let mut scaled = own.to_vec();
     doc.scaler.transform(&mut scaled);
-    let (x, y) = scaled.split_at(doc.window * f);
+    let (x, y) = scaled.split_at_mut(doc.window * f);
+    doc.aim(x, y);
     let times = times(&series.times[series.len() - rows..], series.len() - rows);
     let (seen, behind) = times.split_at(doc.window);
     let target = match behind {

@@ -281,6 +281,7 @@ impl Training {
                     input: classify::Kind::Text { vocabulary: vocabulary.clone(), text: None },
                     label: None,
                     temperature: 1.0,
+                    usual: None,
                 };
                 model.task = TaskDoc::Classify(doc).to_value()?;
             }

@@ -133,6 +133,10 @@ fn dataset(vocabulary: &Vocabulary, sentences: &[Sentence]) -> Outcome<Dataset<f
 }
 
 impl Work for Builtin {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
     fn model(&self) -> Outcome<Model> {
         let (config, v) = (&self.config, self.vocabulary.len());
         let layers = sequential(config, Input::ids(v), Dense::new(v))?;
@@ -153,7 +157,7 @@ impl Work for Builtin {
 
     fn train(&self) -> Outcome<Box<dyn BatchSource<f32> + '_>> {
         let train = &self.config.train;
-        Ok(Box::new(Shuffled::new(&self.train, train.batch, train.shuffle.then_some(train.seed), false)?))
+        Ok(Box::new(Shuffled::new(&self.train, train.batch(), train.shuffle.then_some(train.seed), false)?))
     }
 
     fn valid(&self) -> Outcome<Option<Box<dyn BatchSource<f32> + '_>>> {

@@ -1,13 +1,14 @@
 //! Classifiers: labelled texts, or labelled sequences of numbers, and a probability for every class, calibrated where
 //! there is data to do it on.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use gimbap::data::batch::{BatchSource, Shuffled};
 use gimbap::data::dataset::{Dataset, Sequences, Targets};
 use gimbap::data::series::{Scaler, Scaling};
 use gimbap::data::table::{LabelledSeries, LabelledText, SequenceColumns, TextColumns, hold_out};
-use gimbap::data::text::Vocabulary;
+use gimbap::data::text::{Unit, Vocabulary};
 use gimbap::layer::{Activation, Dense};
 use gimbap::loss::{Loss, RowTargets};
 use gimbap::metric::Metric;
@@ -16,9 +17,10 @@ use gimbap::model::{Evaluation, Input, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::labels::{Judged, counts, majority};
+use super::labels::{Judged, counts, doubt, majority, to_beat, usual};
+use super::units;
 use super::{
-    Report, TaskDoc, Work, arrays, card_of, data_path, hash_of, line_of, number, plain_figures, sequential,
+    Report, TaskDoc, Work, arrays, begin_at, card_of, data_path, hash_of, line_of, number, plain_figures, sequential,
     short, vocabulary,
 };
 use crate::config::{BINARY, Config, Held, Names};
@@ -36,7 +38,13 @@ pub struct Doc {
     /// By which the logits are divided, so that probabilities are what they say.
     #[serde(default = "no_temperature")]
     pub temperature: f64,
+    /// The class most frequent in the training data.
+    #[serde(default)]
+    pub usual: Option<u32>,
 }
+
+/// The fewest rows on which probabilities are calibrated: of fewer, a mistake more or less would move them anywhere.
+const CALIBRATED: usize = 50;
 
 fn no_temperature() -> f64 {
     1.0
@@ -84,6 +92,8 @@ pub struct Classify {
     valid: Option<Part>,
     test: Option<Part>,
     card: Vec<(String, String)>,
+    /// What was left to the data.
+    chosen: Vec<String>,
 }
 
 /// Examples, and the class of each.
@@ -194,11 +204,16 @@ impl Classify {
     /// Reads the examples.
     pub fn open(config: &Config) -> Outcome<Self> {
         let path = data_path(config)?;
-        let mut raw = Raw::read(config, path, None)?;
+        let mut config = config.clone();
+        let mut raw = Raw::read(&config, path, None)?;
+        let n = raw.labels().len();
+        let of_sequences = |held: Option<Held>| held.and_then(|held| held.of_sequences(n));
+        config.data.valid = of_sequences(config.data.valid);
+        config.data.test = of_sequences(config.data.test);
         let classes = raw.classes().to_vec();
         let mut held = |held: &Option<Held>, seed: u64| -> Outcome<Option<Raw>> {
             Ok(match held {
-                None => None,
+                None | Some(Held::Auto) => None,
                 Some(Held::Path(path)) if config.data.target.is_some() => {
                     let message = format!(
                         "{}: of a pair of arrays a part is held out: give a fraction such as 0.1 (0: nothing), and \
@@ -207,19 +222,27 @@ impl Classify {
                     );
                     return Err(Failure::usage("config", message));
                 }
-                Some(Held::Path(path)) => Some(Raw::read(config, path, Some(&classes))?),
+                Some(Held::Path(path)) => Some(Raw::read(&config, path, Some(&classes))?),
                 Some(Held::Fraction(fraction)) => Some(raw.hold_out(*fraction, seed)?),
             })
         };
         let seed = config.train.seed;
         let test = held(&config.data.test, seed)?;
         let valid = held(&config.data.valid, seed.wrapping_add(1))?;
-        let input = kind(config, &raw)?;
-        let doc = Doc { classes, input, label: config.data.label.clone(), temperature: 1.0 };
+        let mut chosen = Vec::new();
+        if let Raw::Text(text) = &raw {
+            chosen.extend(settle_unit(&mut config, &text.texts));
+        }
+        chosen.extend(config.settle_sequences(raw.labels().len()));
+        let config = config;
+        let input = kind(&config, &raw)?;
+        let usual = usual(&counts(raw.labels(), classes.len()));
+        let label = config.data.label.clone();
+        let doc = Doc { classes, input, label, temperature: 1.0, usual: Some(usual) };
         let dataset = |raw: Raw| -> Outcome<Part> { Part::new(raw.examples(&doc.input)?) };
         let mut train = dataset(raw)?;
         let mut card = card_of(path, &hash_of(path)?);
-        if let Some(weights) = weights(config, &doc.classes, &train.labels)? {
+        if let Some(weights) = weights(&config, &doc.classes, &train.labels)? {
             let each = train.labels.iter().map(|&label| weights[label as usize] as f32);
             train.data = train.data.weights(each.collect())?;
             let shown = doc.classes.iter().zip(&weights).map(|(class, &x)| format!("{class} {}", short(x)));
@@ -231,7 +254,8 @@ impl Classify {
             test: test.map(dataset).transpose()?,
             card,
             doc,
-            config: config.clone(),
+            chosen,
+            config,
         })
     }
 }
@@ -285,9 +309,9 @@ impl Doc {
         })
     }
 
-    /// The figures of a model on a part, beside those of always naming the class most frequent in `usual`, and what
-    /// they were made of.
-    fn judge(&self, model: &Model, part: &Part, usual: &[usize]) -> Outcome<(Map<String, Value>, Judged)> {
+    /// The figures of a model on a part, beside that of always naming the class most frequent in the training data, and
+    /// what they were made of.
+    fn judge(&self, model: &Model, part: &Part) -> Outcome<(Map<String, Value>, Judged)> {
         let mut judged = Judged::new(model, self.classes.len())?;
         let (mut before, mut after) = (Reliability::default(), Reliability::default());
         let outputs = self.distributions(model, part.data.inputs())?;
@@ -305,10 +329,24 @@ impl Doc {
             metrics.insert("temperature".into(), number(self.temperature));
         }
         let counts = counts(&part.labels, self.classes.len());
-        metrics.insert("majority_accuracy".into(), number(majority(&counts, usual)));
+        metrics.insert("majority_accuracy".into(), number(majority(&counts, self.usual)));
         metrics.insert("sequences".into(), part.labels.len().into());
         Ok((metrics, judged))
     }
+}
+
+/// Puts the unit that fits the texts in the place of none, and what hangs on it; tells of it if that is not words.
+fn settle_unit(config: &mut Config, texts: &[String]) -> Option<String> {
+    let (unit, why) = units::fitting(texts);
+    let told = config.data.unit.is_none() && unit != Unit::Word;
+    let unit = *config.data.unit.get_or_insert(unit);
+    let chars: usize = texts.iter().map(|text| text.chars().count()).sum();
+    let different = match unit {
+        Unit::Subword => texts.iter().flat_map(|text| text.chars()).collect::<HashSet<_>>().len(),
+        _ => 0,
+    };
+    config.settle_tokens(chars as u64, different);
+    told.then(|| why.to_owned())
 }
 
 fn kind(config: &Config, raw: &Raw) -> Outcome<Kind> {
@@ -368,14 +406,25 @@ pub fn read_labelled(doc: &Doc, path: &Path, target: Option<&Path>) -> Outcome<E
 /// Measures a model on labelled data; the labels of an array are in `target`.
 pub fn evaluate(doc: &Doc, model: &Model, path: &Path, target: Option<&Path>) -> Outcome<Report> {
     let part = Part::new(read_labelled(doc, path, target)?)?;
-    let usual = counts(&part.labels, doc.classes.len());
-    let (mut metrics, judged) = doc.judge(model, &part, &usual)?;
+    let (mut metrics, judged) = doc.judge(model, &part)?;
     let text = line_of(&metrics);
     let tables = judged.report(&doc.classes, &mut metrics);
     Ok(Report { metrics, text, tables, ..Report::default() })
 }
 
 impl Work for Classify {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let to_beat = self.valid.as_ref().map(|valid| {
+            let counts = counts(&valid.labels, self.doc.classes.len());
+            to_beat(&counts, &self.doc.classes, self.doc.usual)
+        });
+        self.chosen.iter().cloned().chain(to_beat).collect()
+    }
+
     fn model(&self) -> Outcome<Model> {
         let input = match &self.doc.input {
             Kind::Text { vocabulary, .. } => Input::ids(vocabulary.len()),
@@ -394,6 +443,8 @@ impl Work for Classify {
         let layers = sequential(&self.config, input, head)?;
         let mut model = layers.compile(optimizer, loss, metrics)?;
         model.task = TaskDoc::Classify(self.doc.clone()).to_value()?;
+        let counts = counts(&self.train.labels, self.doc.classes.len());
+        begin_at(&mut model, &self.config, &counts.iter().map(|&n| n as u64).collect::<Vec<_>>())?;
         Ok(model)
     }
 
@@ -401,7 +452,7 @@ impl Work for Classify {
         let train = &self.config.train;
         Ok(Box::new(Shuffled::new(
             &self.train.data,
-            train.batch,
+            train.batch(),
             train.shuffle.then_some(train.seed),
             false,
         )?))
@@ -409,7 +460,7 @@ impl Work for Classify {
 
     fn valid(&self) -> Outcome<Option<Box<dyn BatchSource<f32> + '_>>> {
         let Some(valid) = &self.valid else { return Ok(None) };
-        Ok(Some(Box::new(Shuffled::new(&valid.data, self.config.train.batch, None, false)?)))
+        Ok(Some(Box::new(Shuffled::new(&valid.data, self.config.train.batch(), None, false)?)))
     }
 
     fn unit(&self) -> &'static str {
@@ -422,7 +473,8 @@ impl Work for Classify {
 
     fn finish(&mut self, model: &mut Model) -> Outcome<bool> {
         let Some(valid) = &self.valid else { return Ok(false) };
-        if self.config.train.calibrate == Some(false) {
+        let asked = self.config.train.calibrate;
+        if !asked.unwrap_or(valid.labels.len() >= CALIBRATED) {
             return Ok(false);
         }
         let outputs = self.doc.distributions(model, valid.data.inputs())?;
@@ -434,11 +486,13 @@ impl Work for Classify {
     }
 
     fn report(&self, model: &Model, _: &Out) -> Outcome<Report> {
-        let usual = counts(&self.train.labels, self.doc.classes.len());
         let mut report = Report::default();
         for (name, part) in [("validation", &self.valid), ("test", &self.test)] {
             let Some(part) = part else { continue };
-            report.add(name, self.doc.judge(model, part, &usual)?.0);
+            let metrics = self.doc.judge(model, part)?.0;
+            let doubt = doubt(&metrics, &self.doc.classes[self.doc.usual.unwrap_or(0) as usize]);
+            report.add(name, metrics);
+            doubt.filter(|_| name == "validation").into_iter().for_each(|doubt| report.doubt(&doubt));
         }
         Ok(report)
     }
@@ -486,7 +540,8 @@ mod tests {
     fn a_model_from_before_calibration_has_none() {
         let scaler = Scaler::fit(Scaling::Standard, &[0.0, 1.0], 1).unwrap();
         let input = Kind::Series { features: vec!["x".into()], scaler, id: None, time: None };
-        let doc = Doc { classes: vec!["a".into(), "b".into()], input, label: None, temperature: 2.0 };
+        let classes = vec!["a".into(), "b".into()];
+        let doc = Doc { classes, input, label: None, temperature: 2.0, usual: Some(1) };
         let mut stored = serde_json::to_value(&doc).unwrap();
         assert_eq!(serde_json::from_value::<Doc>(stored.clone()).unwrap(), doc);
         stored.as_object_mut().unwrap().remove("temperature");

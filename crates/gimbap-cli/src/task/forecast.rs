@@ -1,9 +1,10 @@
 //! Forecasts: windows of a series, the rows that follow them, and the trivial forecasts to beat.
 
+use std::ops::SubAssign;
 use std::path::Path;
 
 use gimbap::data::batch::{BatchSource, Shuffled};
-use gimbap::data::dataset::{Dataset, Sequences, Targets};
+use gimbap::data::dataset::{Dataset, Sequences, Steps, Targets};
 use gimbap::data::series::{Scaler, Series, SeriesColumns, Windows, guess_period};
 use gimbap::layer::Dense;
 use gimbap::loss::{Loss, RowTargets};
@@ -12,7 +13,9 @@ use gimbap::model::{Evaluation, Input, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Report, TaskDoc, Work, card_of, data_path, hash_of, number, plain_figures, sequential, short};
+use super::{
+    Report, TRY, TaskDoc, Work, card_of, data_path, hash_of, number, plain_figures, sequential, short,
+};
 use crate::config::{Config, Held, Names};
 use crate::output::{Failure, Out, Outcome, table, thousands};
 
@@ -31,6 +34,9 @@ pub struct Doc {
     pub horizon: usize,
     /// Rows of a season, for the seasonal-naive forecast.
     pub season: Option<usize>,
+    /// Whether the network says how far the next values lie from the last one, and not where.
+    #[serde(default)]
+    pub change: bool,
 }
 
 /// A part of the series, cut into windows.
@@ -49,6 +55,8 @@ pub struct Forecast {
     valid: Option<Part>,
     test: Option<Part>,
     card: Vec<(String, String)>,
+    /// What was left to the data.
+    chosen: Option<String>,
 }
 
 impl Doc {
@@ -70,14 +78,37 @@ impl Doc {
             gimbap::Error::Data { message, .. } => gimbap::Error::data(place, message),
             other => other,
         })?;
+        let mut targets = set.targets;
+        let windows =
+            set.inputs.chunks_exact(self.window * f).zip(targets.chunks_exact_mut(self.horizon * f));
+        windows.for_each(|(window, targets)| self.aim(window, targets));
         let inputs = Sequences::features(set.inputs, f, &vec![self.window; set.count])?;
-        let targets = RowTargets::Values { values: set.targets, width: self.horizon * f };
+        let targets = RowTargets::Values { values: targets, width: self.horizon * f };
         Ok(Dataset::new(inputs, Targets::per_sequence(targets))?)
     }
 
-    /// A model's forecasts for scaled inputs, in the data's units: `[B, horizon, F]`, row-major.
+    /// What the network is to say of the scaled rows behind a window: they themselves, or how far they lie from its last one.
+    pub fn aim<T: Copy + SubAssign>(&self, window: &[T], rows: &mut [T]) {
+        if self.change {
+            let f = self.values.len();
+            let last = &window[window.len() - f..];
+            rows.chunks_exact_mut(f).flatten().zip(last.iter().cycle()).for_each(|(x, &last)| *x -= last);
+        }
+    }
+
+    /// A model's forecasts for windows of scaled inputs, in the data's units: `[B, horizon, F]`, row-major.
     pub fn forecast(&self, model: &Model, inputs: &Sequences<f32>) -> Outcome<Vec<f64>> {
         let mut values: Vec<f64> = model.predict(inputs)?.iter().map(|&x| f64::from(x)).collect();
+        if let (true, Steps::Features { values: seen, width }) = (self.change, inputs.steps()) {
+            let windows =
+                seen.chunks_exact(self.window * width).zip(values.chunks_exact_mut(self.horizon * width));
+            for (window, rows) in windows {
+                let last = &window[(self.window - 1) * width..];
+                for row in rows.chunks_exact_mut(*width) {
+                    row.iter_mut().zip(last).for_each(|(x, &last)| *x += f64::from(last));
+                }
+            }
+        }
         self.scaler.inverse(&mut values);
         Ok(values)
     }
@@ -87,14 +118,19 @@ impl Forecast {
     /// Reads the series.
     pub fn open(config: &Config) -> Outcome<Self> {
         let path = data_path(config)?;
-        let data = &config.data;
-        let values = data.value.clone().map(|Names(names)| names).unwrap_or_default();
-        let columns = SeriesColumns { time: data.time.clone(), values };
+        let mut config = config.clone();
+        let window = *config.data.window.get_or_insert(24);
+        let values = config.data.value.clone().map(|Names(names)| names).unwrap_or_default();
+        let columns = SeriesColumns { time: config.data.time.clone(), values };
         let mut train = Series::read(path, &columns)?;
+        let rows = train.len();
+        let of_series = |held: Option<Held>| held.and_then(|held| held.of_series(rows, window));
+        (config.data.test, config.data.valid) = (of_series(config.data.test), of_series(config.data.valid));
+        let data = &config.data;
         let columns = SeriesColumns { values: train.names.clone(), ..columns };
         let mut held = |held: &Option<Held>| -> Outcome<Option<Series>> {
             Ok(match held {
-                None => None,
+                None | Some(Held::Auto) => None,
                 Some(Held::Path(path)) => Some(Series::read(path, &columns)?),
                 Some(Held::Fraction(fraction)) => {
                     let keep = (train.len() as f64 * (1.0 - fraction)).round() as usize;
@@ -110,21 +146,25 @@ impl Forecast {
             time: data.time.clone(),
             values: train.names.clone(),
             scaler: Scaler::fit(data.scaler.unwrap_or_default(), &train.values, f)?,
-            window: data.window.unwrap_or(24),
+            window,
             horizon: data.horizon.unwrap_or(1),
             season: data.season.or_else(|| guess_period(&train.values, f)),
+            change: data.change.unwrap_or(false),
         };
         let part = |series: Series, name: &str| -> Outcome<Part> {
             let windows = doc.cut(&series, &format!("{}, {name} part", path.display()))?;
             Ok(Part { series, windows })
         };
+        let train = part(train, "training")?;
+        let chosen = config.settle_sequences(train.windows.len());
         Ok(Forecast {
-            train: part(train, "training")?,
+            train,
             valid: valid.map(|series| part(series, "validation")).transpose()?,
             test: test.map(|series| part(series, "test")).transpose()?,
             card: card_of(path, &hash_of(path)?),
             doc,
-            config: config.clone(),
+            chosen,
+            config,
         })
     }
 }
@@ -168,6 +208,20 @@ fn compare(
     Ok((metrics, table(&["", "MAE", "RMSE", "R2"], &rows)))
 }
 
+/// What is told of a model that is no better than a trivial forecast, if it is not.
+fn doubt(metrics: &Map<String, Value>) -> Option<String> {
+    let rmse = |figures: &Map<String, Value>| figures.get("rmse").and_then(Value::as_f64);
+    let model = rmse(metrics)?;
+    let named = [("last_value", "repeating the last value"), ("seasonal_naive", "repeating the last season")];
+    let trivial =
+        named.into_iter().filter_map(|(key, name)| Some((rmse(metrics.get(key)?.as_object()?)?, name)));
+    let (best, name) = trivial.min_by(|a, b| a.0.total_cmp(&b.0))?;
+    (model >= best).then(|| {
+        let best = short(best);
+        format!("the model is no better than {name} (RMSE {best}): {TRY}, or another data.window")
+    })
+}
+
 fn row(name: &str, figures: &Map<String, Value>) -> Vec<String> {
     let cell = |key: &str| figures[key].as_f64().map_or("-".into(), short);
     vec![name.into(), cell("mae"), cell("rmse"), cell("r2")]
@@ -182,6 +236,14 @@ pub fn evaluate(doc: &Doc, model: &Model, path: &Path) -> Outcome<Report> {
 }
 
 impl Work for Forecast {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.chosen.iter().cloned().collect()
+    }
+
     fn model(&self) -> Outcome<Model> {
         let f = self.doc.values.len();
         let loss = match self.config.train.loss.as_deref() {
@@ -199,12 +261,12 @@ impl Work for Forecast {
     fn train(&self) -> Outcome<Box<dyn BatchSource<f32> + '_>> {
         let train = &self.config.train;
         let seed = train.shuffle.then_some(train.seed);
-        Ok(Box::new(Shuffled::new(&self.train.windows, train.batch, seed, false)?))
+        Ok(Box::new(Shuffled::new(&self.train.windows, train.batch(), seed, false)?))
     }
 
     fn valid(&self) -> Outcome<Option<Box<dyn BatchSource<f32> + '_>>> {
         let Some(valid) = &self.valid else { return Ok(None) };
-        Ok(Some(Box::new(Shuffled::new(&valid.windows, self.config.train.batch, None, false)?)))
+        Ok(Some(Box::new(Shuffled::new(&valid.windows, self.config.train.batch(), None, false)?)))
     }
 
     fn unit(&self) -> &'static str {
@@ -221,7 +283,9 @@ impl Work for Forecast {
             let Some(part) = part else { continue };
             let (metrics, table) = compare(&self.doc, model, &part.series, &part.windows)?;
             let text = format!("{name}, in the data's units\n{table}");
+            let doubt = doubt(&metrics);
             report.add_as(name, metrics, &text);
+            doubt.filter(|_| name == "validation").into_iter().for_each(|doubt| report.doubt(&doubt));
         }
         Ok(report)
     }

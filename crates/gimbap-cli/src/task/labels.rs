@@ -5,7 +5,7 @@ use gimbap::metric::{Confusion, MetricState, OutputKind, Scores, Target};
 use gimbap::model::Model;
 use serde_json::{Map, Value, json};
 
-use super::{number, short};
+use super::{TRY, number, short};
 use crate::output::{Failure, Outcome, table};
 
 /// A table of what is taken for what is shown for so many labels; a wider one breaks its lines.
@@ -123,10 +123,34 @@ pub fn scores_table(title: &str, rows: &[Vec<String>]) -> String {
     table(&[title, "precision", "recall", "f1", "support"], rows)
 }
 
-/// The part of these labels that is the one most frequent in `usual`: the accuracy of always giving that.
-pub fn majority(counts: &[usize], usual: &[usize]) -> f64 {
-    let most = (0..usual.len()).rev().max_by_key(|&label| usual[label]).unwrap_or(0);
+/// The label that occurs most often, the first of equals.
+pub fn usual(counts: &[usize]) -> u32 {
+    (0..counts.len()).rev().max_by_key(|&label| counts[label]).unwrap_or(0) as u32
+}
+
+/// The part of these labels that is the one most frequent in the training data: the accuracy of always giving that. A model
+/// from before models kept it has the one most frequent here.
+pub fn majority(counts: &[usize], of_training: Option<u32>) -> f64 {
+    let most = of_training.unwrap_or_else(|| usual(counts)) as usize;
     counts.get(most).copied().unwrap_or(0) as f64 / counts.iter().sum::<usize>().max(1) as f64
+}
+
+/// What is told of the label most frequent in training before a model learns.
+pub fn to_beat(counts: &[usize], labels: &[String], of_training: Option<u32>) -> String {
+    let label = &labels[of_training.unwrap_or(0) as usize];
+    format!("to beat: accuracy {}, of always saying `{label}`", short(majority(counts, of_training)))
+}
+
+/// What is told of a model that is no better than always giving the most frequent label, if it is not.
+pub fn doubt(metrics: &Map<String, Value>, usual: &str) -> Option<String> {
+    let of = |name: &str| metrics.get(name).and_then(Value::as_f64);
+    let (model, majority) = (of("accuracy")?, of("majority_accuracy")?);
+    (model <= majority).then(|| {
+        let majority = short(majority);
+        format!(
+            "the model is no better than always saying `{usual}` (accuracy {majority}): {TRY}, or more data"
+        )
+    })
 }
 
 /// How often each label occurs.

@@ -1,6 +1,7 @@
 //! Language models: a text, its tokens, and the next token after each.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::Path;
 
 use gimbap::bptt::Bptt;
@@ -17,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Report, TaskDoc, Work, card_of, data_path, figures, line_of, number, plain_figures, sequential,
-    vocabulary,
+    Report, TRY, TaskDoc, Work, begin_at, card_of, data_path, figures, line_of, number, plain_figures,
+    sequential, short, vocabulary,
 };
 use crate::args::Unknown;
 use crate::config::{Config, Held};
@@ -44,6 +45,8 @@ struct Part {
     chars: u64,
     /// Tokens that are not in the vocabulary.
     unknown: usize,
+    /// The loss of the training text's frequencies, if it was measured.
+    order_0: Option<f64>,
 }
 
 /// A language model's work.
@@ -55,28 +58,34 @@ pub struct Lm {
     valid: Option<Part>,
     test: Option<Part>,
     card: Vec<(String, String)>,
+    frequencies: Frequencies,
+    /// What was left to the data.
+    chosen: Option<String>,
 }
-
-/// The segment of a config without `train.bptt`.
-const SEGMENT: usize = 35;
 
 impl Lm {
     /// Reads the texts; ids for which memory is too small go into `scratch`.
     pub fn open(config: &Config, scratch: &Path) -> Outcome<Self> {
         let path = data_path(config)?;
+        let mut config = config.clone();
+        let unit = *config.data.unit.get_or_insert(Unit::Char);
         let lines = config.data.lines.unwrap_or(false);
-        let cut_at_lines = lines || matches!(config.vocabulary().unit, Unit::Word | Unit::Subword);
+        let cut_at_lines = lines || matches!(unit, Unit::Word | Unit::Subword);
         let mut text = TextSource::open(path)?;
+        let chars = text.chars();
+        let of_text = |held: Option<Held>| held.and_then(|held| held.of_text(chars));
+        (config.data.test, config.data.valid) = (of_text(config.data.test), of_text(config.data.valid));
         let mut held = |held: &Option<Held>| -> Outcome<Option<TextSource>> {
             Ok(match held {
-                None => None,
+                None | Some(Held::Auto) => None,
                 Some(Held::Path(path)) => Some(TextSource::open(path)?),
                 Some(Held::Fraction(fraction)) => Some(text.split_off(*fraction, cut_at_lines)?),
             })
         };
         // Off the end first what is tested last.
         let (test, valid) = (held(&config.data.test)?, held(&config.data.valid)?);
-        let vocabulary = vocabulary(config, path, |counter| {
+        config.settle_tokens(text.chars(), different(&text, unit)?);
+        let vocabulary = vocabulary(&config, path, |counter| {
             let mut pieces = text.pieces();
             while let Some(piece) = pieces.next()? {
                 counter.add(piece);
@@ -86,21 +95,28 @@ impl Lm {
         let held = |text: Option<TextSource>| {
             text.map(|text| Part::read(&vocabulary, &text, true, lines, scratch)).transpose()
         };
-        let lm = Lm {
+        let mut lm = Lm {
             train: Part::read(&vocabulary, &text, false, lines, scratch)?,
             valid: held(valid)?,
             test: held(test)?,
             card: card_of(path, text.hash()),
             vocabulary,
-            config: config.clone(),
+            frequencies: Frequencies { counts: Vec::new() },
+            chosen: None,
+            config,
         };
+        lm.chosen = lm.config.settle_text(lm.train.tokens.len());
         lm.check_length(path)?;
+        lm.frequencies = Frequencies::of(&lm.train.tokens, lm.vocabulary.len())?;
+        for part in [&mut lm.valid, &mut lm.test].into_iter().flatten() {
+            part.order_0 = Some(lm.frequencies.loss(&part.tokens)?);
+        }
         Ok(lm)
     }
 
     fn check_length(&self, path: &Path) -> Outcome {
         let (k1, _) = segment(&self.config);
-        let (n, batch) = (self.train.tokens.len(), self.config.train.batch);
+        let (n, batch) = (self.train.tokens.len(), self.config.train.batch());
         if n.saturating_sub(1) / batch < k1 {
             return Err(Failure::work(
                 "data",
@@ -162,7 +178,7 @@ impl Part {
             writer.push(&[CLOSING_ID])?;
         }
         let tokens = writer.finish()?;
-        Ok(Part { own: tokens.len() - before, tokens, chars, unknown })
+        Ok(Part { own: tokens.len() - before, tokens, chars, unknown, order_0: None })
     }
 
     /// Figures of a mean loss in nats. What an unknown token was is not predicted, so where there is one, the characters
@@ -188,11 +204,59 @@ impl Part {
     }
 }
 
+/// How many characters of a text differ, where it is to be cut into subwords, which begin with them.
+fn different(text: &TextSource, unit: Unit) -> Outcome<usize> {
+    let mut seen = HashSet::new();
+    if unit == Unit::Subword {
+        let mut pieces = text.pieces();
+        while let Some(piece) = pieces.next()? {
+            seen.extend(piece.chars());
+        }
+    }
+    Ok(seen.len())
+}
+
+/// How frequent each token of a text is: the order-0 model, which every other should beat. Each counts once more than it was
+/// seen, so that none is impossible.
+#[derive(Debug)]
+struct Frequencies {
+    counts: Vec<u64>,
+}
+
+impl Frequencies {
+    fn of(tokens: &Tokens, vocabulary: usize) -> Outcome<Self> {
+        let mut counts = vec![0; vocabulary];
+        each(tokens, 0, |id| counts[id as usize] += 1)?;
+        Ok(Frequencies { counts })
+    }
+
+    /// The mean loss on a text behind its closing mark.
+    fn loss(&self, tokens: &Tokens) -> Outcome<f64> {
+        let all = (self.counts.iter().sum::<u64>() + self.counts.len() as u64) as f64;
+        let logs: Vec<f64> = self.counts.iter().map(|&n| ((n + 1) as f64 / all).ln()).collect();
+        let mut sum = 0.0;
+        each(tokens, 1, |id| sum -= logs[id as usize])?;
+        Ok(sum / tokens.len().saturating_sub(1).max(1) as f64)
+    }
+}
+
+/// Walks through tokens from one on.
+fn each(tokens: &Tokens, from: usize, mut visit: impl FnMut(u32)) -> Outcome {
+    const AT_ONCE: usize = 1 << 16;
+    let mut ids = Vec::new();
+    for start in (from..tokens.len()).step_by(AT_ONCE) {
+        ids.clear();
+        tokens.read(start..(start + AT_ONCE).min(tokens.len()), &mut ids)?;
+        ids.iter().for_each(|&id| visit(id));
+    }
+    Ok(())
+}
+
 /// Steps of a segment, and steps that a gradient flows back.
 fn segment(config: &Config) -> (usize, usize) {
     match config.train.bptt.map(|back| back.0) {
         Some(Bptt::Truncated { k1, k2 }) => (k1, k2),
-        _ => (SEGMENT, SEGMENT),
+        _ => (MEASURED, MEASURED),
     }
 }
 
@@ -300,6 +364,10 @@ pub fn evaluate(doc: &Doc, model: &Model, path: &Path, unknown: Unknown) -> Outc
 }
 
 impl Work for Lm {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
     fn model(&self) -> Outcome<Model> {
         let v = self.vocabulary.len();
         let layers = sequential(&self.config, Input::ids(v), Dense::new(v))?;
@@ -309,13 +377,14 @@ impl Work for Lm {
         model = model.reduction(self.config.train.loss_reduction.unwrap_or_default());
         let doc = Doc { vocabulary: self.vocabulary.clone(), lines: self.config.data.lines.unwrap_or(false) };
         model.task = TaskDoc::Lm(doc).to_value()?;
+        begin_at(&mut model, &self.config, &self.frequencies.counts)?;
         Ok(model)
     }
 
     fn train(&self) -> Outcome<Box<dyn BatchSource<f32> + '_>> {
         let (k1, k2) = segment(&self.config);
         let train = &self.config.train;
-        let stream = self.stream(&self.train, train.batch, k1, k2)?;
+        let stream = self.stream(&self.train, train.batch(), k1, k2)?;
         Ok(Box::new(if train.jitter { stream.jitter(train.seed)? } else { stream }))
     }
 
@@ -350,7 +419,16 @@ impl Work for Lm {
             let mut metrics = part.figures(evaluation.loss);
             metrics.insert("tokens".into(), evaluation.rows.into());
             metrics.insert("unknown_tokens".into(), part.unknown.into());
+            let order_0 = part.order_0.unwrap_or(f64::NAN);
+            metrics.insert("order_0_loss".into(), number(order_0));
             report.add(name, metrics);
+            if name == "validation" && evaluation.loss >= order_0 {
+                report.doubt(&format!(
+                    "the model is no better than the frequencies of the tokens, which know of no order (loss {}): {TRY}, or \
+                     more text",
+                    short(order_0)
+                ));
+            }
         }
         Ok(report)
     }
@@ -370,7 +448,11 @@ impl Work for Lm {
             let (unknown, all) = (thousands(unknown), thousands(all));
             format!("{name} text: {unknown} of {all} tokens ({share:.1} %) are `<unk>`{doubt}")
         };
-        with_unknown.map(note).collect()
+        let order_0 = self.valid.as_ref().and_then(|part| part.order_0);
+        let to_beat = order_0.map(|loss| {
+            format!("to beat: loss {}, of the frequencies of the tokens alone (order 0)", short(loss))
+        });
+        self.chosen.iter().cloned().chain(with_unknown.map(note)).chain(to_beat).collect()
     }
 
     fn card(&self) -> Vec<(String, String)> {

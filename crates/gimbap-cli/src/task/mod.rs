@@ -7,8 +7,10 @@ pub mod builtin;
 pub mod classify;
 pub mod forecast;
 mod labels;
+pub mod limited;
 pub mod lm;
 pub mod tag;
+mod units;
 
 use std::path::Path;
 
@@ -17,13 +19,13 @@ use gimbap::data::read;
 use gimbap::data::source::TextSource;
 use gimbap::data::text::{Counter, Tokenizer, Vocabulary};
 use gimbap::init::Initializer;
-use gimbap::layer::{Activation, Dense, LayerConfig, LayerSpec};
+use gimbap::layer::{Activation, Dense, LayerConfig, LayerSpec, Parameter};
 use gimbap::model::{Evaluation, Input, Model, Sequential};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::args::Language;
-use crate::config::{Config, TaskKind, Tokens};
+use crate::config::{Config, OutputBias, TaskKind, Tokens};
 use crate::output::{Failure, Out, Outcome, thousands};
 use crate::{model_file, vectors};
 
@@ -74,6 +76,8 @@ impl TaskDoc {
 
 /// A task with its data, ready to train.
 pub trait Work {
+    /// The config, with numbers wherever it left them to the data.
+    fn config(&self) -> &Config;
     /// A compiled model with its initial weights.
     fn model(&self) -> Outcome<Model>;
     /// The batches of an epoch.
@@ -128,6 +132,11 @@ impl Report {
         self.add_as(name, metrics, &text);
     }
 
+    /// Tells of a model that is not worth its name.
+    pub fn doubt(&mut self, message: &str) {
+        self.text.push_str(&format!("\n{message}"));
+    }
+
     /// As [`Report::add`], in these words.
     pub fn add_as(&mut self, name: &str, metrics: Map<String, Value>, text: &str) {
         if !self.text.is_empty() {
@@ -140,6 +149,9 @@ impl Report {
         }
     }
 }
+
+/// What may help a model that learned nothing.
+const TRY: &str = "try more epochs (--epochs), another train.optimizer.rate";
 
 /// Reads the data that a config names; what memory is too small for goes into `scratch`, an existing folder.
 pub fn open(config: &Config, scratch: &Path) -> Outcome<Box<dyn Work>> {
@@ -287,6 +299,19 @@ fn fill(layer: &mut LayerConfig, steps: bool, init: Option<Initializer>) {
     if is_recurrent(layer) || layer.kind == "embedding" || layer.kind == "dense" {
         layer.init = layer.init.or(init);
     }
+}
+
+/// Lets the biases of the output layer begin at the logarithms of how often each output was counted, once more than it was,
+/// if the config wants it so.
+pub fn begin_at(model: &mut Model, config: &Config, counts: &[u64]) -> Outcome {
+    let Some(OutputBias::Frequencies) = config.train.output_bias else { return Ok(()) };
+    let of_output = |p: &&Parameter| p.name.ends_with(".b") && p.range.len() == counts.len();
+    let Some(name) = model.parameters().iter().rfind(of_output).map(|p| p.name.clone()) else {
+        return Ok(());
+    };
+    let all = counts.iter().map(|n| n + 1).sum::<u64>() as f64;
+    let logs: Vec<f32> = counts.iter().map(|&n| ((n + 1) as f64 / all).ln() as f32).collect();
+    Ok(model.set_parameter(&name, &logs)?)
 }
 
 /// A figure for JSON, whose numbers are finite: an infinite one is the text `inf` or `-inf`, NaN is null.

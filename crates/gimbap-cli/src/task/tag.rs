@@ -14,9 +14,9 @@ use gimbap::model::{Evaluation, Input, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::labels::{Judged, counts, majority, object_of, row_of, scores_table};
+use super::labels::{Judged, counts, doubt, majority, object_of, row_of, scores_table, to_beat, usual};
 use super::{
-    Report, TaskDoc, Work, card_of, data_path, hash_of, line_of, number, plain_figures, sequential,
+    Report, TaskDoc, Work, begin_at, card_of, data_path, hash_of, line_of, number, plain_figures, sequential,
     vocabulary,
 };
 use crate::config::{Config, Held};
@@ -29,6 +29,9 @@ pub struct Doc {
     pub labels: Vec<String>,
     /// The tokens.
     pub vocabulary: Vocabulary,
+    /// The label most frequent in the training data.
+    #[serde(default)]
+    pub usual: Option<u32>,
 }
 
 /// A tagger's work.
@@ -40,6 +43,8 @@ pub struct Tag {
     valid: Option<Part>,
     test: Option<Part>,
     card: Vec<(String, String)>,
+    /// What was left to the data.
+    chosen: Option<String>,
 }
 
 /// Sentences as the model takes them, and their labels.
@@ -91,14 +96,9 @@ impl Doc {
         Ok(())
     }
 
-    /// The figures of a model on a part, beside those of always giving the label most frequent in `usual`, and what
-    /// they were made of.
-    fn judge(
-        &self,
-        model: &Model,
-        part: &Part,
-        usual: &[usize],
-    ) -> Outcome<(Map<String, Value>, Judged, Option<Entities>)> {
+    /// The figures of a model on a part, beside that of always giving the label most frequent in the training data, and
+    /// what they were made of.
+    fn judge(&self, model: &Model, part: &Part) -> Outcome<(Map<String, Value>, Judged, Option<Entities>)> {
         let width = self.labels.len();
         let mut judged = Judged::new(model, width)?;
         let mut entities = Entities::new(&self.labels);
@@ -121,7 +121,7 @@ impl Doc {
             }
         }
         let counts = counts(part.tags.iter().flatten(), width);
-        metrics.insert("majority_accuracy".into(), number(majority(&counts, usual)));
+        metrics.insert("majority_accuracy".into(), number(majority(&counts, self.usual)));
         metrics.insert("sentences".into(), part.ids.len().into());
         metrics.insert("tokens".into(), counts.iter().sum::<usize>().into());
         let unknown: usize = part.ids.iter().map(|ids| Vocabulary::unknowns(ids)).sum();
@@ -133,8 +133,7 @@ impl Doc {
 /// Measures a model on sentences with labels.
 pub fn evaluate(doc: &Doc, model: &Model, path: &Path) -> Outcome<Report> {
     let part = doc.part(Tagged::read_with_labels(path, &doc.labels)?)?;
-    let usual = counts(part.tags.iter().flatten(), doc.labels.len());
-    let (mut metrics, judged, entities) = doc.judge(model, &part, &usual)?;
+    let (mut metrics, judged, entities) = doc.judge(model, &part)?;
     let text = line_of(&metrics);
     let mut tables = String::new();
     if let Some(entities) = &entities {
@@ -155,11 +154,16 @@ impl Tag {
     /// Reads the sentences.
     pub fn open(config: &Config) -> Outcome<Self> {
         let path = data_path(config)?;
+        let mut config = config.clone();
         let mut train = Tagged::read(path)?;
+        let n = train.sentences.len();
+        let of_sequences = |held: Option<Held>| held.and_then(|held| held.of_sequences(n));
+        config.data.valid = of_sequences(config.data.valid);
+        config.data.test = of_sequences(config.data.test);
         let labels = train.labels.clone();
         let mut held = |held: &Option<Held>, seed: u64| -> Outcome<Option<Tagged>> {
             Ok(match held {
-                None => None,
+                None | Some(Held::Auto) => None,
                 Some(Held::Path(path)) => Some(Tagged::read_with_labels(path, &labels)?),
                 Some(Held::Fraction(fraction)) => {
                     let (kept, held) = hold_out(&vec![0; train.sentences.len()], *fraction, seed)?;
@@ -172,23 +176,39 @@ impl Tag {
         let seed = config.train.seed;
         let test = held(&config.data.test, seed)?;
         let valid = held(&config.data.valid, seed.wrapping_add(1))?;
-        let vocabulary = vocabulary(config, path, |counter| {
+        config.settle_tokens(0, 0);
+        let chosen = config.settle_sequences(train.sentences.len());
+        let vocabulary = vocabulary(&config, path, |counter| {
             train.sentences.iter().for_each(|sentence| counter.add(sentence));
             Ok(())
         })?;
-        let doc = Doc { labels, vocabulary };
+        let usual = usual(&counts(train.tags.iter().flatten(), labels.len()));
+        let doc = Doc { labels, vocabulary, usual: Some(usual) };
         Ok(Tag {
             train: doc.part(train)?,
             valid: valid.map(|tagged| doc.part(tagged)).transpose()?,
             test: test.map(|tagged| doc.part(tagged)).transpose()?,
             card: card_of(path, &hash_of(path)?),
             doc,
-            config: config.clone(),
+            chosen,
+            config,
         })
     }
 }
 
 impl Work for Tag {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let to_beat = self.valid.as_ref().map(|valid| {
+            let counts = counts(valid.tags.iter().flatten(), self.doc.labels.len());
+            to_beat(&counts, &self.doc.labels, self.doc.usual)
+        });
+        self.chosen.iter().cloned().chain(to_beat).collect()
+    }
+
     fn model(&self) -> Outcome<Model> {
         let head = Dense::new(self.doc.labels.len()).activation(Activation::Softmax);
         let train = &self.config.train;
@@ -198,18 +218,20 @@ impl Work for Tag {
         let mut model =
             layers.compile(train.optimizer.clone(), Loss::SparseCategoricalCrossentropy, metrics)?;
         model.task = TaskDoc::Tag(self.doc.clone()).to_value()?;
+        let counts = counts(self.train.tags.iter().flatten(), self.doc.labels.len());
+        begin_at(&mut model, &self.config, &counts.iter().map(|&n| n as u64).collect::<Vec<_>>())?;
         Ok(model)
     }
 
     fn train(&self) -> Outcome<Box<dyn BatchSource<f32> + '_>> {
         let train = &self.config.train;
         let seed = train.shuffle.then_some(train.seed);
-        Ok(Box::new(Shuffled::new(&self.train.data, train.batch, seed, false)?))
+        Ok(Box::new(Shuffled::new(&self.train.data, train.batch(), seed, false)?))
     }
 
     fn valid(&self) -> Outcome<Option<Box<dyn BatchSource<f32> + '_>>> {
         let Some(valid) = &self.valid else { return Ok(None) };
-        Ok(Some(Box::new(Shuffled::new(&valid.data, self.config.train.batch, None, false)?)))
+        Ok(Some(Box::new(Shuffled::new(&valid.data, self.config.train.batch(), None, false)?)))
     }
 
     fn unit(&self) -> &'static str {
@@ -221,11 +243,13 @@ impl Work for Tag {
     }
 
     fn report(&self, model: &Model, _: &Out) -> Outcome<Report> {
-        let usual = counts(self.train.tags.iter().flatten(), self.doc.labels.len());
         let mut report = Report::default();
         for (name, part) in [("validation", &self.valid), ("test", &self.test)] {
             let Some(part) = part else { continue };
-            report.add(name, self.doc.judge(model, part, &usual)?.0);
+            let metrics = self.doc.judge(model, part)?.0;
+            let doubt = doubt(&metrics, &self.doc.labels[self.doc.usual.unwrap_or(0) as usize]);
+            report.add(name, metrics);
+            doubt.filter(|_| name == "validation").into_iter().for_each(|doubt| report.doubt(&doubt));
         }
         Ok(report)
     }

@@ -99,10 +99,10 @@ pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
         1 => "1 batch".into(),
         n => format!("{} batches", thousands(n)),
     };
-    let epochs = config.train.epochs;
+    let epochs = config.train.epochs();
     let seconds = epoch_seconds(config, work, &model)?;
     let time = match seconds {
-        Some(epoch) => takes(epoch, epochs, config.train.patience.is_some()),
+        Some(epoch) => takes(epoch, epochs, config.train.patience().is_some()),
         None => "not known: the first batches did not train".into(),
     };
     out.line(model.summary().trim_end())?;

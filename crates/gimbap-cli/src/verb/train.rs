@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gimbap::bptt::Bptt;
+use gimbap::data::batch::BatchSource;
 use gimbap::data::corpus::Grammar;
 use gimbap::explain::{Health, Verdict};
 use gimbap::model::Model;
@@ -12,18 +13,20 @@ use toml_edit::Value as TomlValue;
 
 use super::dry_run::dry_run;
 use crate::args::{Language, Task, Train};
-use crate::config::{Config, NOTHING, Source, TaskKind, builtin, load};
+use crate::config::{Auto, Config, NOTHING, Source, TaskKind, builtin, load};
 use crate::interrupt;
 use crate::output::{Failure, Out, Outcome, duration, program, thousands};
 use crate::progress::{Pace, Progress, rate};
 use crate::run_dir::{BEST, CARD, CONFIG, Card, Existing, LAST, METRICS, RunDir, default_dir};
+use crate::task::limited::Limited;
 use crate::task::{self, Report, Work, line_of, short};
 
 /// Trains.
 pub fn run(args: &Train, out: &Out) -> Outcome {
     let (config, dir) = plan(args)?;
     if args.dry_run {
-        return dry_run(&config, &*task::open(&config, &existing_above(&dir))?, out);
+        let work = task::open(&config, &existing_above(&dir))?;
+        return dry_run(work.config(), &*work, out);
     }
     let existing = match (args.resume, args.force) {
         (true, _) => Existing::Resume,
@@ -31,10 +34,18 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
         _ => Existing::Refuse,
     };
     let run = RunDir::check(&dir, existing)?;
-    if args.resume {
-        same_run(&config, &run)?;
-    }
     let mut work = task::open(&config, &existing_above(&dir))?;
+    let left = config.train.schedule == Some(Auto::Auto);
+    // From here on with numbers where it left them to the data.
+    let mut config = work.config().clone();
+    if args.resume {
+        let own = load(&Source::file(&run.file(CONFIG))?, &[], &[])?;
+        if left {
+            // A longer run does not change the rates of the one that it goes on with.
+            config.train.schedule = own.train.schedule;
+        }
+        same_run(&config, &own, &run)?;
+    }
     let (mut model, found) = task::initial(&config, &*work, out)?;
     out.log(model.summary().trim_end());
     work.notes().into_iter().for_each(|note| out.log(note));
@@ -54,7 +65,7 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
     };
     let mut model: Model = gimbap::checkpoint::load(&path)?;
     // An untrained model is left as it begins.
-    if config.train.epochs > 0 && work.finish(&mut model)? {
+    if config.train.epochs() > 0 && work.finish(&mut model)? {
         gimbap::checkpoint::save(&model, &path)?;
     }
     let report = work.report(&model, out)?;
@@ -211,9 +222,8 @@ fn name_of(path: &Path) -> String {
 }
 
 /// Refuses to resume a run with another config than its own: only when it ends may differ.
-fn same_run(config: &Config, run: &RunDir) -> Outcome {
-    let own = run.file(CONFIG);
-    let differing = config.differs(&load(&Source::file(&own)?, &[], &[])?)?;
+fn same_run(config: &Config, own: &Config, run: &RunDir) -> Outcome {
+    let differing = config.differs(own)?;
     let keys: Vec<String> = differing
         .into_iter()
         .filter(|key| key != "train.epochs" && key != "train.patience")
@@ -227,7 +237,7 @@ fn same_run(config: &Config, run: &RunDir) -> Outcome {
          --out DIR without --resume starts another run",
         keys.join(", "),
         if keys.len() == 1 { "s" } else { "" },
-        own.display()
+        run.file(CONFIG).display()
     );
     Err(Failure::usage("config", message))
 }
@@ -274,16 +284,18 @@ pub(super) fn fit(config: &Config) -> Fit {
         _ => train.bptt.map_or(Bptt::Full, |back| back.0),
     };
     Fit {
-        epochs: train.epochs,
-        batch_size: train.batch,
+        epochs: train.epochs(),
+        batch_size: train.batch(),
         shuffle: train.shuffle,
         seed: train.seed,
         bptt,
         clip_value: train.clip_value,
         clip_norm: train.clip_norm,
-        schedule: train.schedule.unwrap_or_default(),
+        schedule: train.schedule(),
         average: train.average,
-        early_stopping: train.patience.map(|patience| EarlyStopping { patience, ..EarlyStopping::default() }),
+        early_stopping: train
+            .patience()
+            .map(|patience| EarlyStopping { patience, ..EarlyStopping::default() }),
         ..Fit::default()
     }
 }
@@ -317,7 +329,7 @@ fn train(
     out: &Out,
 ) -> Outcome {
     let lang = work.lang();
-    let (source, valid) = (work.train()?, work.valid()?);
+    let (source, valid) = (Limited::new(work.train()?, config.train.steps), work.valid()?);
     let valid = valid.as_deref();
     let folder = || Some(run.path().to_path_buf());
     let fit = Fit {
@@ -405,8 +417,8 @@ fn train(
     let history = {
         let _graceful = interrupt::graceful();
         match resume {
-            true => model.resume_on(&*source, valid, &fit, &mut observe)?,
-            false => model.fit_on(&*source, valid, &fit, &mut observe)?,
+            true => model.resume_on(&source, valid, &fit, &mut observe)?,
+            false => model.fit_on(&source, valid, &fit, &mut observe)?,
         }
     };
     if due {

@@ -75,8 +75,9 @@ fn log_sum(logs: impl Iterator<Item = f64> + Clone) -> f64 {
 /// The temperature from 0.05 to 20 that gives `classes` the least mean `-ln p`, by golden-section search (the mean is
 /// convex in `1 / T`). `probabilities` is `[rows, width]`.
 ///
-/// It is 1 where nothing is better, and also where every row is right already: without a single mistake nothing is known
-/// of how often there is one, and the best temperature would be the lowest there is.
+/// It is 1 where nothing is better; where every row is right already, as without a single mistake nothing is known of how
+/// often there is one; and where the best is an end of the range, which is where the search stopped and not what the rows
+/// say. A few rows say little: whoever has fewer than some tens had better keep the probabilities.
 pub fn temperature(probabilities: &[f32], width: usize, classes: &[u32]) -> f64 {
     let rows = || probabilities.chunks_exact(width).zip(classes);
     if rows().all(|(p, &class)| largest(p) == class as usize) {
@@ -90,7 +91,8 @@ pub fn temperature(probabilities: &[f32], width: usize, classes: &[u32]) -> f64 
         logs.chunks_exact(width).zip(classes).map(row).sum::<f64>()
     };
     let best = golden_section(RANGE.0.ln(), RANGE.1.ln(), |x| loss(x.exp())).exp();
-    if loss(best) < loss(1.0) { best } else { 1.0 }
+    let inside = RANGE.0 * 1.01 < best && best < RANGE.1 / 1.01;
+    if inside && loss(best) < loss(1.0) { best } else { 1.0 }
 }
 
 /// Where a function with one valley between `low` and `high` is lowest, to a hundred-millionth of their distance.

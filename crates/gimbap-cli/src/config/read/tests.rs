@@ -72,7 +72,7 @@ fn sets_reach_everything() {
         ],
     )
     .unwrap();
-    assert_eq!(config.train.epochs, 2);
+    assert_eq!(config.train.epochs, Some(2));
     assert_eq!(config.layer[0].units, Some(64));
     assert_eq!(config.train.bptt, Some(Back(Bptt::Truncated { k1: 10, k2: 20 })));
     assert_eq!(config.data.valid, Some(Held::Fraction(0.1)));
