@@ -110,7 +110,7 @@ fn a_wrong_type_names_the_key_and_the_line() {
     let text = GOOD.replace("batch = 20", "batch = \"many\"");
     assert_eq!(
         message(&text, &[]),
-        "config.toml, line 20: `train.batch`: expected a whole number, 0 or more, found string \"many\""
+        "config.toml, line 20: `train.batch`: expected a whole number, 0 or more, or \"auto\", found string \"many\""
     );
     let text = GOOD.replace("batch = 20", "batch = -1");
     assert!(
