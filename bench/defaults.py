@@ -168,7 +168,7 @@ def job(row: Row, folder: pathlib.Path, config: dict[str, Any], tool: pathlib.Pa
         vocabulary, outputs = 1 + len(ids), len(labels)
     elif row.task == "forecast":
         for part in ("train", "valid"):
-            arrays[f"{part}_values"] = np.loadtxt(folder / f"{part}.csv", delimiter=",", skiprows=1, ndmin=2)
+            arrays[f"{part}_values"] = np.loadtxt(folder / f"{part}.csv", delimiter=",", skiprows=1, ndmin=2)[:, 1:]
         standard(arrays, "values")
         window = data.get("window", 24)
         for part in ("train", "valid"):

@@ -221,5 +221,5 @@ def write_series(folder: pathlib.Path, values: np.ndarray, fraction: float) -> N
     for name, part in (("train", values[:keep]), ("valid", values[keep:])):
         with open(folder / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow([f"x{i}" for i in range(values.shape[1])])
-            writer.writerows(part.tolist())
+            writer.writerow(["t", *(f"x{i}" for i in range(values.shape[1]))])
+            writer.writerows([t, *row] for t, row in enumerate(part.tolist()))

@@ -20,8 +20,8 @@ use serde_json::{Map, Value};
 use super::labels::{Judged, counts, doubt, majority, to_beat, usual};
 use super::units;
 use super::{
-    Report, TaskDoc, Work, arrays, begin_at, card_of, data_path, hash_of, line_of, number, plain_figures, sequential,
-    short, vocabulary,
+    Report, TaskDoc, Work, arrays, begin_at, card_of, data_path, hash_of, line_of, number, plain_figures,
+    sequential, short, vocabulary,
 };
 use crate::config::{BINARY, Config, Held, Names};
 use crate::output::{Failure, Out, Outcome, thousands};

@@ -422,9 +422,9 @@ impl Work for Lm {
             let order_0 = part.order_0.unwrap_or(f64::NAN);
             metrics.insert("order_0_loss".into(), number(order_0));
             report.add(name, metrics);
-            if name == "validation" && evaluation.loss >= order_0 {
+            if name == "validation" && evaluation.loss > 0.99 * order_0 {
                 report.doubt(&format!(
-                    "the model is no better than the frequencies of the tokens, which know of no order (loss {}): {TRY}, or \
+                    "the model is hardly better than the frequencies of the tokens, which know of no order (loss {}): {TRY}, or \
                      more text",
                     short(order_0)
                 ));
