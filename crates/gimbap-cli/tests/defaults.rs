@@ -83,8 +83,20 @@ fn a_text_of_ten_sentences_trains_and_is_learned_whole() {
     bench.write("text.txt", sentences(10));
     for unit in ["word", "char", "subword"] {
         let unit = format!("data.unit={unit}");
-        let run = bench
-            .ok(&["train", "--threads", "1", "--task", "lm", "--data", "text.txt", "-o", "runs/x", "--force", "--set", &unit]);
+        let run = bench.ok(&[
+            "train",
+            "--threads",
+            "1",
+            "--task",
+            "lm",
+            "--data",
+            "text.txt",
+            "-o",
+            "runs/x",
+            "--force",
+            "--set",
+            &unit,
+        ]);
         assert!(run.stderr.contains("by the size of the data: "), "{}", run.stderr);
         let model = "runs/x/last.safetensors";
         let eval = json(&bench.ok(&["eval", model, "text.txt", "--json"]).stdout);
@@ -96,7 +108,20 @@ fn a_text_of_ten_sentences_trains_and_is_learned_whole() {
 fn what_was_left_to_the_data_is_written_down_and_the_run_goes_on_with_it() {
     let bench = Bench::new();
     bench.write("text.txt", sentences(60));
-    let args = ["train", "--threads", "1", "--task", "lm", "--data", "text.txt", "-o", "runs/x", "--epochs", "2", "-q"];
+    let args = [
+        "train",
+        "--threads",
+        "1",
+        "--task",
+        "lm",
+        "--data",
+        "text.txt",
+        "-o",
+        "runs/x",
+        "--epochs",
+        "2",
+        "-q",
+    ];
     bench.ok(&args);
     let config = text_of(&bench, "runs/x/config.toml");
     for key in ["batch = ", "bptt = ", "epochs = 2", "patience = ", "type = \"cosine\""] {
@@ -149,14 +174,29 @@ fn the_unit_of_texts_to_classify_follows_from_them_and_is_told() {
     for (data, unit, told) in
         [("names.csv", "char", true), ("korean.csv", "subword", true), ("english.csv", "word", false)]
     {
-        let run = bench
-            .ok(&["train", "--threads", "1", "--task", "classify", "--data", data, "--epochs", "1", "-o", "runs/u", "--force"]);
+        let run = bench.ok(&[
+            "train",
+            "--threads",
+            "1",
+            "--task",
+            "classify",
+            "--data",
+            data,
+            "--epochs",
+            "1",
+            "-o",
+            "runs/u",
+            "--force",
+        ]);
         assert_eq!(run.stderr.contains("unit: "), told, "{}", run.stderr);
         let config = text_of(&bench, "runs/u/config.toml");
         assert!(config.contains(&format!("unit = \"{unit}\"")), "{config}");
     }
     let given = ["--set", "data.unit=word", "--epochs", "1", "-o", "runs/w"];
-    let run = bench.ok(&[&["train", "--threads", "1", "--task", "classify", "--data", "names.csv"][..], &given].concat());
+    let run =
+        bench
+            .ok(&[&["train", "--threads", "1", "--task", "classify", "--data", "names.csv"][..], &given]
+                .concat());
     assert!(!run.stderr.contains("unit: "), "{}", run.stderr);
 }
 
