@@ -287,12 +287,28 @@ def run_row(row: Row, folder: pathlib.Path, args: argparse.Namespace) -> None:
     job(row, folder, config, args.gimbap.with_name("gimbap-ids"))
     path = RESULTS / f"{row.name}.json"
     before = json.loads(path.read_text()) if path.exists() else {}
-    record = {"row": row.name, "ours": mine, "early": early, "peers": before.get("peers", {}), "config": config["train"] | {"data": small(config["data"])}}
+    record = {"row": row.name, "ours": [brief(run) for run in mine], "early": early, "trivial": trivial(row, mine[0], folder), "peers": before.get("peers", {}), "config": config["train"] | {"data": small(config["data"])}}
+    record["config"]["unit"] = config["data"].get("unit", "")
     record["steps"] = json.loads((folder / "job.json").read_text())["steps"]
     for peer in args.peers:
         recipes = USUAL + (RATES if args.rates or peer == "torch" else [])
         record["peers"][peer] = peers(folder, args.python, peer, recipes, row.seeds)
     save(path, record)
+
+
+def brief(run: dict[str, Any]) -> dict[str, Any]:
+    return {key: run[key] for key in ("seconds", "epochs", "best", "metrics")}
+
+
+def trivial(row: Row, run: dict[str, Any], folder: pathlib.Path) -> float:
+    """What costs nothing: the loss of frequencies, the accuracy of the majority, the error of repeating the last value."""
+    if row.task == "lm":
+        return run["metrics"]["order_0_loss"]
+    if row.task in ACCURACY:
+        return run["metrics"]["majority_accuracy"]
+    with np.load(folder / "job.npz") as arrays:
+        windows = arrays["valid_inputs"].reshape(len(arrays["valid_targets"]), -1, arrays["valid_targets"].shape[1])
+        return float(((windows[:, -1] - arrays["valid_targets"]) ** 2).mean())
 
 
 def save(path: pathlib.Path, record: dict[str, Any]) -> None:
@@ -309,8 +325,78 @@ def inline(table: dict[str, Any]) -> str:
     return "{" + ", ".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) + "}"
 
 
+# ---- the table
+
+START, END = "<!-- defaults -->", "<!-- end of defaults -->"
+ACCURACY = ("classify", "tag")
+
+
+def kept(runs: list[dict[str, Any]], measure: int) -> float:
+    """The mean over seeds of a peer's figure where its validation loss was least: 1 the loss, 2 the accuracy."""
+    return statistics.mean(min(run["curve"], key=lambda point: point[1])[measure] for run in runs)
+
+
+def best(record: dict[str, Any], peer: str, measure: int) -> tuple[float, str, float] | None:
+    """The best recipe's figure, its name, and the seconds of a run."""
+    recipes: dict[str, list[dict[str, Any]]] = {}
+    for run in record["peers"].get(peer, []):
+        recipes.setdefault(name_of(run["recipe"]), []).append(run)
+    found = [(kept(runs, measure), name, statistics.mean(run["seconds"] for run in runs)) for name, runs in recipes.items()]
+    return (max if measure == 2 else min)(found, default=None)
+
+
+def name_of(recipe: dict[str, Any]) -> str:
+    rate = f" {recipe['rate']}".replace("0.", ".") if "rate" in recipe else ""
+    return {"adam": "Adam", "rmsprop": "RMSprop"}[recipe["optimizer"]] + rate
+
+
+def at_hundred(record: dict[str, Any]) -> float | None:
+    """The least loss of a peer after 100 updates."""
+    points = [point[1] for runs in record["peers"].values() for run in runs for point in run["curve"] if point[0] == 100]
+    return min(points, default=None)
+
+
+def digits(x: float | None) -> str:
+    if x is None:
+        return "-"
+    return f"{x:.3f}" if x >= 0.1 else f"{x:.2g}"
+
+
+def line(row: Row, record: dict[str, Any]) -> str:
+    measure = 2 if row.task in ACCURACY else 1
+    mine = statistics.mean(run["best"]["accuracy" if measure == 2 else "loss"] for run in record["ours"]) if record["ours"] else None
+    cells = [row.title, row.unit() or record["config"].get("unit", ""), f"{record['steps']:,}"]
+    cells.append(f"**{digits(mine)}**" if mine is not None else "-")
+    seconds = [f"{statistics.mean(run['seconds'] for run in record['ours']):.0f}" if record["ours"] else "-"]
+    for peer in PEERS:
+        found = best(record, peer, measure)
+        cells.append(f"{digits(found[0])} ({found[1]})" if found else "-")
+        seconds.append(f"{found[2]:.0f}" if found else "-")
+    cells.append(digits(record["trivial"]))
+    if row.task == "lm":
+        cells.append(f"{digits(record['early'])} ({digits(at_hundred(record))})")
+    return "| " + " | ".join([*cells, " / ".join(seconds)]) + " |"
+
+
 def table() -> None:
-    raise SystemExit("nothing is written yet")
+    """Writes the rows that have been run into docs/results.md."""
+    heads = {
+        "lm": ["text", "unit", "updates", "loss", "PyTorch", "Keras", "order 0", "loss after 100 updates (the better peer's)", "seconds"],
+        "classify": ["table", "unit", "updates", "accuracy", "PyTorch", "Keras", "majority", "seconds"],
+        "tag": ["table", "unit", "updates", "accuracy", "PyTorch", "Keras", "majority", "seconds"],
+        "forecast": ["series", "", "updates", "squared error, scaled", "PyTorch", "Keras", "last value", "seconds"],
+    }  # fmt: skip
+    lines = []
+    for task, head in heads.items():
+        rows = [(row, RESULTS / f"{row.name}.json") for row in ROWS if row.task == task]
+        rows = [(row, json.loads(path.read_text())) for row, path in rows if path.exists()]
+        if rows:
+            lines += ["", f"`gimbap train --task {task}`:", "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+            lines += [line(row, record) for row, record in rows]
+    page = ROOT / "docs" / "results.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(START)
+    after = rest.partition(END)[2]
+    page.write_text(f"{before}{START}\n" + "\n".join(lines[1:]) + f"\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -154,7 +154,11 @@ fn options_of_units_that_no_run_can_have_are_refused() {
         ("lm", &["data.unit=jamo", "data.normal_form=none"], "`data.normal_form` is `none`, but jamo"),
         ("lm", &["data.unit=byte", "data.vocab=100"], "`data.vocab` is 100, but bytes are always 257 tokens"),
         ("lm", &["data.vocab=2"], "`data.vocab` is 2, which leaves no room"),
-        ("classify", &["data.unit=byte"], "`data.min_count` is 2, but bytes are all kept"),
+        (
+            "classify",
+            &["data.unit=byte", "data.min_count=2"],
+            "`data.min_count` is 2, but bytes are all kept",
+        ),
         ("forecast", &["data.normal_form=nfc"], "`data.normal_form` is no key of a forecast"),
     ] {
         let mut args = vec!["train", "--task", task, "--data", "text.txt", "-o", "runs/x"];
