@@ -42,19 +42,19 @@ fn is_unknown(vocabulary: &Vocabulary, word: &str) -> bool {
     word != UNKNOWN && vocabulary.encode_units(word).contains(&UNKNOWN_ID)
 }
 
-/// Whether texts have words, and the model knows none of them.
+/// Whether texts have words, and the model knows none of them: marks and blanks that it knows are no words.
 pub fn say_nothing<'t>(vocabulary: &Vocabulary, texts: impl IntoIterator<Item = &'t str>) -> bool {
-    let (mut unknown, mut tokens) = (0, 0);
+    let is_word = |id: u32| vocabulary.token(id).chars().any(char::is_alphanumeric);
+    let mut unknown = 0;
     for text in texts {
         let ids = vocabulary.encode_units(text);
-        unknown += Vocabulary::unknowns(&ids);
-        tokens += ids.len();
-        // The mark itself, written out, is a word that the model knows.
-        if unknown < tokens || text.contains(UNKNOWN) {
+        // The mark for unknown words, written out, is a word that the model knows.
+        if text.contains(UNKNOWN) || ids.iter().any(|&id| id != UNKNOWN_ID && is_word(id)) {
             return false;
         }
+        unknown += Vocabulary::unknowns(&ids);
     }
-    tokens > 0
+    unknown > 0
 }
 
 /// Tells of unknown words as they come, each once and ten at most.
@@ -176,6 +176,23 @@ mod tests {
         assert_eq!(words_of(&letters, ["a?b?d"]), ["?", "d"]);
         let bytes = Vocabulary::build("abc", Unit::Byte, false, None, 1).unwrap();
         assert!(words_of(&bytes, ["anything"]).is_empty());
+    }
+
+    #[test]
+    fn a_mark_that_is_known_says_nothing() {
+        let vocabulary = Vocabulary::build("no pain , no gain . ?", Unit::Word, true, None, 1).unwrap();
+        for (text, nothing) in [
+            ("hola mundo", true),
+            ("hola , mundo .", true),
+            ("hola no .", false),
+            ("hola <unk> .", false),
+            ("? .", false),
+            ("", false),
+        ] {
+            assert_eq!(say_nothing(&vocabulary, [text]), nothing, "{text}");
+        }
+        let letters = Vocabulary::build("abc \n", Unit::Char, false, None, 1).unwrap();
+        assert!(say_nothing(&letters, ["ж ж"]) && !say_nothing(&letters, ["ж", "a"]));
     }
 
     #[test]
