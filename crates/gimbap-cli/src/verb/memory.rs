@@ -62,7 +62,10 @@ pub fn run(args: &Memory, out: &Out) -> Outcome {
     let (page, record) = (folder.join(PAGE), folder.join(RECORD));
     let (page, record) = (page.display(), record.display());
     out.line(lang.say(
-        format!("{n} trainings in {seconds:.0} s; {page} has the pictures, {record} the record"),
+        format!(
+            "{n} training{} in {seconds:.0} s; {page} has the pictures, {record} the record",
+            if n == 1 { "" } else { "s" }
+        ),
         format!("학습 {n}회, {seconds:.0}초. 그림: {page}, 기록: {record}"),
     ))?;
     let sentences = found.iter().find(|f| f.problem == Problem::Distance && f.cell != Cell::FeedForward);

@@ -28,13 +28,15 @@ pub fn memory(view: &View<'_>) -> Figure {
             canvas.text((left - 8.0, y), Anchor::End, "small", &name);
         }
         if column > 40.0 && cell > 12.0 {
-            for (k, share) in row.iter().enumerate().take(t + 1).filter(|(_, share)| **share >= 0.095) {
+            // Of a short sentence the small ones too: how a word fades is read there.
+            let least = if n <= 12 { 0.0005 } else { 0.095 };
+            for (k, share) in row.iter().enumerate().take(t + 1).filter(|(_, share)| **share >= least) {
                 let x = left + (k as f64 + 0.5) * column;
                 canvas.text(
                     (x, y),
                     Anchor::Middle,
                     if *share > 0.8 { "ground" } else { "ink" },
-                    &percent(lang, *share),
+                    &fine(lang, *share),
                 );
             }
         }
@@ -129,6 +131,14 @@ pub fn memory(view: &View<'_>) -> Figure {
     figure
 }
 
+/// A share in percents, a small one with a place behind the point.
+fn fine(lang: Lang, share: f64) -> String {
+    match share < 0.0995 {
+        true => lang.say(format!("{:.1} %", 100.0 * share), format!("{:.1}%", 100.0 * share)),
+        false => percent(lang, share),
+    }
+}
+
 /// What becomes of the first word's share: of a short sentence, in the caption.
 fn faded(view: &View<'_>, rows: &[Vec<f64>]) -> String {
     let first = 1 - view.subject.first_step();
@@ -136,7 +146,7 @@ fn faded(view: &View<'_>, rows: &[Vec<f64>]) -> String {
     if !(2..=12).contains(&shares().count()) {
         return String::new();
     }
-    let list = shares().map(|share| percent(view.lang, share)).collect::<Vec<_>>().join(", ");
+    let list = shares().map(|share| fine(view.lang, share)).collect::<Vec<_>>().join(", ");
     let name = cut(&view.subject.steps[first], 16);
     match view.lang {
         Lang::En => format!(" The share of {name}, step by step: {list}."),
