@@ -56,9 +56,9 @@ def main() -> None:
 def follow(tour: str, scratch: Scratch, check: bool) -> list[str]:
     """Runs a tour's commands and renews what it shows, or compares; returns what is wrong."""
     text, wrong = (DOCS / tour).read_text(encoding="utf-8"), []
-    for commands, shown in BLOCK.findall(text):
+    for commands, shown in [match.groups() for match in BLOCK.finditer(text)]:
         out = "".join([scratch.run(command) for command in commands.splitlines()])
-        if not shown:
+        if shown is None:
             continue
         if not check:
             text = text.replace(f"{commands}```\n\n```text\n{shown}```", f"{commands}```\n\n```text\n{out.rstrip()}\n```")
