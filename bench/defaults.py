@@ -58,7 +58,9 @@ def text(name: str, title: str, unit: str, make: Callable[..., str], size: int, 
     def write(data: pathlib.Path, folder: pathlib.Path) -> None:
         texts.write_texts(folder, make(data, size), valid)
 
-    return Row(name, title, "lm", write, [f"data.unit={unit}"], steps)
+    # These texts are tokens already, or were when the peers read them.
+    words = ["data.words=space"] if unit == "word" else []
+    return Row(name, title, "lm", write, [f"data.unit={unit}", *words], steps)
 
 
 def labelled(name: str, title: str, make: Callable[..., Any], n: int, sets: list[str]) -> Row:
@@ -128,7 +130,7 @@ def ids_of(tool: pathlib.Path, folder: pathlib.Path, data: dict[str, Any], lines
     """The tokens of a text or of texts, one a line, as ours has them: how many there are, and both parts."""
     files = [folder / "train.txt", folder / "valid.txt"]
     unit = ("lines:" if lines else "") + data["unit"]
-    options = [unit, str(data.get("vocab", 0)), str(data.get("min_count", 1)), str(data.get("lowercase", False)).lower()]
+    options = [unit, data.get("words", "punctuation"), str(data.get("vocab", 0)), str(data.get("min_count", 1)), str(data.get("lowercase", False)).lower()]
     made = subprocess.run([tool, *options, files[0], *files], check=True, stdout=subprocess.PIPE, text=True)
     return int(made.stdout), {f.stem: np.fromfile(f"{f}.ids", "<u4") for f in files}
 

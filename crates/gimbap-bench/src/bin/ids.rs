@@ -1,6 +1,6 @@
 //! `gimbap-ids`: texts as the ids that `gimbap train` makes of them, so that others learn from the same (`bench/defaults.py`).
 //!
-//! `gimbap-ids UNIT VOCAB MIN_COUNT LOWERCASE TRAIN FILE..` takes the vocabulary from TRAIN (0 as VOCAB: no limit) and
+//! `gimbap-ids UNIT WORDS VOCAB MIN_COUNT LOWERCASE TRAIN FILE..` takes the vocabulary from TRAIN (0 as VOCAB: no limit) and
 //! writes FILE.ids for each FILE: ids of 4 bytes, least first, each line closed as lines of a text are. With `lines:`
 //! before the unit, TRAIN and FILE hold an example a line, which is not closed; `0xffffffff` ends each. On standard output
 //! stands how many tokens there are.
@@ -15,8 +15,8 @@ const END: u32 = u32::MAX;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [unit, vocab, min_count, lowercase, train, files @ ..] = &args[..] else {
-        return Err("gimbap-ids [lines:]UNIT VOCAB MIN_COUNT LOWERCASE TRAIN FILE..".into());
+    let [unit, words, vocab, min_count, lowercase, train, files @ ..] = &args[..] else {
+        return Err("gimbap-ids [lines:]UNIT WORDS VOCAB MIN_COUNT LOWERCASE TRAIN FILE..".into());
     };
     let (lines, unit) = match unit.strip_prefix("lines:") {
         Some(unit) => (true, unit),
@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let unit: Unit = serde_json::from_value(json!(unit))?;
     let limit: usize = vocab.parse()?;
     let mut options = Options::new(unit);
+    options.words = serde_json::from_value(json!(words))?;
     options.limit = (limit > 0).then_some(limit);
     options.min_count = min_count.parse()?;
     options.lowercase = lowercase.parse()?;
