@@ -60,14 +60,11 @@ fn a_one_line_file() {
     bench.write("one.txt", "a line\n");
     bench.write("one.csv", "text,label\n");
     bench.write("time.csv", "time,flow\n");
-    check(&bench, &lm("one.txt", &[]), 1, "data", &["one.txt", "fewer than one segment"]);
-    check(
-        &bench,
-        &lm("one.txt", &["--set", "data.unit=word"]),
-        1,
-        "data",
-        &["one.txt", "fewer than one segment"],
-    );
+    // Left to the data, the segments are as short as it is.
+    let segment = ["--set", "train.bptt=50"];
+    check(&bench, &lm("one.txt", &segment), 1, "data", &["one.txt", "fewer than one segment"]);
+    let words = [&segment[..], &["--set", "data.unit=word", "--set", "data.min_count=1"]].concat();
+    check(&bench, &lm("one.txt", &words), 1, "data", &["one.txt", "fewer than one segment"]);
     check(&bench, &classify("one.csv", &[]), 1, "data", &["one.csv"]);
     check(&bench, &forecast("time.csv", &[]), 1, "data", &["time.csv"]);
 }
@@ -75,7 +72,7 @@ fn a_one_line_file() {
 #[test]
 fn a_text_shorter_than_one_segment() {
     let bench = Bench::new();
-    let args = lm("text.txt", &["--set", "train.bptt=400"]);
+    let args = lm("text.txt", &["--set", "train.bptt=400", "--set", "train.batch=50"]);
     check(&bench, &args, 1, "data", &["text.txt", "train.batch", "400", "train.bptt"]);
 }
 
