@@ -71,29 +71,44 @@ mod tests {
         }
     }
 
-    /// A key that is commented out is offered: taken in, it must read too.
+    /// A key that is commented out is offered: taken in, by itself and in the place of what stands there, it must read too.
     #[test]
     fn every_commented_key_of_a_template_is_a_key() {
         let presets = Preset::value_variants().iter().filter(|&&p| p != Preset::CharRnn).map(|&p| preset(p));
         for own in
             [Task::Lm, Task::Classify, Task::Tag, Task::Forecast].map(template).into_iter().chain(presets)
         {
-            let is_key = |line: &str| {
+            let key_of = |line: &'static str| {
                 let (key, rest) = line.split_once(" = ")?;
-                (!rest.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')).then_some(())
+                let plain = key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                (!rest.is_empty() && plain).then_some(key)
             };
-            let text: String = own
-                .lines()
-                .map(|line| match line.strip_prefix("# ") {
-                    Some(key) if is_key(key).is_some() => format!("{key}\n"),
-                    _ => format!("{line}\n"),
-                })
-                .collect();
-            assert_ne!(text.trim(), own.trim());
-            let source = Source { text, place: "template".into(), base: "/".into() };
-            // A tokenizer is for subwords alone.
-            let unit = source.text.contains("\ntokenizer = ").then(|| "data.unit=subword".to_owned());
-            load(&source, &[], &Vec::from_iter(unit)).unwrap();
+            let lines: Vec<&'static str> = own.lines().collect();
+            let mut n = 0;
+            for (place, line) in lines.iter().enumerate() {
+                let Some(offer) = line.strip_prefix("# ") else { continue };
+                let Some(key) = key_of(offer) else { continue };
+                // The table that the line is in.
+                let heads = |line: &&str| line.starts_with('[');
+                let first = lines[..place].iter().rposition(heads).unwrap_or(0);
+                let last = lines[place..].iter().position(heads).map_or(lines.len(), |more| place + more);
+                let text: String = (0..lines.len())
+                    .filter(|at| !(first..last).contains(at) || key_of(lines[*at]) != Some(key))
+                    .map(|at| format!("{}\n", if at == place { offer } else { lines[at] }))
+                    .collect();
+                let source = Source { text, place: "template".into(), base: "/".into() };
+                // A tokenizer is for subwords alone, where words end for words.
+                let unit = match key {
+                    "tokenizer" => Some("data.unit=subword".to_owned()),
+                    "words" => Some("data.unit=word".to_owned()),
+                    _ => None,
+                };
+                if let Err(failure) = load(&source, &[], &Vec::from_iter(unit)) {
+                    panic!("`{offer}`: {}", failure.message);
+                }
+                n += 1;
+            }
+            assert!(n > 0);
         }
     }
 }
