@@ -284,8 +284,9 @@ fn a_model_that_is_no_better_than_what_costs_nothing_is_told_so() {
     assert!(run.stderr.contains("to beat: loss "), "{}", run.stderr);
     assert!(run.stdout.contains("hardly better than the frequencies of the tokens"), "{}", run.stdout);
 
-    let values: String = (0..300).map(|i| format!("{:.3}\n", f64::from(i) + f64::from(i * 7 % 5))).collect();
-    bench.write("flow.csv", format!("flow\n{values}"));
+    let values: String =
+        (0..300).map(|i| format!("{i},{:.3}\n", f64::from(i) + f64::from(i * 7 % 5))).collect();
+    bench.write("flow.csv", format!("time,flow\n{values}"));
     let forecast = ["train", "--threads", "1", "--task", "forecast", "--data", "flow.csv", "-o", "runs/f"];
     let run = bench.ok(&[&forecast[..], &still].concat());
     assert!(run.stdout.contains("no better than repeating the last value"), "{}", run.stdout);
