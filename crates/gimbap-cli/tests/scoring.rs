@@ -243,7 +243,7 @@ fn lines_full_of_unknown_words_are_not_ranked_first() {
     let bench = words();
     let input = "qq qq\nthe cat sees the moon\nmy qq runs\n";
     let plain = score(&bench, &["runs/w"], input);
-    for (by, penalty) in [("logprob", 10.0), ("token", 10.0), ("logprob", 2.5), ("token", 0.0)] {
+    for (by, penalty) in [("logprob", 10.0), ("token", 10.0), ("logprob", 2.5), ("logprob", 0.0)] {
         let written = penalty.to_string();
         let mut args = vec!["runs/w", "--rank", "--by", by];
         if penalty != 10.0 {
