@@ -216,7 +216,7 @@ fn korean_names_have_the_particle_of_their_last_sound() {
     for word in topics {
         let mut sounds = word.chars().rev();
         let (particle, before) = (sounds.next().unwrap(), sounds.next().unwrap());
-        let closed = (before as u32 - '가' as u32) % 28 != 0;
+        let closed = !(before as u32 - '가' as u32).is_multiple_of(28);
         assert_eq!(particle, if closed { '은' } else { '는' }, "{word}");
     }
 }
