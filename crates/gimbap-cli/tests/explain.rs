@@ -16,6 +16,8 @@ fn language_model(bench: &Bench, layer: &str) -> String {
         "--set",
         "data.unit=word",
         "--set",
+        "data.words=space",
+        "--set",
         "layer.0.units=8",
         "--set",
         &layers,

@@ -148,7 +148,7 @@ fn a_prompt_of_another_script_is_an_error() {
 fn options_of_units_that_no_run_can_have_are_refused() {
     let bench = Bench::new();
     for (task, sets, words) in [
-        ("lm", &["data.unit=syllable"][..], "known: `byte`, `char`, `jamo`, `word`"),
+        ("lm", &["data.unit=syllable"][..], "known: `auto`, `byte`, `char`, `jamo`, `word`"),
         ("lm", &["data.unit=bite"], "did you mean `byte`?"),
         ("lm", &["data.normal_form=nfd"], "`nfkc`"),
         ("lm", &["data.unit=jamo", "data.normal_form=none"], "`data.normal_form` is `none`, but jamo"),

@@ -7,7 +7,7 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::process::Command;
 
-use common::{Bench, json, jsonl, small_lm};
+use common::{Bench, STEADY, json, jsonl, small_lm};
 
 const MODELS: [&str; 2] = ["best.safetensors", "last.safetensors"];
 
@@ -69,15 +69,26 @@ fn lm_with_carried_state() {
 #[test]
 fn classify_with_shuffling_and_dropout() {
     let train = ["train", "--task", "classify", "--data", "reviews.csv", "-o"];
-    let more = ["--set", "layer.1.recurrent_dropout=0.3", "--set", "train.patience=10000"];
+    let more = ["--set", "layer.1.recurrent_dropout=0.3", "--set", "train.patience=10000", "--set", STEADY];
     check(&|out| strings(&[&train[..], &[out], &more].concat()));
 }
 
 #[test]
 fn more_epochs_are_the_longer_run() {
     let bench = Bench::new();
-    let base =
-        ["train", "--task", "forecast", "--data", "flow.csv", "-q", "--set", "train.patience=1000", "-o"];
+    let base = [
+        "train",
+        "--task",
+        "forecast",
+        "--data",
+        "flow.csv",
+        "-q",
+        "--set",
+        "train.patience=1000",
+        "--set",
+        STEADY,
+        "-o",
+    ];
     let run = |more: &[&str]| bench.ok(&[&base[..], more].concat());
     run(&["runs/long", "--epochs", "4"]);
     run(&["runs/short", "--epochs", "2"]);

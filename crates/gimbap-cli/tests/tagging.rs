@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bench, SMALL, json, jsonl};
+use common::{Bench, SMALL, STEADY, json, jsonl};
 use serde_json::Value;
 
 /// A small tagger, so that a test is quick.
@@ -35,7 +35,7 @@ fn names(sentences: usize) -> String {
 
 fn train_tagger(bench: &Bench) -> Value {
     bench.write("names.conll", names(90));
-    let args = ["train", "--task", "tag", "--data", "names.conll", "--epochs", "8", "--json"];
+    let args = ["train", "--task", "tag", "--data", "names.conll", "--epochs", "20", "--json"];
     jsonl(&bench.ok(&[&args[..], SMALL_TAGGER].concat()).stdout).pop().unwrap()
 }
 
@@ -150,7 +150,18 @@ fn labels_without_entities_and_long_sentences() {
 fn a_tagger_resumes_to_the_same_bits() {
     let bench = Bench::new();
     bench.write("names.conll", names(30));
-    let train = ["train", "--task", "tag", "--data", "names.conll", "-q", "--set", "layer.0.units=6"];
+    let train = [
+        "train",
+        "--task",
+        "tag",
+        "--data",
+        "names.conll",
+        "-q",
+        "--set",
+        "layer.0.units=6",
+        "--set",
+        STEADY,
+    ];
     let run = |more: &[&str]| bench.ok(&[&train[..], more].concat());
     run(&["-o", "runs/a", "--epochs", "4"]);
     run(&["-o", "runs/b", "--epochs", "2"]);

@@ -195,7 +195,9 @@ impl Config {
             _ => {}
         }
         if data.min_count == Some(Auto::Auto) {
-            let count = if unit == Unit::Word { 2 } else { 1 };
+            // A list of tokens has no counts.
+            let listed = matches!(data.vocab, Some(Tokens::List(_)));
+            let count = if unit == Unit::Word && !listed { 2 } else { 1 };
             data.min_count = Some(Auto::Given(count));
         }
     }

@@ -1,7 +1,6 @@
 //! Values that no run can have: found before any data is read, and named by their key.
 
 use gimbap::bptt::Bptt;
-use gimbap::data::text::Unit;
 use gimbap::layer::{KINDS, LayerConfig, LayerSpec};
 
 use super::read::nearest;
@@ -174,9 +173,6 @@ fn foreign(config: &Config) -> Result<(), (String, String)> {
     if let Some((key, _)) = given.into_iter().find(|(key, _)| !known.contains(&key.as_str())) {
         let message = format!("is no key of {task}, which has {}", known.join(", "));
         return Err((format!("data.{key}"), message));
-    }
-    if config.data.words.is_some() && config.data.unit.is_some_and(|unit| unit != Unit::Word) {
-        return Err(("data.words".into(), "is for data.unit = \"word\": leave it out".into()));
     }
     if config.train.jitter && (config.task.kind != TaskKind::Lm || config.is_builtin()) {
         let message =
