@@ -235,7 +235,8 @@ fn a_full_disk() {
 
     // A limit on the size of files stands for the disk: every write beyond it fails.
     let binary = env!("CARGO_BIN_EXE_gimbap");
-    let args = small_lm("runs/full", &["-q", "--set", "layer.1.units=64"]).join(" ");
+    let args = small_lm("runs/full", &["-q", "--set", "layer.1.units=64"]);
+    let args = args.iter().map(|arg| format!("'{arg}'")).collect::<Vec<_>>().join(" ");
     let script = format!("trap '' XFSZ; ulimit -f 8; exec {binary} {args}");
     let output = Command::new("sh").args(["-c", &script]).current_dir(bench.path(".")).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

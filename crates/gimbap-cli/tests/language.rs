@@ -219,8 +219,8 @@ fn a_vocabulary_may_be_a_list() {
         ),
         (&["data.unit=byte", "data.vocab=words.txt"], 2, "data.vocab: is a file, but bytes"),
         (&["data.vocab=words.txt"], 1, "words.txt, line 1: `나는` is 2 characters"),
-        (&["data.vocab=-1"], 2, "expected a number of tokens or the path"),
-        (&["data.vocab=true"], 2, "expected a number of tokens or the path"),
+        (&["data.vocab=-1"], 2, "expected a number of tokens, the path"),
+        (&["data.vocab=true"], 2, "expected a number of tokens, the path"),
     ] {
         let mut args = vec!["train", "--task", "lm", "--data", "korean.txt", "-o", "runs/x"];
         sets.iter().for_each(|set| args.extend(["--set", set]));

@@ -229,8 +229,9 @@ fn a_long_run_says_early_how_long_it_will_take() {
     let long = bench.ok(&small_lm("runs/a", &["--dry-run", "--json"]));
     // As many epochs as take a good while here, and a Ctrl-C once the line is there.
     let epoch = json(&long.stdout)["seconds"]["epoch"].as_f64().unwrap();
-    let epochs = format!("train.epochs={}", (100.0 / epoch).ceil());
-    let mut command = common::command(&small_lm("runs/a", &["--set", &epochs]));
+    let epochs = format!("train.epochs={}", (1000.0 / epoch).ceil());
+    let never = ["--set", &epochs, "--set", "train.patience=100000000"];
+    let mut command = common::command(&small_lm("runs/a", &never));
     let mut child = command.current_dir(bench.path(".")).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let told = lines.map(Result::unwrap).find(|line| line.contains(" an epoch, ")).unwrap();
