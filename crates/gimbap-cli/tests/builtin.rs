@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bench, json, jsonl};
+use common::{Bench, json, jsonl, one_training_is_enough};
 use serde_json::Value;
 
 #[test]
@@ -67,12 +67,6 @@ fn shares(bench: &Bench, run: &str, text: &str, of: usize) -> Vec<f64> {
     let found = json(&bench.ok(&["explain", run, "--text", text, "--json"]).stdout);
     let rows = found["found"]["memory"]["shares"].as_array().unwrap().clone();
     rows.iter().skip(of).map(|row| row[of].as_f64().unwrap()).collect()
-}
-
-/// Whether the tests run once more for an instruction set: what is learned hangs on it in the last bits alone, and a whole
-/// training on the slowest takes minutes.
-fn one_training_is_enough() -> bool {
-    std::env::var_os("GIMBAP_ISA").is_some()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bench, json, jsonl};
+use common::{Bench, json, jsonl, one_training_is_enough};
 use serde_json::Value;
 
 /// So many sentences of a small grammar: the last word hangs on the third, the rest is drawn.
@@ -75,6 +75,9 @@ fn after_a_hundred(bench: &Bench, unit: &str, sets: &[&str]) -> f64 {
 
 #[test]
 fn a_hundred_updates_of_the_default_language_model_are_well_below_the_frequencies_of_tokens() {
+    if one_training_is_enough() {
+        return;
+    }
     let bench = Bench::new();
     bench.write("text.txt", sentences(400));
     for unit in ["word", "char", "byte", "subword"] {
@@ -123,6 +126,9 @@ clip_norm = 5.0
 
 #[test]
 fn a_text_of_ten_sentences_trains_and_is_learned_whole() {
+    if one_training_is_enough() {
+        return;
+    }
     let bench = Bench::new();
     bench.write("text.txt", sentences(10));
     for unit in ["word", "char", "subword"] {

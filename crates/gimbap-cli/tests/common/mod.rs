@@ -128,6 +128,12 @@ impl Bench {
 /// A small network, so that a test is quick.
 pub const SMALL: &[&str] = &["--set", "layer.0.units=8", "--set", "layer.1.units=8"];
 
+/// Whether the tests run once more for an instruction set: what is learned hangs on it in the last bits alone, and a whole
+/// training on the slowest takes minutes.
+pub fn one_training_is_enough() -> bool {
+    std::env::var_os("GIMBAP_ISA").is_some()
+}
+
 /// A rate that does not follow from how long a run is.
 pub const STEADY: &str = "train.schedule={type=\"constant\"}";
 
