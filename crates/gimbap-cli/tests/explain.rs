@@ -177,6 +177,15 @@ fn unknown_words_are_named_first_and_drawn_as_typed() {
     ] {
         assert!(run.stderr.contains(told), "{told}: {}", run.stderr);
     }
+    // In Korean too, and with a step that is not there.
+    for (more, told) in [
+        (&["--text", "zzzz <&>"][..], "모델이 아는 단어가 하나도 없어(zzzz, <&>)"),
+        (&["--text", "the cat", "--step", "9"], "--step 9: 시점 번호는 0부터 2까지입니다"),
+        (&[], "--text로 텍스트를 지정하세요"),
+    ] {
+        let run = bench.run(&[&["explain", &model, "-o", "no.html", "--lang", "ko"], more].concat());
+        assert!(run.code != Some(0) && run.stderr.contains(told), "{told}: {}", run.stderr);
+    }
 }
 
 #[test]

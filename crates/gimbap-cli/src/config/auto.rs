@@ -121,6 +121,12 @@ pub(super) fn unit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 const UPDATES: usize = 2000;
 /// Updates for which a run waits for a better validation loss, in whole epochs, and the fewest of these.
 const PATIENCE: (usize, usize) = (400, 3);
+/// Updates over which the rate rises, at most: of a language model and of anything else. An optimizer's first steps are its
+/// largest, for its mean of squares begins at 0: without this, outputs that begin at the frequencies of tokens lose them at
+/// once, and a classifier of series starts a thousand updates late.
+const WARMUP: [u64; 2] = [30, 100];
+/// ... and that part of a run.
+const WARMUP_PART: u64 = 20;
 /// Segments or sequences in a stream or of a batch: at least so many updates make an epoch, where the data is enough.
 const SHARE: usize = 40;
 /// The largest batch.
@@ -234,6 +240,7 @@ impl Config {
 
     fn settle(&mut self, mut chosen: Vec<String>, updates: usize, least: usize) -> Option<String> {
         let updates = updates.max(1);
+        let warmup = WARMUP[usize::from(self.task.kind != super::TaskKind::Lm)];
         let train = &mut self.train;
         let most = train.steps.map(|steps| steps.div_ceil(updates));
         let epochs = match (train.epochs, most) {
@@ -254,7 +261,7 @@ impl Config {
             let total = (epochs * updates).min(train.steps.unwrap_or(usize::MAX)) as u64;
             train.schedule = Some(Auto::Given(match total {
                 0..20 => Schedule::Constant,
-                _ => Schedule::Cosine { warmup: 0, total, floor: 0.05 },
+                _ => Schedule::Cosine { warmup: (total / WARMUP_PART).min(warmup), total, floor: 0.05 },
             }));
         }
         let batches = thousands(updates);

@@ -70,9 +70,13 @@ pub enum TaskKind {
     Forecast,
 }
 
-/// `data.path` of the corpora that the program makes itself.
-pub const BUILTIN: [(&str, Grammar); 2] =
-    [("builtin:travellers", Grammar::English), ("builtin:travellers-ko", Grammar::Korean)];
+/// `data.path` of a corpus that the program makes itself.
+pub fn path_of_builtin(grammar: Grammar) -> &'static str {
+    match grammar {
+        Grammar::English => "builtin:travellers",
+        Grammar::Korean => "builtin:travellers-ko",
+    }
+}
 
 /// `[data]`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -348,7 +352,9 @@ impl Config {
 
 /// The built-in corpus that a path names.
 pub fn builtin(path: &Path) -> Option<Grammar> {
-    BUILTIN.iter().find(|(name, _)| path.as_os_str() == *name).map(|&(_, grammar)| grammar)
+    [Grammar::English, Grammar::Korean]
+        .into_iter()
+        .find(|&grammar| path.as_os_str() == path_of_builtin(grammar))
 }
 
 fn differing(a: &Json, b: &Json, at: &str, keys: &mut Vec<String>) {

@@ -8,6 +8,7 @@ use gimbap::data::text::{CLOSING_ID, UNKNOWN, UNKNOWN_ID, Unit, Vocabulary};
 use gimbap::loss::RowTargets;
 use gimbap::metric::calibration::largest;
 
+use crate::args::Language;
 use crate::lm::judge::shown;
 use crate::lm::unknown::{nothing_known, words_of};
 use crate::model_file::Opened;
@@ -127,6 +128,8 @@ pub struct Question<'a> {
     pub text: Option<&'a str>,
     pub label: Option<&'a str>,
     pub input: Option<&'a Path>,
+    /// In which language it is refused.
+    pub lang: Language,
 }
 
 /// The sequence of a question, as this model reads it.
@@ -138,7 +141,7 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
         return Err(Failure::usage("usage", message));
     }
     let subject = match &opened.task {
-        Some(TaskDoc::Lm(doc)) => sentence(&doc.vocabulary, text(question)?)?,
+        Some(TaskDoc::Lm(doc)) => sentence(&doc.vocabulary, text(question)?, question.lang)?,
         Some(TaskDoc::Classify(doc)) => match &doc.input {
             classify::Kind::Text { vocabulary, .. } => document(doc, vocabulary, opened, question)?,
             classify::Kind::Series { features, scaler, id, time } => {
@@ -164,7 +167,7 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
         Some(TaskDoc::Tag(doc)) => {
             let text = text(question)?;
             let ids = doc.encode(text);
-            let Names { all: steps, unknown } = names(&doc.vocabulary, text, &ids)?;
+            let Names { all: steps, unknown } = names(&doc.vocabulary, text, &ids, question.lang)?;
             let found = opened.model.predict(Sequences::from(&vec![ids.clone()]))?;
             let width = doc.labels.len();
             let rows = found.as_slice().unwrap_or(&[]).chunks_exact(width).take(ids.len());
@@ -202,12 +205,18 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
 }
 
 fn text<'a>(question: &Question<'a>) -> Outcome<&'a str> {
-    let wanted = "this model reads texts: give one with --text";
+    let wanted = question.lang.say(
+        "this model reads texts: give one with --text",
+        "이 모델은 텍스트를 읽습니다. --text로 텍스트를 지정하세요",
+    );
     question.text.ok_or_else(|| Failure::usage("usage", wanted))
 }
 
 fn input<'a>(question: &Question<'a>) -> Outcome<&'a Path> {
-    let wanted = "this model reads series: give a file with --input";
+    let wanted = question.lang.say(
+        "this model reads series: give a file with --input",
+        "이 모델은 시계열을 읽습니다. --input으로 파일을 지정하세요",
+    );
     question.input.ok_or_else(|| Failure::usage("usage", wanted))
 }
 
@@ -225,7 +234,7 @@ struct Names {
 
 /// The names of a text's tokens, those that the vocabulary lacks as they were typed. A text of nothing else is refused:
 /// its figures would show one and the same word.
-fn names(vocabulary: &Vocabulary, text: &str, ids: &[u32]) -> Outcome<Names> {
+fn names(vocabulary: &Vocabulary, text: &str, ids: &[u32], lang: Language) -> Outcome<Names> {
     let typed = vocabulary.pieces(text);
     let mut unknown = Vec::new();
     let name = |(t, &id): (usize, &u32)| {
@@ -237,7 +246,7 @@ fn names(vocabulary: &Vocabulary, text: &str, ids: &[u32]) -> Outcome<Names> {
     let all: Vec<String> = ids.iter().enumerate().map(name).collect();
     let told = |&id: &u32| id != UNKNOWN_ID && !vocabulary.token(id).trim().is_empty();
     if Vocabulary::unknowns(ids) > 0 && !ids.iter().any(told) {
-        return Err(nothing_known(vocabulary, "--text", [text]));
+        return Err(nothing_known(vocabulary, "--text", [text], lang));
     }
     // An unknown piece of a word has no name of its own, but the word that it is in has.
     if vocabulary.unit() == Unit::Subword {
@@ -247,12 +256,12 @@ fn names(vocabulary: &Vocabulary, text: &str, ids: &[u32]) -> Outcome<Names> {
 }
 
 /// A sentence between closing marks, each token with the next one as its target: as `gimbap score` reads it.
-fn sentence(vocabulary: &Vocabulary, text: &str) -> Outcome<Subject> {
+fn sentence(vocabulary: &Vocabulary, text: &str, lang: Language) -> Outcome<Subject> {
     let targets = vocabulary.encode_line(text);
     let own = &targets[..targets.len() - 1];
     let mut ids = vec![CLOSING_ID];
     ids.extend_from_slice(own);
-    let Names { all, unknown } = names(vocabulary, text, own)?;
+    let Names { all, unknown } = names(vocabulary, text, own, lang)?;
     let mark = vec![shown(vocabulary.token(CLOSING_ID))];
     Ok(Subject {
         kind: Kind::Next,
@@ -278,7 +287,7 @@ fn document(
     let text = text(question)?;
     let ids = vocabulary.encode_units(text);
     let label = question.label.map(str::to_string);
-    let Names { all, unknown } = names(vocabulary, text, &ids)?;
+    let Names { all, unknown } = names(vocabulary, text, &ids, question.lang)?;
     let subject = labelled(doc, opened, all, Inputs::Ids(ids), label)?;
     Ok(Subject { tokens: tokens(vocabulary), unknown, unit: Some(vocabulary.unit()), ..subject })
 }

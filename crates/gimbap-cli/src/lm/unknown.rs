@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use gimbap::data::text::{UNKNOWN, UNKNOWN_ID, Unit, Vocabulary};
 
 use super::judge::shown;
+use crate::args::Language;
 use crate::output::{Failure, Out, thousands};
 
 /// How many unknown words are named.
@@ -125,27 +126,43 @@ pub fn nothing_known<'t>(
     vocabulary: &Vocabulary,
     what: &str,
     texts: impl IntoIterator<Item = &'t str>,
+    lang: Language,
 ) -> Failure {
     let words = words_of(vocabulary, texts);
     let named: Vec<String> = words.iter().take(NAMED).map(|word| shown(word)).collect();
-    let dots = if words.len() > NAMED { ", .." } else { "" };
-    let known: Vec<String> = examples(vocabulary).iter().map(|word| shown(word)).collect();
-    let (kind, other) = match vocabulary.unit() {
-        Unit::Subword => ("words", "train on a text like this one"),
-        Unit::Word => (
-            "words",
-            "train on a text like this one (of data.unit=\"subword\" or \"char\" few words are unknown)",
-        ),
-        _ => ("characters", "train on a text in these letters"),
-    };
+    let named = format!("{}{}", named.join(", "), if words.len() > NAMED { ", .." } else { "" });
+    let known = examples(vocabulary).iter().map(|word| shown(word)).collect::<Vec<_>>().join(", ");
     Failure::work(
         "data",
-        format!(
-            "{what}: the model knows none of its {kind} ({}{dots}), so what it says of them would mean nothing: write \
-             with {kind} that it knows, such as {}, or {other}",
-            named.join(", "),
-            known.join(", "),
-        ),
+        match lang {
+            Language::En => {
+                let (kind, other) = match vocabulary.unit() {
+                    Unit::Subword => ("words", "train on a text like this one"),
+                    Unit::Word => (
+                        "words",
+                        "train on a text like this one (of data.unit=\"subword\" or \"char\" few words are unknown)",
+                    ),
+                    _ => ("characters", "train on a text in these letters"),
+                };
+                format!(
+                    "{what}: the model knows none of its {kind} ({named}), so what it says of them would mean nothing: write \
+                 with {kind} that it knows, such as {known}, or {other}"
+                )
+            }
+            Language::Ko => {
+                let (kind, other) = match vocabulary.unit() {
+                    Unit::Subword => ("단어", ""),
+                    Unit::Word => {
+                        ("단어", " data.unit=\"subword\"나 \"char\"로 학습하면 모르는 단어가 거의 없습니다.")
+                    }
+                    _ => ("글자", ""),
+                };
+                format!(
+                    "{what}: 모델이 아는 {kind}가 하나도 없어({named}) 결과에 의미가 없습니다. 모델이 아는 {kind}(예: {known})로 쓰거나, \
+                 비슷한 텍스트로 모델을 학습하세요.{other}"
+                )
+            }
+        },
     )
 }
 
@@ -205,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_the_model_knows() {
-        let failure = nothing_known(&words(), "standard input", ["spooky red"]);
+        let failure = nothing_known(&words(), "standard input", ["spooky red"], Language::En);
         let known = "(spooky, red)";
         assert!(failure.message.contains(known) && failure.message.contains("such as no, pain, gain"));
         assert_eq!(failure.code, crate::output::FAILED);

@@ -19,10 +19,14 @@ use crate::vectors;
 /// Explains.
 pub fn run(args: &Explain, out: &Out) -> Outcome {
     let opened = model_file::open(&args.model)?;
-    let question =
-        Question { text: args.text.as_deref(), label: args.label.as_deref(), input: args.input.as_deref() };
-    let subject = subject(&opened, &question)?;
     let lang = args.lang;
+    let question = Question {
+        text: args.text.as_deref(),
+        label: args.label.as_deref(),
+        input: args.input.as_deref(),
+        lang,
+    };
+    let subject = subject(&opened, &question)?;
     if let Some(told) = told::unknown(&subject, lang) {
         out.log(told);
     }
@@ -32,8 +36,10 @@ pub fn run(args: &Explain, out: &Out) -> Outcome {
         None => steps - 1,
         Some(step) if (first..=last).contains(&step) => step - first,
         Some(step) => {
-            let message =
-                format!("--step {step}: the steps of this {} are {first} to {last}", told::whole(&subject));
+            let message = lang.say(
+                format!("--step {step}: the steps of this {} are {first} to {last}", told::whole(&subject)),
+                format!("--step {step}: 시점 번호는 {first}부터 {last}까지입니다"),
+            );
             return Err(Failure::usage("usage", message));
         }
     };

@@ -7,7 +7,7 @@ use gimbap::model::Model;
 use gimbap::rng::keyed;
 use serde_json::json;
 
-use crate::args::Generate;
+use crate::args::{Generate, Language};
 use crate::lm::beam::{Beam, Candidate, NO_WORD, Search};
 use crate::lm::fill::fill;
 use crate::lm::stop::Stops;
@@ -51,7 +51,7 @@ pub fn run(args: &Generate, out: &Out) -> Outcome {
 fn check_known(flag: &str, vocabulary: &Vocabulary, texts: &[&str], out: &Out) -> Outcome {
     let texts = || texts.iter().copied();
     if unknown::say_nothing(vocabulary, texts()) {
-        return Err(unknown::nothing_known(vocabulary, flag, texts()));
+        return Err(unknown::nothing_known(vocabulary, flag, texts(), Language::En));
     }
     let ids: Vec<Vec<u32>> = texts().map(|text| vocabulary.encode_units(text)).collect();
     Strangers::default().meet(vocabulary, texts().zip(ids.iter().map(Vec::as_slice)), out);

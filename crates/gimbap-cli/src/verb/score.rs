@@ -8,7 +8,7 @@ use std::time::Duration;
 use gimbap::data::text::Vocabulary;
 use serde_json::{Value, json};
 
-use crate::args::{By, Score, Unknown};
+use crate::args::{By, Language, Score, Unknown};
 use crate::input::{self, Ahead};
 use crate::lm::judge::{Judge, Judged, Sum, perplexity, shown};
 use crate::lm::unknown::{self, Strangers};
@@ -57,7 +57,12 @@ fn judged(
         let more = more?;
         if more.is_empty() || some.len() >= AT_ONCE {
             let what = input::name(&args.input);
-            return Err(unknown::nothing_known(vocabulary, &what, some.iter().map(String::as_str)));
+            return Err(unknown::nothing_known(
+                vocabulary,
+                &what,
+                some.iter().map(String::as_str),
+                Language::En,
+            ));
         }
         some.extend(more);
     }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use gimbap::bptt::Bptt;
 use gimbap::data::batch::BatchSource;
-use gimbap::data::corpus::Grammar;
 use gimbap::explain::{Health, Verdict};
 use gimbap::model::Model;
 use gimbap::train::{EarlyStopping, Ended, Event, Fit, Flow};
@@ -13,7 +12,7 @@ use toml_edit::Value as TomlValue;
 
 use super::dry_run::dry_run;
 use crate::args::{Language, Task, Train};
-use crate::config::{Auto, Config, NOTHING, Source, TaskKind, builtin, load};
+use crate::config::{Auto, Config, NOTHING, Source, TaskKind, builtin, load, path_of_builtin};
 use crate::interrupt;
 use crate::output::{Failure, Out, Outcome, duration, program, thousands};
 use crate::progress::{Pace, Progress, rate};
@@ -101,7 +100,7 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
         return Err(Failure::usage("usage", message));
     }
     let grammar = of_data.unwrap_or(args.lang.unwrap_or(Language::En).grammar());
-    let travellers = || default_dir(name_of_builtin(grammar));
+    let travellers = || default_dir(&name_of(Path::new(path_of_builtin(grammar))));
     // A folder in the config's place is the run to resume.
     let (folder, file) = match &args.config {
         Some(path) if path.is_dir() => (Some(path), None),
@@ -174,7 +173,7 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
     match &args.data {
         Some(data) if of_data.is_none() => flags.push(("data.path", absolute(data))),
         None if args.lang.is_none() => {}
-        _ => flags.push(("data.path", format!("builtin:{}", name_of_builtin(grammar)).into())),
+        _ => flags.push(("data.path", path_of_builtin(grammar).into())),
     }
     if let Some(valid) = &args.valid {
         flags.push((
@@ -203,18 +202,10 @@ fn existing_above(dir: &Path) -> PathBuf {
     dir.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new(".")).to_path_buf()
 }
 
-/// What a run on a built-in corpus is called, and the corpus behind `builtin:`.
-fn name_of_builtin(grammar: Grammar) -> &'static str {
-    match grammar {
-        Grammar::English => "travellers",
-        Grammar::Korean => "travellers-ko",
-    }
-}
-
 /// What a run on this file or folder is called.
 fn name_of(path: &Path) -> String {
     if let Some(grammar) = builtin(path) {
-        return name_of_builtin(grammar).into();
+        return path_of_builtin(grammar).replace("builtin:", "");
     }
     let packed = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
     let path = if packed { path.with_extension("") } else { path.to_path_buf() };
