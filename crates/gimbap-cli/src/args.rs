@@ -248,6 +248,12 @@ pub struct Predict {
     /// Write here: .npy, .csv, .jsonl, or lines
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Of a forecaster: forecast from every N-th row that has a whole window before it, beside what came
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub every: Option<usize>,
+    /// Of a forecaster: draw the forecasts here, behind and over what was seen
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
 }
 
 /// What becomes of tokens outside the vocabulary, in a mean over tokens.

@@ -1,6 +1,7 @@
 //! Values that no run can have: found before any data is read, and named by their key.
 
 use gimbap::bptt::Bptt;
+use gimbap::data::time::Frequency;
 use gimbap::layer::{KINDS, LayerConfig, LayerSpec};
 
 use super::read::nearest;
@@ -98,8 +99,16 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
             Ok(()) => {}
         }
     }
-    if data.value.as_ref().is_some_and(|names| names.0.is_empty()) {
-        return bad("data.value", "is an empty list, but must name at least one column");
+    for (key, names) in [("data.value", &data.value), ("data.past", &data.past), ("data.known", &data.known)]
+    {
+        if names.as_ref().is_some_and(|names| names.0.is_empty()) {
+            return bad(key, "is an empty list, but must name at least one column");
+        }
+    }
+    match data.frequency.as_deref().map(Frequency::parse) {
+        Some(Err(gimbap::Error::Config { place, message })) => return Err((place, message)),
+        Some(Err(other)) => return bad("data.frequency", &other.to_string()),
+        Some(Ok(_)) | None => {}
     }
     for (i, layer) in config.layer.iter().enumerate() {
         check_layer(layer, &format!("layer.{i}"))?;
@@ -157,7 +166,25 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
         ),
         TaskKind::Forecast => (
             "a forecast",
-            &["path", "valid", "test", "time", "value", "window", "horizon", "season", "scaler", "change"],
+            &[
+                "path",
+                "valid",
+                "test",
+                "time",
+                "id",
+                "value",
+                "past",
+                "known",
+                "calendar",
+                "frequency",
+                "fill",
+                "doubles",
+                "window",
+                "horizon",
+                "season",
+                "scaler",
+                "change",
+            ],
         ),
     }
 }

@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 
 use gimbap::bptt::Bptt;
 use gimbap::data::corpus::Grammar;
-use gimbap::data::series::Scaling;
+use gimbap::data::series::{Doubles, Fill, Scaling};
 use gimbap::data::text::{NormalForm, Options, Tokenizer, Unit, Words};
+use gimbap::data::time::Calendar;
 use gimbap::init::Initializer;
 use gimbap::layer::LayerConfig;
 use gimbap::loss::Reduction;
@@ -119,6 +120,18 @@ pub struct Data {
     pub value: Option<Names>,
     /// The column that says which sequence a row belongs to.
     pub id: Option<String>,
+    /// The columns that are known up to the present, beside those to forecast.
+    pub past: Option<Names>,
+    /// The columns that are known ahead.
+    pub known: Option<Names>,
+    /// Figures of the calendar, which are known ahead too.
+    pub calendar: Option<Vec<Calendar>>,
+    /// How far one row of a series is from the next.
+    pub frequency: Option<String>,
+    /// What is done about rows and cells that are missing.
+    pub fill: Option<Fill>,
+    /// What is done about rows of a series at one time.
+    pub doubles: Option<Doubles>,
     /// How many past steps a forecast sees.
     pub window: Option<usize>,
     /// How many steps ahead a forecast goes.
@@ -347,6 +360,13 @@ impl Config {
     /// Whether the data is a built-in corpus.
     pub fn is_builtin(&self) -> bool {
         self.builtin().is_some()
+    }
+}
+
+impl Data {
+    /// Whether anything is known ahead of a forecast.
+    pub fn knows_ahead(&self) -> bool {
+        self.known.is_some() || self.calendar.as_ref().is_some_and(|calendar| !calendar.is_empty())
     }
 }
 

@@ -358,8 +358,14 @@ fn first_of(all: &Sequences<f32>) -> Outcome<(Vec<f32>, usize)> {
 
 /// The last window of a series that has the values after it.
 fn window(doc: &forecast::Doc, path: &Path) -> Outcome<Subject> {
-    let series = doc.read(path)?;
-    let (f, rows) = (series.features(), doc.window + doc.horizon);
+    if !doc.known.is_empty() || !doc.calendar.is_empty() {
+        let message = "a forecast that goes on through what is known ahead has no picture yet: look at one without data.known \
+                       and data.calendar";
+        return Err(Failure::work("unsupported", message));
+    }
+    let table = doc.read(path)?;
+    let series = &table.series[0];
+    let (f, v, rows) = (series.features(), doc.values.len(), doc.window + doc.horizon);
     if series.len() < rows {
         let message = format!(
             "{}: has {} rows; the model sees {} and is asked for the {} behind them",
@@ -370,11 +376,11 @@ fn window(doc: &forecast::Doc, path: &Path) -> Outcome<Subject> {
         );
         return Err(Failure::work("data", message));
     }
-    let own = &series.values[(series.len() - rows) * f..];
-    let mut scaled = own.to_vec();
+    let mut scaled = series.values[(series.len() - rows) * f..].to_vec();
     doc.scaler.transform(&mut scaled);
-    let (x, y) = scaled.split_at_mut(doc.window * f);
-    doc.aim(x, y);
+    let (x, behind) = scaled.split_at(doc.window * f);
+    let mut y: Vec<f64> = behind.chunks_exact(f).flat_map(|row| &row[..v]).copied().collect();
+    doc.aim(&x[x.len() - f..][..v], &mut y);
     let times = times(&series.times[series.len() - rows..], series.len() - rows);
     let (seen, behind) = times.split_at(doc.window);
     let target = match behind {
@@ -382,14 +388,14 @@ fn window(doc: &forecast::Doc, path: &Path) -> Outcome<Subject> {
         more => [&*more[0], "…", &*more[more.len() - 1]].join(" "),
     };
     let outputs = (1..=doc.horizon).flat_map(|h| doc.values.iter().map(move |name| format!("{name} +{h}")));
-    let targets = RowTargets::Values { values: y.to_vec(), width: y.len() };
+    let targets = RowTargets::Values { values: y.clone(), width: y.len() };
     Ok(Subject {
         kind: Kind::Numbers,
         steps: seen.to_vec(),
         targets: vec![target],
         wanted: None,
         outputs: outputs.collect(),
-        came: y.to_vec(),
+        came: y,
         tokens: Vec::new(),
         guessed: false,
         unknown: Vec::new(),

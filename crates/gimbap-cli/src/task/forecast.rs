@@ -1,32 +1,35 @@
-//! Forecasts: windows of a series, the rows that follow them, and the trivial forecasts to beat.
+//! Forecasts: windows of series, the rows that follow them, and the trivial forecasts to beat.
+
+mod figures;
 
 use std::ops::SubAssign;
 use std::path::Path;
 
 use gimbap::data::batch::{BatchSource, Shuffled};
 use gimbap::data::dataset::{Dataset, Sequences, Steps, Targets};
-use gimbap::data::series::{Scaler, Series, SeriesColumns, Windows, guess_period};
+use gimbap::data::series::{
+    Doubles, Fill, NO_TIME, Roles, Scaler, Series, SeriesColumns, SeriesTable, WindowSet, Windows,
+    guess_period,
+};
+use gimbap::data::time::Calendar;
 use gimbap::layer::Dense;
 use gimbap::loss::{Loss, RowTargets};
-use gimbap::metric::{Metric, MetricState, OutputKind, Target};
 use gimbap::model::{Evaluation, Input, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{
-    Report, TRY, TaskDoc, Work, card_of, data_path, hash_of, number, plain_figures, sequential, short,
-};
-use crate::config::{Config, Held, Names};
-use crate::output::{Failure, Out, Outcome, table, thousands};
+use super::{Report, TaskDoc, Work, card_of, data_path, hash_of, plain_figures, sequential};
+use crate::config::{Config, Data, Held, Names};
+use crate::output::{Failure, Out, Outcome, thousands};
 
 /// What a forecaster keeps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Doc {
     /// The column of the time.
     pub time: Option<String>,
-    /// The columns of the values.
+    /// The columns that it forecasts.
     pub values: Vec<String>,
-    /// How they are scaled.
+    /// How all columns are scaled.
     pub scaler: Scaler,
     /// Rows seen.
     pub window: usize,
@@ -37,12 +40,37 @@ pub struct Doc {
     /// Whether the network says how far the next values lie from the last one, and not where.
     #[serde(default)]
     pub change: bool,
+    /// The column that tells series apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The columns that are known up to the present.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<String>,
+    /// The columns that are known ahead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<String>,
+    /// Figures of the calendar, which are known ahead too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calendar: Vec<Calendar>,
+    /// How far one row is from the next, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency: Option<String>,
+    /// What is done about missing rows and cells.
+    #[serde(default)]
+    pub fill: Fill,
+    /// What is done about rows at one time.
+    #[serde(default)]
+    pub doubles: Doubles,
+    /// The mean error of the naive forecast over the training part, for each value: what MASE divides by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub naive: Vec<f64>,
 }
 
 /// A part of the series, cut into windows.
 #[derive(Debug)]
 struct Part {
-    series: Series,
+    series: Vec<Series>,
+    starts: Vec<(usize, usize)>,
     windows: Dataset<f32>,
 }
 
@@ -55,63 +83,204 @@ pub struct Forecast {
     valid: Option<Part>,
     test: Option<Part>,
     card: Vec<(String, String)>,
-    /// What was left to the data.
-    chosen: Option<String>,
+    notes: Vec<String>,
 }
 
 impl Doc {
     fn columns(&self) -> SeriesColumns {
-        SeriesColumns { time: self.time.clone(), values: self.values.clone() }
-    }
-
-    /// Reads a series with this model's columns.
-    pub fn read(&self, path: &Path) -> Outcome<Series> {
-        Ok(Series::read(path, &self.columns())?)
-    }
-
-    fn cut(&self, series: &Series, place: &str) -> Outcome<Dataset<f32>> {
-        let mut values = series.values.clone();
-        self.scaler.transform(&mut values);
-        let windows = Windows::new(self.window, self.horizon)?;
-        let f = series.features();
-        let set = windows.cut(&values, f).map_err(|e| match e {
-            gimbap::Error::Data { message, .. } => gimbap::Error::data(place, message),
-            other => other,
-        })?;
-        let mut targets = set.targets;
-        let windows =
-            set.inputs.chunks_exact(self.window * f).zip(targets.chunks_exact_mut(self.horizon * f));
-        windows.for_each(|(window, targets)| self.aim(window, targets));
-        let inputs = Sequences::features(set.inputs, f, &vec![self.window; set.count])?;
-        let targets = RowTargets::Values { values: targets, width: self.horizon * f };
-        Ok(Dataset::new(inputs, Targets::per_sequence(targets))?)
-    }
-
-    /// What the network is to say of the scaled rows behind a window: they themselves, or how far they lie from its last one.
-    pub fn aim<T: Copy + SubAssign>(&self, window: &[T], rows: &mut [T]) {
-        if self.change {
-            let f = self.values.len();
-            let last = &window[window.len() - f..];
-            rows.chunks_exact_mut(f).flatten().zip(last.iter().cycle()).for_each(|(x, &last)| *x -= last);
+        SeriesColumns {
+            time: self.time.clone(),
+            id: self.id.clone(),
+            values: self.values.clone(),
+            past: self.past.clone(),
+            known: self.known.clone(),
+            calendar: self.calendar.clone(),
+            frequency: self.frequency.clone(),
+            fill: self.fill,
+            doubles: self.doubles,
         }
     }
 
-    /// A model's forecasts for windows of scaled inputs, in the data's units: `[B, horizon, F]`, row-major.
+    /// Reads series with this model's columns.
+    pub fn read(&self, path: &Path) -> Outcome<SeriesTable> {
+        Ok(SeriesTable::read(path, &self.columns())?)
+    }
+
+    /// What it sees and is asked for.
+    pub fn windows(&self) -> Outcome<Windows> {
+        Ok(Windows::new(self.window, self.horizon)?)
+    }
+
+    /// The series as the network reads them.
+    pub fn scaled(&self, series: &[Series]) -> Vec<Series> {
+        let mut scaled = series.to_vec();
+        scaled.iter_mut().for_each(|series| self.scaler.transform(&mut series.values));
+        scaled
+    }
+
+    fn part(&self, series: Vec<Series>, place: &str) -> Outcome<Part> {
+        let windows = self.windows()?;
+        let set = windows.cut(&self.scaled(&series), self.fill == Fill::Mask).map_err(|e| match e {
+            gimbap::Error::Data { message, .. } => gimbap::Error::data(place, message),
+            other => other,
+        })?;
+        let roles = series[0].roles;
+        let WindowSet { starts, inputs, mut targets } = set;
+        let (steps, width) = (windows.steps(&roles), windows.width(&roles));
+        let rows = self.horizon * roles.values;
+        for (sequence, targets) in inputs.chunks_exact(steps * width).zip(targets.chunks_exact_mut(rows)) {
+            self.aim(&sequence[(self.window - 1) * width..][..roles.values], targets);
+        }
+        let n = starts.len();
+        let inputs = Sequences::features(inputs, width, &vec![steps; n])?;
+        let windows = match roles.known {
+            0 => Dataset::new(
+                inputs,
+                Targets::per_sequence(RowTargets::Values { values: targets, width: rows }),
+            )?,
+            _ => {
+                // The steps that are seen have no target.
+                let seen = vec![0.0; self.window * roles.values];
+                let values =
+                    targets.chunks_exact(rows).flat_map(|asked| [&seen[..], asked].concat()).collect();
+                let counts = (0..n * steps).map(|step| step % steps >= self.window).collect();
+                Dataset::new(inputs, Targets::per_step(RowTargets::Values { values, width: roles.values }))?
+                    .mask(counts)?
+            }
+        };
+        Ok(Part { series, starts, windows })
+    }
+
+    /// What the network is to say of the scaled values behind a window: they themselves, or how far they lie from the last
+    /// ones seen.
+    pub fn aim<T: Copy + SubAssign>(&self, last: &[T], rows: &mut [T]) {
+        if self.change {
+            rows.chunks_exact_mut(last.len())
+                .flatten()
+                .zip(last.iter().cycle())
+                .for_each(|(x, &last)| *x -= last);
+        }
+    }
+
+    /// A model's forecasts for sequences of scaled inputs, in the data's units: `[B, horizon, values]`, row-major.
     pub fn forecast(&self, model: &Model, inputs: &Sequences<f32>) -> Outcome<Vec<f64>> {
-        let mut values: Vec<f64> = model.predict(inputs)?.iter().map(|&x| f64::from(x)).collect();
+        let (v, rows) = (self.values.len(), self.horizon * self.values.len());
+        let found = model.predict(inputs)?;
+        let each = found.len() / inputs.len().max(1);
+        // Of a network that goes on through what is known ahead, the last steps.
+        let own =
+            |sequence: &[f32]| sequence[each - rows..].iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+        let found = found.as_standard_layout();
+        let mut values: Vec<f64> = found.as_slice().unwrap_or(&[]).chunks_exact(each).flat_map(own).collect();
         if let (true, Steps::Features { values: seen, width }) = (self.change, inputs.steps()) {
-            let windows =
-                seen.chunks_exact(self.window * width).zip(values.chunks_exact_mut(self.horizon * width));
-            for (window, rows) in windows {
-                let last = &window[(self.window - 1) * width..];
-                for row in rows.chunks_exact_mut(*width) {
+            let steps = inputs.length(0);
+            for (sequence, rows) in seen.chunks_exact(steps * width).zip(values.chunks_exact_mut(rows)) {
+                let last = &sequence[(self.window - 1) * width..][..v];
+                for row in rows.chunks_exact_mut(v) {
                     row.iter_mut().zip(last).for_each(|(x, &last)| *x += f64::from(last));
                 }
             }
         }
-        self.scaler.inverse(&mut values);
+        self.scaler.first(v).inverse(&mut values);
         Ok(values)
     }
+
+    /// The forecast behind the last row of a series, `[horizon, values]`, in the data's units.
+    pub fn after(
+        &self,
+        model: &Model,
+        table: &SeriesTable,
+        series: &Series,
+        place: &str,
+    ) -> Outcome<Vec<f64>> {
+        let of = series.id.as_ref().map_or(String::new(), |id| format!(", series `{id}`"));
+        let short = |message: String| Failure::work("data", format!("{place}{of}: {message}"));
+        if series.len() < self.window {
+            return Err(short(format!(
+                "has {} rows; the model sees {} before it forecasts",
+                series.len(),
+                self.window
+            )));
+        }
+        let mut known = self.known_after(table, series).ok_or_else(|| {
+            short(format!(
+                "what is known of the {} rows to forecast is not there: put rows behind the last one with `{}` filled in and \
+                 `{}` left empty",
+                self.horizon,
+                self.known.join("`, `"),
+                self.values.join("`, `")
+            ))
+        })?;
+        let roles = series.roles;
+        let k = roles.known;
+        let scaler = &self.scaler;
+        for (i, x) in known.iter_mut().enumerate() {
+            let column = roles.ahead().start + i % k;
+            *x = (*x - scaler.offset()[column]) / scaler.scale()[column];
+        }
+        let windows = self.windows()?;
+        let scaled = self.scaled(std::slice::from_ref(series));
+        let mut inputs = Vec::new();
+        windows.read(&scaled[0], series.len() - self.window, known, &mut inputs);
+        let inputs = Sequences::features(inputs, windows.width(&roles), &[windows.steps(&roles)])?;
+        self.forecast(model, &inputs)
+    }
+
+    /// What is known of the rows behind the last one: what the file says, and the calendar. None if the file says too little.
+    fn known_after(&self, table: &SeriesTable, series: &Series) -> Option<Vec<f64>> {
+        let rows = self.horizon * series.roles.known;
+        if series.ahead.len() >= rows {
+            return Some(series.ahead[..rows].to_vec());
+        }
+        if !self.known.is_empty() {
+            return None;
+        }
+        let (last, frequency) = (series.clock.last()?, table.frequency?);
+        let clocks = (1..=self.horizon).map(|step| frequency.after(last, step).clock);
+        clocks
+            .map(|clock| Some(Calendar::angles(&self.calendar, clock?).collect::<Vec<_>>()))
+            .collect::<Option<Vec<_>>>()
+            .map(|all| all.concat())
+    }
+}
+
+/// The columns that a config names.
+fn columns_of(data: &Data) -> SeriesColumns {
+    let names = |names: &Option<Names>| names.clone().map(|Names(names)| names).unwrap_or_default();
+    SeriesColumns {
+        time: data.time.clone(),
+        id: data.id.clone(),
+        values: names(&data.value),
+        past: names(&data.past),
+        known: names(&data.known),
+        calendar: data.calendar.clone().unwrap_or_default(),
+        frequency: data.frequency.clone(),
+        fill: data.fill.unwrap_or_default(),
+        doubles: data.doubles.unwrap_or_default(),
+    }
+}
+
+/// The mean error of the seasonal naive forecast one season ahead, of the last value where there is no season, for each of
+/// the values to forecast.
+fn naive_errors(series: &[Series], season: Option<usize>) -> Vec<f64> {
+    let v = series.first().map_or(0, |series| series.roles.values);
+    let lag = season.unwrap_or(1);
+    let mut sums = vec![(0.0, 0usize); v];
+    for series in series {
+        let values = series.wanted();
+        for (row, before) in values.chunks_exact(v).skip(lag).zip(values.chunks_exact(v)) {
+            for ((sum, n), (x, y)) in sums.iter_mut().zip(row.iter().zip(before)) {
+                *sum += (x - y).abs();
+                *n += 1;
+            }
+        }
+    }
+    sums.into_iter().map(|(sum, n)| sum / n.max(1) as f64).collect()
+}
+
+/// All series one below the other.
+fn stacked(series: &[Series]) -> Vec<f64> {
+    series.iter().flat_map(|series| &series.values).copied().collect()
 }
 
 impl Forecast {
@@ -120,118 +289,75 @@ impl Forecast {
         let path = data_path(config)?;
         let mut config = config.clone();
         let window = *config.data.window.get_or_insert(24);
-        let values = config.data.value.clone().map(|Names(names)| names).unwrap_or_default();
-        let columns = SeriesColumns { time: config.data.time.clone(), values };
-        let mut train = Series::read(path, &columns)?;
-        let rows = train.len();
+        let asked = columns_of(&config.data);
+        let table = SeriesTable::read(path, &asked)?;
+        let mut notes = table.notes;
+        let mut train = table.series;
+        let roles = train[0].roles;
+        let rows = train.iter().map(Series::len).max().unwrap_or(0);
         let of_series = |held: Option<Held>| held.and_then(|held| held.of_series(rows, window));
         (config.data.test, config.data.valid) = (of_series(config.data.test), of_series(config.data.valid));
         let data = &config.data;
-        let columns = SeriesColumns { values: train.names.clone(), ..columns };
-        let mut held = |held: &Option<Held>| -> Outcome<Option<Series>> {
+        let values = train[0].names[..roles.values].to_vec();
+        let time = table.time.or_else(|| Some(NO_TIME.to_owned()));
+        let columns = SeriesColumns { values: values.clone(), time: time.clone(), ..asked };
+        let mut held = |held: &Option<Held>| -> Outcome<Option<Vec<Series>>> {
             Ok(match held {
                 None | Some(Held::Auto) => None,
-                Some(Held::Path(path)) => Some(Series::read(path, &columns)?),
+                Some(Held::Path(path)) => Some(SeriesTable::read(path, &columns)?.series),
                 Some(Held::Fraction(fraction)) => {
-                    let keep = (train.len() as f64 * (1.0 - fraction)).round() as usize;
-                    let (head, tail) = train.split_at(keep.min(train.len()));
+                    let parts = train.iter().map(|series| {
+                        let keep = (series.len() as f64 * (1.0 - fraction)).round() as usize;
+                        series.split_at(keep.min(series.len()))
+                    });
+                    let (head, tail) = parts.unzip();
                     train = head;
                     Some(tail)
                 }
             })
         };
         let (test, valid) = (held(&data.test)?, held(&data.valid)?);
-        let f = train.features();
+        let season = data.season.or_else(|| guess_period(&stacked(&train[..1]), roles.features()));
+        let SeriesColumns { id, past, known, calendar, frequency, fill, doubles, .. } = columns;
         let doc = Doc {
-            time: data.time.clone(),
-            values: train.names.clone(),
-            scaler: Scaler::fit(data.scaler.unwrap_or_default(), &train.values, f)?,
+            time,
+            values,
+            scaler: Scaler::fit(data.scaler.unwrap_or_default(), &stacked(&train), roles.features())?,
             window,
             horizon: data.horizon.unwrap_or(1),
-            season: data.season.or_else(|| guess_period(&train.values, f)),
+            season,
             change: data.change.unwrap_or(false),
+            id,
+            past,
+            known,
+            calendar,
+            frequency,
+            fill,
+            doubles,
+            naive: naive_errors(&train, season),
         };
-        let part = |series: Series, name: &str| -> Outcome<Part> {
-            let windows = doc.cut(&series, &format!("{}, {name} part", path.display()))?;
-            Ok(Part { series, windows })
-        };
+        let part =
+            |series: Vec<Series>, name: &str| doc.part(series, &format!("{}, {name} part", path.display()));
         let train = part(train, "training")?;
-        let chosen = config.settle_sequences(train.windows.len());
+        notes.extend(config.settle_sequences(train.windows.len()));
         Ok(Forecast {
             train,
             valid: valid.map(|series| part(series, "validation")).transpose()?,
             test: test.map(|series| part(series, "test")).transpose()?,
             card: card_of(path, &hash_of(path)?),
             doc,
-            chosen,
+            notes,
             config,
         })
     }
 }
 
-/// Errors in the data's units: MAE, RMSE and R2 over all windows, steps and columns.
-fn errors(forecast: &[f64], truth: &[f64], width: usize) -> Outcome<Map<String, Value>> {
-    let mut figures = Map::new();
-    for metric in [Metric::Mae, Metric::Rmse, Metric::R2] {
-        let mut state = MetricState::new(metric, OutputKind::Regression)?;
-        for (y, t) in forecast.chunks_exact(width).zip(truth.chunks_exact(width)) {
-            state.update(y, Target::Values(t), 1.0);
-        }
-        figures.insert(metric.to_string(), number(state.finish()));
-    }
-    Ok(figures)
-}
-
-/// The figures of a model on a part, beside those of the trivial forecasts, and a table of them.
-fn compare(
-    doc: &Doc,
-    model: &Model,
-    series: &Series,
-    windows: &Dataset<f32>,
-) -> Outcome<(Map<String, Value>, String)> {
-    let f = series.features();
-    let cut = Windows::new(doc.window, doc.horizon)?;
-    let truth = cut.targets(&series.values, f);
-    let width = doc.horizon * f;
-    let mut metrics = errors(&doc.forecast(model, windows.inputs())?, &truth, width)?;
-    let mut rows = vec![row("model", &metrics)];
-    let last = errors(&cut.last_value(&series.values, f), &truth, width)?;
-    rows.push(row("last value", &last));
-    metrics.insert("last_value".into(), Value::Object(last));
-    if let Some(season) = doc.season {
-        let mut naive = errors(&cut.seasonal_naive(&series.values, f, season)?, &truth, width)?;
-        rows.push(row(&format!("seasonal naive ({season})"), &naive));
-        naive.insert("season".into(), season.into());
-        metrics.insert("seasonal_naive".into(), Value::Object(naive));
-    }
-    metrics.insert("windows".into(), windows.len().into());
-    Ok((metrics, table(&["", "MAE", "RMSE", "R2"], &rows)))
-}
-
-/// What is told of a model that is no better than a trivial forecast, if it is not.
-fn doubt(metrics: &Map<String, Value>) -> Option<String> {
-    let rmse = |figures: &Map<String, Value>| figures.get("rmse").and_then(Value::as_f64);
-    let model = rmse(metrics)?;
-    let named = [("last_value", "repeating the last value"), ("seasonal_naive", "repeating the last season")];
-    let trivial =
-        named.into_iter().filter_map(|(key, name)| Some((rmse(metrics.get(key)?.as_object()?)?, name)));
-    let (best, name) = trivial.min_by(|a, b| a.0.total_cmp(&b.0))?;
-    (model >= best).then(|| {
-        let best = short(best);
-        format!("the model is no better than {name} (RMSE {best}): {TRY}, or another data.window")
-    })
-}
-
-fn row(name: &str, figures: &Map<String, Value>) -> Vec<String> {
-    let cell = |key: &str| figures[key].as_f64().map_or("-".into(), short);
-    vec![name.into(), cell("mae"), cell("rmse"), cell("r2")]
-}
-
-/// Measures a model on a series.
-pub fn evaluate(doc: &Doc, model: &Model, path: &Path) -> Outcome<Report> {
-    let series = doc.read(path)?;
-    let windows = doc.cut(&series, &path.display().to_string())?;
-    let (metrics, text) = compare(doc, model, &series, &windows)?;
+/// Measures a model on a file.
+pub fn evaluate(doc: &Doc, model: &Model, path: &Path, out: &Out) -> Outcome<Report> {
+    let table = doc.read(path)?;
+    table.notes.iter().for_each(|note| out.log(note));
+    let part = doc.part(table.series, &path.display().to_string())?;
+    let (metrics, text) = figures::compare(doc, model, &part)?;
     Ok(Report { metrics, text, ..Report::default() })
 }
 
@@ -241,17 +367,20 @@ impl Work for Forecast {
     }
 
     fn notes(&self) -> Vec<String> {
-        self.chosen.iter().cloned().collect()
+        self.notes.clone()
     }
 
     fn model(&self) -> Outcome<Model> {
-        let f = self.doc.values.len();
+        let Roles { values, known, .. } = self.train.series[0].roles;
         let loss = match self.config.train.loss.as_deref() {
             Some("mae") => Loss::Mae,
             Some("huber") => Loss::Huber { delta: 1.0 },
             _ => Loss::Mse,
         };
-        let layers = sequential(&self.config, Input::features(f), Dense::new(self.doc.horizon * f))?;
+        let width = self.doc.windows()?.width(&self.train.series[0].roles);
+        // A step of what is known ahead has an output of its own.
+        let outputs = if known > 0 { values } else { self.doc.horizon * values };
+        let layers = sequential(&self.config, Input::features(width), Dense::new(outputs))?;
         let metrics = self.config.train.metrics.iter().copied();
         let mut model = layers.compile(self.config.train.optimizer.clone(), loss, metrics)?;
         model.task = TaskDoc::Forecast(self.doc.clone()).to_value()?;
@@ -281,9 +410,9 @@ impl Work for Forecast {
         let mut report = Report::default();
         for (name, part) in [("validation", &self.valid), ("test", &self.test)] {
             let Some(part) = part else { continue };
-            let (metrics, table) = compare(&self.doc, model, &part.series, &part.windows)?;
+            let (metrics, table) = figures::compare(&self.doc, model, part)?;
             let text = format!("{name}, in the data's units\n{table}");
-            let doubt = doubt(&metrics);
+            let doubt = figures::doubt(&metrics);
             report.add_as(name, metrics, &text);
             doubt.filter(|_| name == "validation").into_iter().for_each(|doubt| report.doubt(&doubt));
         }
@@ -291,32 +420,30 @@ impl Work for Forecast {
     }
 
     fn card(&self) -> Vec<(String, String)> {
+        let rows = |part: &Part| thousands(part.series.iter().map(Series::len).sum());
         let mut card = self.card.clone();
-        card.push(("rows to train on".into(), thousands(self.train.series.len())));
+        card.push(("rows to train on".into(), rows(&self.train)));
         if let Some(valid) = &self.valid {
-            card.push(("rows held out".into(), thousands(valid.series.len())));
+            card.push(("rows held out".into(), rows(valid)));
         }
         card.push(("columns".into(), self.doc.values.join(", ")));
+        let calendar = self.doc.calendar.iter().map(|calendar| calendar.name().to_owned());
+        for (name, columns) in [
+            ("known up to the present", self.doc.past.clone()),
+            ("known ahead", self.doc.known.iter().cloned().chain(calendar).collect()),
+        ] {
+            if !columns.is_empty() {
+                card.push((name.into(), columns.join(", ")));
+            }
+        }
         card.push(("window, horizon".into(), format!("{}, {}", self.doc.window, self.doc.horizon)));
         card
     }
 
     fn next(&self, gimbap: &str, model: &str) -> Vec<String> {
-        vec![format!("{gimbap} predict {model} series.csv"), format!("{gimbap} eval {model} later.csv")]
+        vec![
+            format!("{gimbap} predict {model} series.csv --plot forecast.svg"),
+            format!("{gimbap} eval {model} later.csv"),
+        ]
     }
-}
-
-/// The forecast that follows a series: `[horizon, F]`, in the data's units.
-pub fn after(doc: &Doc, model: &Model, series: &Series, place: &str) -> Outcome<Vec<f64>> {
-    let f = series.features();
-    if series.len() < doc.window {
-        return Err(Failure::work(
-            "data",
-            format!("{place}: has {} rows; the model sees {} before it forecasts", series.len(), doc.window),
-        ));
-    }
-    let mut values = series.values[(series.len() - doc.window) * f..].to_vec();
-    doc.scaler.transform(&mut values);
-    let values = values.into_iter().map(|x| x as f32).collect();
-    doc.forecast(model, &Sequences::features(values, f, &[doc.window])?)
 }

@@ -257,7 +257,8 @@ fn gives_outputs(config: &Config, head: &Dense) -> Outcome<bool> {
 /// The config's layers, with what follows from the task filled in: which layers give every step, and `train.init`.
 fn specs(config: &Config) -> Outcome<Vec<LayerSpec>> {
     let lm = config.task.kind == TaskKind::Lm;
-    let each = lm || config.task.kind == TaskKind::Tag;
+    let ahead = config.task.kind == TaskKind::Forecast && config.data.knows_ahead();
+    let each = lm || config.task.kind == TaskKind::Tag || ahead;
     let last = config.layer.iter().rposition(is_recurrent);
     let mut specs = Vec::with_capacity(config.layer.len());
     for (i, layer) in config.layer.iter().enumerate() {
@@ -268,8 +269,9 @@ fn specs(config: &Config) -> Outcome<Vec<LayerSpec>> {
         let inner = layer.layer.as_deref().unwrap_or(&layer);
         let ends = ["pool", "flatten"].contains(&kind.as_str()) || inner.return_sequences == Some(false);
         if each && ends {
+            let wants = if ahead { "step of what is known ahead" } else { "token" };
             let message = format!(
-                "layer.{i}: `{kind}` gives one row for a whole sequence, but each token wants its own"
+                "layer.{i}: `{kind}` gives one row for a whole sequence, but each {wants} wants its own"
             );
             return Err(Failure::usage("config", message));
         }

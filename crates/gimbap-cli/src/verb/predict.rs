@@ -3,6 +3,7 @@
 //! What comes in decides: arrays (`.npy`) are given to the network as they are, anything else is read as the model's
 //! task reads it.
 
+mod series;
 mod tags;
 
 use std::path::Path;
@@ -24,7 +25,7 @@ use crate::model_file::{self, Opened};
 use crate::npy::{self, Array};
 use crate::output::{Failure, Out, Outcome, thousands};
 use crate::run_dir::write_atomic;
-use crate::task::{TaskDoc, arrays, classify, forecast, lm, number, short};
+use crate::task::{TaskDoc, arrays, classify, lm, number, short};
 
 /// A value of a prediction.
 enum Cell {
@@ -83,6 +84,11 @@ struct Predictions {
 /// Predicts.
 pub fn run(args: &Predict, out: &Out) -> Outcome {
     let opened = model_file::open(&args.model)?;
+    if !matches!(opened.task, Some(TaskDoc::Forecast(_))) && (args.every.is_some() || args.plot.is_some()) {
+        let message =
+            format!("--every and --plot are for forecasters, and {} is none", opened.path.display());
+        return Err(Failure::usage("usage", message));
+    }
     let predictions = match &opened.task {
         _ if has_extension(&args.input, "npy") => arrays(args, &opened)?,
         _ if args.lengths.is_some() => {
@@ -94,7 +100,7 @@ pub fn run(args: &Predict, out: &Out) -> Outcome {
         Some(TaskDoc::Lm(doc)) => next_tokens(doc, &opened.model, &args.input, out)?,
         Some(TaskDoc::Classify(doc)) => classes(doc, &opened.model, &args.input, out)?,
         Some(TaskDoc::Tag(doc)) => return tags::run(doc, &opened.model, args, out),
-        Some(TaskDoc::Forecast(doc)) => future(doc, &opened.model, &args.input)?,
+        Some(TaskDoc::Forecast(doc)) => series::run(doc, &opened.model, args, out)?,
         None => {
             let message = format!("{} has no task: give it arrays, X.npy", opened.path.display());
             return Err(Failure::work("task", message));
@@ -230,28 +236,6 @@ fn named(
         Row { cells: vec![Cell::Text(label), Cell::Probability(p[best]), Cell::Text(name)], object }
     };
     names.iter().zip(probabilities).enumerate().map(row).collect()
-}
-
-fn future(doc: &forecast::Doc, model: &Model, path: &Path) -> Outcome<Predictions> {
-    if is_stdin(path) {
-        return Err(Failure::usage("usage", "a forecast needs a file with a series: .csv or .tsv"));
-    }
-    let series = doc.read(path)?;
-    let values = forecast::after(doc, model, &series, &path.display().to_string())?;
-    let f = series.features();
-    let row = |(step, values): (usize, &[f64])| {
-        let each: Map<String, Value> =
-            doc.values.iter().cloned().zip(values.iter().map(|&x| number(x))).collect();
-        Row {
-            cells: std::iter::once(Cell::Text((step + 1).to_string()))
-                .chain(values.iter().map(|&x| Cell::Number(x)))
-                .collect(),
-            object: json!({"step": step + 1, "values": each}),
-        }
-    };
-    let rows = values.chunks_exact(f).enumerate().map(row).collect();
-    let names = std::iter::once("step".to_string()).chain(doc.values.iter().cloned()).collect();
-    Ok(Predictions { header: names, titled: true, rows, numbers: to_array(&[doc.horizon, f], &values)? })
 }
 
 /// The likeliest token after each line.

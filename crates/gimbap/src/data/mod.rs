@@ -10,6 +10,7 @@
 //! | [`table`] | CSV, TSV, one file per class | labelled texts, labelled ragged sequences |
 //! | [`tagged`] | lines of a token and its label, JSONL | sentences with a label for every token |
 //! | [`series`] | CSV with a time column | windows and targets, a scaler, the trivial forecasts |
+//! | [`time`] | cells of a table | when rows are, and how far apart |
 //! | [`corpus`] | a seed | the built-in corpus, whose every probability is known |
 //! | [`memory`] | a length and random numbers | the adding and the copying problem |
 //! | [`dataset`] | arrays, ragged or padded | sequences with targets, weights and marks |
@@ -33,4 +34,5 @@ pub mod source;
 pub mod table;
 pub mod tagged;
 pub mod text;
+pub mod time;
 pub mod tokens;

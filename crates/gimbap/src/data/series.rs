@@ -3,80 +3,61 @@
 //! Shapes: N rows of F values lie row-major, `[N, F]`. A window at row `i` sees rows `i .. i + window` and is asked
 //! for rows `i + window .. i + window + horizon`.
 
-use std::path::Path;
+mod read;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::sheet::{Sheet, is_missing};
+pub use read::{Doubles, Fill, NO_TIME, OBSERVED, SeriesColumns, SeriesTable};
+
+use crate::data::time::Time;
 use crate::error::{Error, Result};
 
-/// A multivariate time series in the data's own units.
+/// A multivariate time series in the data's own units. Its columns are, in this order, those to forecast, those known up to
+/// the present, and those known ahead ([`Roles`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// The time of each row, as written.
+    /// What it is called, if its table holds several.
+    pub id: Option<String>,
+    /// The time of each row, as written; without a time column the number of the row.
     pub times: Vec<String>,
+    /// The same as times, if they could be read; else empty.
+    pub clock: Vec<Time>,
     /// The names of the F columns.
     pub names: Vec<String>,
     /// The values `[N, F]`, row-major.
     pub values: Vec<f64>,
+    /// Whether all values to forecast stood in the file, for each row.
+    pub observed: Vec<bool>,
+    /// Which columns are what.
+    pub roles: Roles,
+    /// What is known of the rows that are still to come, `[rows, known]`.
+    pub ahead: Vec<f64>,
 }
 
-/// The columns of a table that is a series.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SeriesColumns {
-    /// The time column; by default the first.
-    pub time: Option<String>,
-    /// The value columns, in the order wanted; by default all others whose first cell is a number or stands for a
-    /// missing one (`NA`, `NaN`, nothing): a column of words is left out, a number that is missing is an error.
-    pub values: Vec<String>,
+/// How many columns are what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// To forecast.
+    pub values: usize,
+    /// Known up to the present.
+    pub past: usize,
+    /// Known ahead.
+    pub known: usize,
+}
+
+impl Roles {
+    /// F, all columns.
+    pub fn features(&self) -> usize {
+        self.values + self.past + self.known
+    }
+
+    /// The places of the columns that are known ahead.
+    pub fn ahead(&self) -> std::ops::Range<usize> {
+        self.values + self.past..self.features()
+    }
 }
 
 impl Series {
-    /// Reads a CSV or TSV file with a header. The rows must be in the order of time already: they are not sorted,
-    /// for dates are written in too many ways.
-    ///
-    /// # Errors
-    /// [`Error::Data`] for a missing column, a ragged row, a cell that is missing or no finite number (with line
-    /// and column), no value column, an empty file; [`Error::Io`] if it cannot be read.
-    pub fn read(path: impl AsRef<Path>, columns: &SeriesColumns) -> Result<Self> {
-        let sheet = Sheet::read(path.as_ref())?;
-        let time = match &columns.time {
-            Some(name) => sheet.column(name, "data.time")?,
-            None => 0,
-        };
-        let wanted: Vec<usize> = if columns.values.is_empty() {
-            let numeric = |column: usize| {
-                let cell = sheet.rows[0].text(column).trim();
-                cell.parse::<f64>().is_ok() || is_missing(cell)
-            };
-            (0..sheet.header.len()).filter(|&column| column != time && numeric(column)).collect()
-        } else {
-            columns.values.iter().map(|name| sheet.column(name, "data.value")).collect::<Result<_>>()?
-        };
-        if wanted.is_empty() {
-            return Err(Error::data(
-                format!("{}, line 1", sheet.place),
-                format!(
-                    "no column of numbers beside the time column `{}` (the columns are `{}`): add one, or name the \
-                     columns with data.time and data.value",
-                    sheet.header[time],
-                    sheet.header.join("`, `")
-                ),
-            ));
-        }
-        let mut values = Vec::with_capacity(sheet.rows.len() * wanted.len());
-        for row in &sheet.rows {
-            for &column in &wanted {
-                values.push(sheet.number(row, column)?);
-            }
-        }
-        Ok(Series {
-            times: sheet.rows.iter().map(|row| row.text(time).to_owned()).collect(),
-            names: wanted.iter().map(|&column| sheet.header[column].clone()).collect(),
-            values,
-        })
-    }
-
     /// N, the number of rows.
     pub fn len(&self) -> usize {
         self.times.len()
@@ -92,17 +73,28 @@ impl Series {
         self.names.len()
     }
 
+    /// The columns to forecast alone, `[N, values]`.
+    pub fn wanted(&self) -> Vec<f64> {
+        self.values.chunks_exact(self.features()).flat_map(|row| &row[..self.roles.values]).copied().collect()
+    }
+
     /// The first `rows` rows, and the rest. Windows cut from each part do not straddle the boundary.
     ///
     /// # Panics
     /// If there are fewer than `rows` rows.
     pub fn split_at(&self, rows: usize) -> (Series, Series) {
+        let (f, n) = (self.features(), self.len());
         let part = |from: usize, to: usize| Series {
+            id: self.id.clone(),
             times: self.times[from..to].to_vec(),
+            clock: self.clock.get(from..to).unwrap_or_default().to_vec(),
             names: self.names.clone(),
-            values: self.values[from * self.features()..to * self.features()].to_vec(),
+            values: self.values[from * f..to * f].to_vec(),
+            observed: self.observed[from..to].to_vec(),
+            roles: self.roles,
+            ahead: if to == n { self.ahead.clone() } else { Vec::new() },
         };
-        (part(0, rows), part(rows, self.len()))
+        (part(0, rows), part(rows, n))
     }
 }
 
@@ -193,6 +185,12 @@ impl Scaler {
         Ok(Scaler { scaling, offset, scale })
     }
 
+    /// That of the first `columns` columns.
+    pub fn first(&self, columns: usize) -> Scaler {
+        let [offset, scale] = [&self.offset, &self.scale].map(|all| all[..columns].to_vec());
+        Scaler { scaling: self.scaling, offset, scale }
+    }
+
     /// Which rule fitted it.
     pub fn scaling(&self) -> Scaling {
         self.scaling
@@ -241,14 +239,19 @@ pub struct Windows {
     horizon: usize,
 }
 
-/// Windows cut from a series, one for every row at which one fits.
-#[derive(Clone, Debug, PartialEq)]
+/// What a forecaster reads and is asked for, one sequence for each window of one or several series.
+///
+/// Where nothing is known ahead, a sequence has the `window` rows seen, `[window, F]`, and one target, the rows behind them,
+/// `[horizon * values]`. Where something is, it goes on for `horizon` steps of what is known of them; each of these has a
+/// target of its own, `[values]`. Their other columns are 0, and one more column, the last, is 1 there: `[window + horizon,
+/// F + 1]`.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct WindowSet {
-    /// The number of windows.
-    pub count: usize,
-    /// What is seen, `[count, window, F]`.
+    /// The first row of each window, and the number of its series.
+    pub starts: Vec<(usize, usize)>,
+    /// What is read, sequence by sequence.
     pub inputs: Vec<f32>,
-    /// What is asked for, `[count, horizon, F]`.
+    /// What is asked for, `[windows, horizon, values]`.
     pub targets: Vec<f32>,
 }
 
@@ -281,32 +284,79 @@ impl Windows {
         (rows + 1).saturating_sub(self.window + self.horizon)
     }
 
-    /// Cuts `values [N, features]`, scaled already, into windows. They stay within `values`: cut the training part
-    /// and the test part apart, and none straddles the boundary.
+    /// The steps of a sequence: the rows seen, and where something is known ahead those asked for.
+    pub fn steps(&self, roles: &Roles) -> usize {
+        self.window + if roles.known > 0 { self.horizon } else { 0 }
+    }
+
+    /// The width of a step.
+    pub fn width(&self, roles: &Roles) -> usize {
+        roles.features() + usize::from(roles.known > 0)
+    }
+
+    /// Cuts series, scaled already, into windows, one at each row at which one fits; none straddles two series. A window is
+    /// left out if a row that it asks for was not observed and `observed_only`.
     ///
     /// # Errors
     /// [`Error::Data`] if not one window fits.
-    ///
-    /// # Panics
-    /// If `values` is not a whole number of rows.
-    pub fn cut(&self, values: &[f64], features: usize) -> Result<WindowSet> {
-        let rows = check_rows(values, features);
-        let count = self.count(rows);
-        if count == 0 {
+    pub fn cut(&self, series: &[Series], observed_only: bool) -> Result<WindowSet> {
+        let mut set = WindowSet::default();
+        for (n, series) in series.iter().enumerate() {
+            for start in 0..self.count(series.len()) {
+                let asked = start + self.window..start + self.window + self.horizon;
+                if observed_only && !series.observed[asked.clone()].iter().all(|&observed| observed) {
+                    continue;
+                }
+                let (f, roles) = (series.features(), &series.roles);
+                let known = asked.clone().flat_map(|row| &series.values[row * f..][roles.ahead()]).copied();
+                self.read(series, start, known, &mut set.inputs);
+                let wanted = asked.flat_map(|row| &series.values[row * f..][..roles.values]);
+                set.targets.extend(wanted.map(|&x| x as f32));
+                set.starts.push((n, start));
+            }
+        }
+        if set.starts.is_empty() {
+            let rows = series.iter().map(Series::len).max().unwrap_or(0);
+            let (all, each) =
+                if series.len() > 1 { ("the longest series has ", "") } else { ("its ", " are") };
             return Err(Error::data(
                 "series",
                 format!(
-                    "its {rows} rows are fewer than one window of {} and a horizon of {}: give more rows, or a \
+                    "{all}{rows} rows{each} fewer than one window of {} and a horizon of {}{}: give more rows, or a \
                      smaller data.window or data.horizon",
-                    self.window, self.horizon
+                    self.window,
+                    self.horizon,
+                    if observed_only { ", or no window asks for observed values alone" } else { "" }
                 ),
             ));
         }
-        let gather = |offset: usize, length: usize| {
-            let rows = (0..count).flat_map(|start| start + offset..start + offset + length);
-            rows.flat_map(|row| &values[row * features..(row + 1) * features]).map(|&x| x as f32).collect()
-        };
-        Ok(WindowSet { count, inputs: gather(0, self.window), targets: gather(self.window, self.horizon) })
+        Ok(set)
+    }
+
+    /// The sequence of the window that begins at row `start` of a series, scaled already; `known` is what is known ahead of
+    /// the rows asked for, `[horizon, known]`.
+    pub fn read(
+        &self,
+        series: &Series,
+        start: usize,
+        known: impl IntoIterator<Item = f64>,
+        inputs: &mut Vec<f32>,
+    ) {
+        let (f, roles) = (series.features(), &series.roles);
+        let marked = roles.known > 0;
+        for row in series.values[start * f..(start + self.window) * f].chunks_exact(f) {
+            inputs.extend(row.iter().map(|&x| x as f32));
+            inputs.extend(marked.then_some(0.0));
+        }
+        if !marked {
+            return;
+        }
+        let mut known = known.into_iter();
+        for _ in 0..self.horizon {
+            inputs.extend(std::iter::repeat_n(0.0, f - roles.known));
+            inputs.extend(known.by_ref().take(roles.known).map(|x| x as f32));
+            inputs.push(1.0);
+        }
     }
 
     /// The rows asked for, `[count, horizon, F]`, in the units of `values`: what forecasts are compared with.

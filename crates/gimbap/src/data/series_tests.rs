@@ -5,15 +5,18 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
 
-fn read(text: &str, columns: &SeriesColumns) -> Result<Series> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.csv");
-    std::fs::write(&path, text).unwrap();
-    Series::read(path, columns)
-}
-
-fn values(names: &[&str]) -> SeriesColumns {
-    SeriesColumns { time: None, values: names.iter().map(|&name| name.to_owned()).collect() }
+/// Series of one column of values.
+fn series(values: &[f64]) -> Series {
+    Series {
+        id: None,
+        times: (1..=values.len()).map(|row| row.to_string()).collect(),
+        clock: Vec::new(),
+        names: vec!["x".into()],
+        values: values.to_vec(),
+        observed: vec![true; values.len()],
+        roles: Roles { values: 1, past: 0, known: 0 },
+        ahead: Vec::new(),
+    }
 }
 
 #[track_caller]
@@ -25,40 +28,6 @@ fn refused<T: std::fmt::Debug, E: std::fmt::Debug + std::fmt::Display>(
     for part in parts {
         assert!(message.contains(part), "`{part}` is not in `{message}`");
     }
-}
-
-#[test]
-fn the_default_is_first_column_and_all_numbers() {
-    let text = "\u{feff}5 Minutes,Flow (Veh/5 Minutes),wind,% Observed\r\n04/01/2016 0:00,12,NW,100\r\n04/01/2016 0:05, 1e1 ,SE,99\r\n";
-    let series = read(text, &SeriesColumns::default()).unwrap();
-    assert_eq!(series.times, ["04/01/2016 0:00", "04/01/2016 0:05"]);
-    assert_eq!(series.names, ["Flow (Veh/5 Minutes)", "% Observed"]);
-    assert_eq!(series.values, [12.0, 100.0, 10.0, 99.0]);
-    let chosen = read(text, &values(&["% Observed"])).unwrap();
-    assert_eq!((chosen.values, chosen.names), (vec![100.0, 99.0], vec!["% Observed".to_owned()]));
-}
-
-#[test]
-fn the_time_column_by_name() {
-    let columns = SeriesColumns { time: Some("day".into()), values: Vec::new() };
-    let series = read("x,day\n1,mon\n2,tue\n", &columns).unwrap();
-    assert_eq!((series.times, series.values), (vec!["mon".into(), "tue".into()], vec![1.0, 2.0]));
-}
-
-#[test]
-fn bad_series() {
-    let all = SeriesColumns::default();
-    refused(read("t,x,y\n1,2,3\n2,2,NaN\n", &all), &["a.csv, line 3, column `y`: NaN is not a finite"]);
-    refused(read("t,x,y\n1,2,NA\n2,2,3\n", &all), &["line 2, column `y`: the value is missing (`NA`)"]);
-    refused(read("t,x,y\n1,,3\n2,2,3\n", &all), &["line 2, column `x`: the cell is empty"]);
-    refused(read("t,x\n1,2\n2,2;5\n", &all), &["line 3, column `x`: `2;5` is not a number"]);
-    refused(read("t,x\n1,2\n2\n", &all), &["line 3: 1 cell"]);
-    refused(read("t,w\n1,calm\n", &all), &["no column of numbers beside the time column `t`", "`t`, `w`"]);
-    refused(read("x\n1\n2\n", &all), &["no column of numbers beside the time column `x`"]);
-    refused(read("t,flow\n1,2\n", &values(&["flaw"])), &["no column `flaw`", "did you mean `flow`?"]);
-    refused(read("0.1,0.2\n0.3,0.4\n", &all), &["line 1: the first line holds numbers"]);
-    refused(read("t,x\n", &all), &["a header and no row"]);
-    refused(read("", &all), &["the file is empty"]);
 }
 
 #[test]
@@ -94,16 +63,31 @@ fn scalers_are_those_of_the_training_part() {
 
 #[test]
 fn windows_and_their_targets() {
-    let values: Vec<f64> = (0..6).flat_map(|row| [f64::from(row), f64::from(10 * row)]).collect();
-    let set = Windows::new(2, 2).unwrap().cut(&values, 2).unwrap();
-    assert_eq!(set.count, 3);
+    // A value, one known up to the present, one known ahead.
+    let rows: Vec<f64> = (0..6).map(f64::from).flat_map(|row| [row, 10.0 * row, 100.0 * row]).collect();
+    let of = |roles, names: &[&str], width: usize| Series {
+        names: names.iter().map(|&name| name.to_owned()).collect(),
+        values: rows.chunks(3).flat_map(|row| &row[..width]).copied().collect(),
+        roles,
+        ..series(&[0.0; 6])
+    };
+    let windows = Windows::new(2, 2).unwrap();
+    let past = of(Roles { values: 1, past: 1, known: 0 }, &["a", "b"], 2);
+    let set = windows.cut(std::slice::from_ref(&past), false).unwrap();
+    assert_eq!(set.starts, [(0, 0), (0, 1), (0, 2)]);
     assert_eq!(set.inputs[4..8], [1.0, 10.0, 2.0, 20.0]);
-    assert_eq!(set.targets[4..8], [3.0, 30.0, 4.0, 40.0]);
-    assert_eq!((set.inputs.len(), set.targets.len()), (12, 12));
-    let targets = Windows { window: 2, horizon: 2 }.targets(&values, 2);
-    assert!(targets.iter().zip(&set.targets).all(|(&a, &b)| a as f32 == b));
+    assert_eq!(set.targets, [2.0, 3.0, 3.0, 4.0, 4.0, 5.0]);
+    assert_eq!((windows.steps(&past.roles), windows.width(&past.roles)), (2, 2));
     // The last target is the last row: nothing is wasted, nothing lies beyond.
-    assert_eq!(targets[8..], [4.0, 40.0, 5.0, 50.0]);
+    assert_eq!(windows.targets(&past.wanted(), 1)[4..], [4.0, 5.0]);
+
+    let known = of(Roles { values: 1, past: 1, known: 1 }, &["a", "b", "c"], 3);
+    let set = windows.cut(&[past.clone(), known.clone()][1..], false).unwrap();
+    assert_eq!((windows.steps(&known.roles), windows.width(&known.roles)), (4, 4));
+    // Of the rows asked for, what is known ahead and nothing else.
+    assert_eq!(set.inputs[16..24], [1.0, 10.0, 100.0, 0.0, 2.0, 20.0, 200.0, 0.0]);
+    assert_eq!(set.inputs[24..32], [0.0, 0.0, 300.0, 1.0, 0.0, 0.0, 400.0, 1.0]);
+    assert_eq!(set.targets[2..4], [3.0, 4.0]);
 }
 
 #[test]
@@ -113,17 +97,31 @@ fn as_many_windows_as_fit() {
         (windows.count(7776), windows.count(13), windows.count(12), windows.count(0)),
         (7764, 1, 0, 0)
     );
-    refused(windows.cut(&[0.0; 12], 1), &["12 rows are fewer than one window of 12 and a horizon of 1"]);
+    refused(
+        windows.cut(&[series(&[0.0; 12])], false),
+        &["12 rows are fewer than one window of 12 and a horizon of 1"],
+    );
     refused(Windows::new(0, 1), &["data.window: 0 rows"]);
     refused(Windows::new(1, 0), &["data.horizon: 0 rows"]);
 }
 
 #[test]
+fn windows_stay_within_a_series_and_ask_for_what_was_observed() {
+    let mut second = series(&[10.0, 11.0, 12.0, 13.0]);
+    second.observed[2] = false;
+    let all = [series(&[1.0, 2.0, 3.0]), second];
+    let windows = Windows::new(1, 1).unwrap();
+    let set = windows.cut(&all, false).unwrap();
+    assert_eq!(set.targets, [2.0, 3.0, 11.0, 12.0, 13.0]);
+    let set = windows.cut(&all, true).unwrap();
+    assert_eq!((set.targets, set.starts), (vec![2.0, 3.0, 11.0, 13.0], vec![(0, 0), (0, 1), (1, 0), (1, 2)]));
+}
+
+#[test]
 fn parts_share_no_row() {
-    let series = read("t,x\n1,1\n2,2\n3,3\n4,4\n5,5\n", &SeriesColumns::default()).unwrap();
-    let (train, test) = series.split_at(3);
+    let (train, test) = series(&[1.0, 2.0, 3.0, 4.0, 5.0]).split_at(3);
     assert_eq!((train.len(), test.len(), test.times[0].as_str()), (3, 2, "4"));
-    assert_eq!(Windows::new(1, 1).unwrap().cut(&test.values, 1).unwrap().inputs, [4.0]);
+    assert_eq!(Windows::new(1, 1).unwrap().cut(&[test], false).unwrap().inputs, [4.0]);
 }
 
 #[test]

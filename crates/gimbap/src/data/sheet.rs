@@ -122,7 +122,9 @@ impl Sheet {
 pub(crate) fn is_missing(cell: &str) -> bool {
     let cell = cell.trim();
     cell.is_empty()
-        || ["na", "n/a", "nan", "null", "none", "?", "-"].iter().any(|mark| cell.eq_ignore_ascii_case(mark))
+        || ["na", "n/a", "#n/a", "#na", "<na>", "nan", "null", "none", "?", "-", "."]
+            .iter()
+            .any(|mark| cell.eq_ignore_ascii_case(mark))
 }
 
 /// The start of a text, for a message.

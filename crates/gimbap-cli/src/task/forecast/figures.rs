@@ -1,0 +1,277 @@
+//! How far forecasts lie from what came: by column and by step of the horizon, in the data's units, beside the trivial
+//! forecasts. Errors of different columns are put together only after each is divided by its own column's scale.
+
+use gimbap::data::series::{Series, Windows};
+use gimbap::metric::{Metric, MetricState, OutputKind, Target};
+use gimbap::model::Model;
+use serde_json::{Map, Value};
+
+use super::{Doc, Part};
+use crate::output::{Outcome, table};
+use crate::task::{TRY, number, short};
+
+/// Rows of a table at most.
+const ROWS: usize = 12;
+
+/// A forecast of everything that is asked for, `[windows, horizon, values]`.
+struct Answer {
+    /// In a table.
+    name: String,
+    /// In JSON.
+    key: &'static str,
+    values: Vec<f64>,
+}
+
+/// The errors of one column or step.
+struct Errors {
+    mae: f64,
+    rmse: f64,
+    r2: f64,
+}
+
+impl Errors {
+    fn of(pairs: impl Iterator<Item = (f64, f64)>) -> Outcome<Self> {
+        let mut states = [Metric::Mae, Metric::Rmse, Metric::R2]
+            .into_iter()
+            .map(|metric| MetricState::new(metric, OutputKind::Regression))
+            .collect::<Result<Vec<_>, _>>()?;
+        for (y, truth) in pairs {
+            states.iter_mut().for_each(|state| state.update(&[y], Target::Values(&[truth]), 1.0));
+        }
+        let [mae, rmse, r2] = [0, 1, 2].map(|at| states[at].finish());
+        Ok(Errors { mae, rmse, r2 })
+    }
+
+    fn json(&self) -> Map<String, Value> {
+        [("mae", self.mae), ("rmse", self.rmse), ("r2", self.r2)]
+            .map(|(key, x)| (key.to_owned(), number(x)))
+            .into_iter()
+            .collect()
+    }
+}
+
+/// The rows of the windows that were cut, by a trivial rule for each series.
+fn trivial(
+    part: &Part,
+    windows: &Windows,
+    rule: impl Fn(&[f64], usize) -> Outcome<Vec<f64>>,
+) -> Outcome<Vec<f64>> {
+    let of_series = |series: &Series| rule(&series.wanted(), series.roles.values);
+    let all = part.series.iter().map(of_series).collect::<Outcome<Vec<_>>>()?;
+    let width = windows.horizon() * part.series[0].roles.values;
+    Ok(part
+        .starts
+        .iter()
+        .flat_map(|&(n, start)| &all[n][start * width..(start + 1) * width])
+        .copied()
+        .collect())
+}
+
+/// The figures of a model on a part, beside those of the trivial forecasts, and tables of them.
+pub fn compare(doc: &Doc, model: &Model, part: &Part) -> Outcome<(Map<String, Value>, String)> {
+    let cut = doc.windows()?;
+    let truth = trivial(part, &cut, |values, v| Ok(cut.targets(values, v)))?;
+    let mut answers = vec![
+        Answer { name: "model".into(), key: "model", values: doc.forecast(model, part.windows.inputs())? },
+        Answer {
+            name: "last value".into(),
+            key: "last_value",
+            values: trivial(part, &cut, |values, v| Ok(cut.last_value(values, v)))?,
+        },
+    ];
+    if let Some(season) = doc.season {
+        answers.push(Answer {
+            name: format!("seasonal naive ({season})"),
+            key: "seasonal_naive",
+            values: trivial(part, &cut, |values, v| Ok(cut.seasonal_naive(values, v, season)?))?,
+        });
+    }
+    let figures = Figures { doc, truth, answers, v: doc.values.len() };
+    let columns = figures.columns()?;
+    let mut metrics = figures.pooled(&columns);
+    if figures.v > 1 {
+        metrics.insert("columns".into(), figures.columns_json(&columns));
+    }
+    let steps = figures.steps()?;
+    if doc.horizon > 1 {
+        let json = |errors: &Vec<f64>| {
+            let of = figures.answers.iter().zip(errors);
+            Value::Object(of.map(|(answer, &mase)| (answer.key.to_owned(), number(mase))).collect())
+        };
+        metrics.insert("mase_by_step".into(), Value::Array(steps.iter().map(json).collect()));
+    }
+    if let Some(season) = doc.season
+        && let Some(Value::Object(naive)) = metrics.get_mut("seasonal_naive")
+    {
+        naive.insert("season".into(), season.into());
+    }
+    metrics.insert("windows".into(), part.starts.len().into());
+    Ok((metrics, figures.text(&columns, &steps)))
+}
+
+struct Figures<'a> {
+    doc: &'a Doc,
+    truth: Vec<f64>,
+    answers: Vec<Answer>,
+    /// Values of a row.
+    v: usize,
+}
+
+impl Figures<'_> {
+    /// What errors of a column are divided by: the naive forecast's in the training part.
+    fn scale(&self, column: usize) -> f64 {
+        self.doc.naive.get(column).copied().filter(|scale| *scale > 0.0).unwrap_or(f64::NAN)
+    }
+
+    /// Of each column, the errors of each answer.
+    fn columns(&self) -> Outcome<Vec<Vec<Errors>>> {
+        let of = |column: usize| {
+            self.answers
+                .iter()
+                .map(|answer| {
+                    let every = |values: &[f64]| {
+                        values.iter().skip(column).step_by(self.v).copied().collect::<Vec<_>>()
+                    };
+                    Errors::of(every(&answer.values).into_iter().zip(every(&self.truth)))
+                })
+                .collect()
+        };
+        (0..self.v).map(of).collect()
+    }
+
+    /// The mean over columns of MAE / scale; of columns without a scale, nothing.
+    fn mase(&self, columns: &[Vec<Errors>], answer: usize) -> f64 {
+        let scaled = (0..self.v).map(|column| columns[column][answer].mae / self.scale(column));
+        mean(scaled.filter(|x| x.is_finite()))
+    }
+
+    /// MASE of each answer at each step of the horizon.
+    fn steps(&self) -> Outcome<Vec<Vec<f64>>> {
+        let width = self.doc.horizon * self.v;
+        let of_step = |step: usize| {
+            let of_answer = |answer: &Answer| {
+                let mut sums = vec![0.0; self.v];
+                let rows = answer.values.chunks_exact(width).zip(self.truth.chunks_exact(width));
+                let n = self.truth.len() / width;
+                for (y, truth) in rows {
+                    for (column, sum) in sums.iter_mut().enumerate() {
+                        *sum += (y[step * self.v + column] - truth[step * self.v + column]).abs();
+                    }
+                }
+                let scaled = sums.iter().enumerate().map(|(column, sum)| sum / n as f64 / self.scale(column));
+                mean(scaled.filter(|x| x.is_finite()))
+            };
+            self.answers.iter().map(of_answer).collect()
+        };
+        Ok((0..self.doc.horizon).map(of_step).collect())
+    }
+
+    /// Of one column its errors; of several only what is free of their units.
+    fn pooled(&self, columns: &[Vec<Errors>]) -> Map<String, Value> {
+        let mut all = Map::new();
+        for (at, answer) in self.answers.iter().enumerate() {
+            let mut own = match columns {
+                [one] => one[at].json(),
+                several => Map::from_iter([(
+                    "r2".to_owned(),
+                    number(mean(several.iter().map(|column| column[at].r2))),
+                )]),
+            };
+            own.insert("mase".into(), number(self.mase(columns, at)));
+            match at {
+                0 => all = own,
+                _ => drop(all.insert(answer.key.into(), Value::Object(own))),
+            }
+        }
+        all
+    }
+
+    fn columns_json(&self, columns: &[Vec<Errors>]) -> Value {
+        let of_column = |(errors, name): (&Vec<Errors>, &String)| {
+            let mut own = errors[0].json();
+            for (errors, answer) in errors.iter().zip(&self.answers).skip(1) {
+                own.insert(answer.key.into(), Value::Object(errors.json()));
+            }
+            (name.clone(), Value::Object(own))
+        };
+        Value::Object(columns.iter().zip(&self.doc.values).map(of_column).collect())
+    }
+
+    fn text(&self, columns: &[Vec<Errors>], steps: &[Vec<f64>]) -> String {
+        let names: Vec<&str> = self.answers.iter().map(|answer| answer.name.as_str()).collect();
+        let mut text = match columns {
+            [one] => {
+                let rows: Vec<Vec<String>> = one
+                    .iter()
+                    .enumerate()
+                    .map(|(at, e)| {
+                        [names[at].to_owned()]
+                            .into_iter()
+                            .chain([e.mae, e.rmse, e.r2, self.mase(columns, at)].map(shown))
+                            .collect()
+                    })
+                    .collect();
+                table(&["", "MAE", "RMSE", "R2", "MASE"], &rows)
+            }
+            several => {
+                let head: Vec<String> =
+                    names.iter().map(|name| format!("MAE, {name}")).chain(["R2".into()]).collect();
+                let head: Vec<&str> = std::iter::once("").chain(head.iter().map(String::as_str)).collect();
+                let row = |(errors, name): (&Vec<Errors>, &String)| -> Vec<String> {
+                    let maes = errors.iter().map(|e| shown(e.mae));
+                    [name.clone()].into_iter().chain(maes).chain([shown(errors[0].r2)]).collect()
+                };
+                let mut rows: Vec<Vec<String>> =
+                    several.iter().zip(&self.doc.values).take(ROWS).map(row).collect();
+                if several.len() > ROWS {
+                    rows.push(vec![format!("and {} more (--json)", several.len() - ROWS)]);
+                }
+                let mase = (0..self.answers.len()).map(|at| shown(self.mase(columns, at)));
+                let r2 = shown(mean(several.iter().map(|column| column[0].r2)));
+                let mut all: Vec<String> = vec!["all columns: MASE, mean R2".into()];
+                all.extend(mase);
+                all.push(r2);
+                rows.push(all);
+                table(&head, &rows)
+            }
+        };
+        if steps.len() > 1 {
+            let head: Vec<&str> = std::iter::once("MASE at step").chain(names).collect();
+            // Evenly spread, with the first and the last.
+            let shown_steps = steps.len().min(ROWS);
+            let rows: Vec<Vec<String>> = (0..shown_steps)
+                .map(|i| i * (steps.len() - 1) / (shown_steps - 1).max(1))
+                .map(|at| {
+                    [(at + 1).to_string()].into_iter().chain(steps[at].iter().map(|&x| shown(x))).collect()
+                })
+                .collect();
+            text += &format!("\n{}", table(&head, &rows));
+        }
+        text
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, n) = values.fold((0.0, 0usize), |(sum, n), x| (sum + x, n + 1));
+    sum / n as f64
+}
+
+fn shown(x: f64) -> String {
+    if x.is_nan() { "-".into() } else { short(x) }
+}
+
+/// What is told of a model that is no better than a trivial forecast, if it is not: by RMSE, which is what training lowers;
+/// of several columns by MASE.
+pub fn doubt(metrics: &Map<String, Value>) -> Option<String> {
+    let (key, called) = if metrics.contains_key("rmse") { ("rmse", "RMSE") } else { ("mase", "MASE") };
+    let figure = |figures: &Map<String, Value>| figures.get(key).and_then(Value::as_f64);
+    let model = figure(metrics)?;
+    let named = [("last_value", "repeating the last value"), ("seasonal_naive", "repeating the last season")];
+    let trivial =
+        named.into_iter().filter_map(|(key, name)| Some((figure(metrics.get(key)?.as_object()?)?, name)));
+    let (best, name) = trivial.min_by(|a, b| a.0.total_cmp(&b.0))?;
+    (model >= best).then(|| {
+        let best = short(best);
+        format!("the model is no better than {name} ({called} {best}): {TRY}, or another data.window")
+    })
+}

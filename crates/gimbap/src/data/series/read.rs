@@ -1,0 +1,701 @@
+//! From a table to series: which column is what, when the rows are, and what to do where some are missing or come twice.
+//!
+//! Nothing is put right in silence: what was seen and done stands in [`SeriesTable::notes`].
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Roles, Series};
+use crate::data::sheet::{Row, Sheet, is_missing, shorten};
+use crate::data::time::{Calendar, Frequency, Style, Time, Times};
+use crate::error::{Error, Result};
+
+/// What is done about rows that are missing between two others, and about cells without a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fill {
+    /// Nothing: the rows on both sides of a gap stand side by side, and a missing cell is an error.
+    #[default]
+    None,
+    /// The last value before it; before the first value, that.
+    Last,
+    /// On a straight line between its neighbours.
+    Linear,
+    /// The last value before it, and one more column of inputs, `observed`, that is 0 there and 1 elsewhere. What was not
+    /// observed is not asked for.
+    Mask,
+}
+
+/// What is done about rows of a series at one time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubles {
+    /// They are refused.
+    #[default]
+    Error,
+    /// Their mean is taken.
+    Mean,
+    /// The first in the file is taken.
+    First,
+    /// The last in the file is taken.
+    Last,
+}
+
+/// The columns of a table that holds a series, or several below one another.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeriesColumns {
+    /// The time column; by default the first whose cells are all times: dates, or numbers that rise or fall from row to row.
+    /// `none`: there is none.
+    pub time: Option<String>,
+    /// The column that says which series a row belongs to; by default there is one series.
+    pub id: Option<String>,
+    /// The columns to forecast; by default all columns of numbers that have no other part.
+    pub values: Vec<String>,
+    /// Columns that are known up to the present.
+    pub past: Vec<String>,
+    /// Columns that are known ahead: a holiday, a plan, a price.
+    pub known: Vec<String>,
+    /// Figures of the calendar, known ahead as well: each is a sine and a cosine.
+    pub calendar: Vec<Calendar>,
+    /// How far one row is from the next, as [`Frequency::parse`] reads it; by default the most frequent distance.
+    pub frequency: Option<String>,
+    /// What is done about missing rows and cells.
+    pub fill: Fill,
+    /// What is done about rows at one time.
+    pub doubles: Doubles,
+}
+
+/// `data.time` of a table without a time column.
+pub const NO_TIME: &str = "none";
+/// The name of the column that [`Fill::Mask`] adds.
+pub const OBSERVED: &str = "observed";
+
+/// The series of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesTable {
+    /// In the order in which their ids first appear.
+    pub series: Vec<Series>,
+    /// The name of the time column.
+    pub time: Option<String>,
+    /// How its times are written, if they could be read.
+    pub style: Option<Style>,
+    /// How far one row is from the next, if there are times.
+    pub frequency: Option<Frequency>,
+    /// What was seen and done, a line each.
+    pub notes: Vec<String>,
+}
+
+/// How many places are named.
+const NAMED: usize = 3;
+
+impl SeriesTable {
+    /// Reads a CSV or TSV file with a header.
+    ///
+    /// Rows are taken in the order of their time, newest first or not in order as they may be; without a time column, in the
+    /// order of the file. Rows at the end that have no value but all that is known ahead are the future ([`Series::ahead`]).
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a missing column, a ragged row, a cell that is missing or no finite number (with line and
+    /// column), rows at one time, no value column, an empty file; [`Error::Config`] for a frequency that is none;
+    /// [`Error::Io`] if it cannot be read.
+    pub fn read(path: impl AsRef<Path>, columns: &SeriesColumns) -> Result<Self> {
+        let sheet = Sheet::read(path.as_ref())?;
+        let mut notes = Vec::new();
+        let plan = Plan::of(&sheet, columns, &mut notes)?;
+        let groups = plan.groups(&sheet)?;
+        let frequency = plan.frequency(&groups)?;
+        let mut seen = Seen::default();
+        let mut series = Vec::with_capacity(groups.len());
+        for group in groups {
+            let rows = plan.in_order(&sheet, group.rows, &mut seen)?;
+            series.push(plan.series(&sheet, group.id, rows, frequency.as_ref(), &mut seen)?);
+        }
+        plan.tell(&sheet, &series, frequency.as_ref(), &seen, &mut notes);
+        let time = plan.time.map(|column| sheet.header[column].clone());
+        let style = plan.times.map(|times| times.style);
+        Ok(SeriesTable { series, time, style, frequency, notes })
+    }
+}
+
+/// Which column is what.
+struct Plan<'a> {
+    columns: &'a SeriesColumns,
+    time: Option<usize>,
+    /// Of every row of the sheet, where the time column could be read.
+    times: Option<Times>,
+    id: Option<usize>,
+    /// The columns of numbers: values, past, known.
+    wanted: Vec<usize>,
+    roles: Roles,
+}
+
+/// The rows of one series.
+struct Group {
+    id: Option<String>,
+    rows: Vec<usize>,
+    /// In ascending order.
+    times: Vec<Time>,
+}
+
+/// What was seen on the way, over all series.
+#[derive(Default)]
+struct Seen {
+    newest_first: usize,
+    unordered: Vec<String>,
+    doubles: Vec<String>,
+    gaps: Vec<String>,
+    missing_rows: usize,
+    uneven: Vec<String>,
+    missing_cells: Vec<String>,
+}
+
+/// Numbers of a row, of which some may be missing.
+struct Filled {
+    label: String,
+    time: Option<Time>,
+    values: Vec<Option<f64>>,
+}
+
+impl<'a> Plan<'a> {
+    fn of(sheet: &Sheet, columns: &'a SeriesColumns, notes: &mut Vec<String>) -> Result<Self> {
+        let find = |names: &[String], option: &str| -> Result<Vec<usize>> {
+            names.iter().map(|name| sheet.column(name, option)).collect()
+        };
+        let id = columns.id.as_ref().map(|name| sheet.column(name, "data.id")).transpose()?;
+        let values = find(&columns.values, "data.value")?;
+        let (past, known) = (find(&columns.past, "data.past")?, find(&columns.known, "data.known")?);
+        let mut taken: Vec<usize> = [&values[..], &past, &known].concat();
+        taken.extend(id);
+        if let Some(twice) = (0..taken.len()).find(|&i| taken[..i].contains(&taken[i])) {
+            let message = format!(
+                "the column `{}` has two parts: name it once among data.id, data.value, data.past and data.known",
+                sheet.header[taken[twice]]
+            );
+            return Err(Error::data(format!("{}, line 1", sheet.place), message));
+        }
+        let (time, times) = time_column(sheet, columns, &taken, id, notes)?;
+        taken.extend(time);
+        let values = if values.is_empty() { others(sheet, &taken, time, notes)? } else { values };
+        let roles = Roles {
+            values: values.len(),
+            past: past.len() + usize::from(columns.fill == Fill::Mask),
+            known: known.len() + 2 * columns.calendar.len(),
+        };
+        if !columns.calendar.is_empty() && times.as_ref().is_none_or(|times| times.style == Style::Number) {
+            return Err(Error::config(
+                "data.calendar",
+                format!(
+                    "{} has no column of dates: name it with data.time, or leave the calendar out",
+                    sheet.place
+                ),
+            ));
+        }
+        Ok(Plan { columns, time, times, id, wanted: [values, past, known].concat(), roles })
+    }
+
+    fn groups(&self, sheet: &Sheet) -> Result<Vec<Group>> {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut known: HashMap<&str, usize> = HashMap::new();
+        for (index, row) in sheet.rows.iter().enumerate() {
+            let id = self.id.map(|column| row.text(column).trim());
+            if let (Some(""), Some(column)) = (id, self.id) {
+                let place = format!("{}, line {}, column `{}`", sheet.place, row.line, sheet.header[column]);
+                return Err(Error::data(place, "the id is empty: fill it in or take the row out"));
+            }
+            let group = *known.entry(id.unwrap_or_default()).or_insert_with(|| {
+                groups.push(Group { id: id.map(str::to_owned), rows: Vec::new(), times: Vec::new() });
+                groups.len() - 1
+            });
+            groups[group].rows.push(index);
+        }
+        if let Some(times) = &self.times {
+            for group in &mut groups {
+                group.times = group.rows.iter().map(|&row| times.times[row]).collect();
+                group.times.sort_by(|a, b| a.at.total_cmp(&b.at));
+            }
+        }
+        Ok(groups)
+    }
+
+    fn frequency(&self, groups: &[Group]) -> Result<Option<Frequency>> {
+        if let Some(written) = &self.columns.frequency {
+            return Frequency::parse(written).map(Some);
+        }
+        let times: Vec<&[Time]> = groups.iter().map(|group| group.times.as_slice()).collect();
+        Ok(Frequency::of(&times))
+    }
+
+    /// The rows of a series in ascending order of time, each time once.
+    fn in_order(&self, sheet: &Sheet, mut rows: Vec<usize>, seen: &mut Seen) -> Result<Vec<Vec<usize>>> {
+        let Some(Times { times, .. }) = &self.times else {
+            return Ok(rows.into_iter().map(|row| vec![row]).collect());
+        };
+        let falls = |pair: &[usize]| times[pair[1]].at < times[pair[0]].at;
+        let rises = |pair: &[usize]| times[pair[1]].at > times[pair[0]].at;
+        let first_fall = rows.windows(2).find(|pair| falls(pair));
+        if let Some(&[_, fall]) = first_fall {
+            if rows.windows(2).any(rises) {
+                seen.unordered.push(format!("line {}", sheet.rows[fall].line));
+            } else {
+                seen.newest_first += 1;
+            }
+            // Stable: rows at one time stay in the order of the file.
+            rows.sort_by(|&a, &b| times[a].at.total_cmp(&times[b].at));
+        }
+        let mut merged: Vec<Vec<usize>> = Vec::with_capacity(rows.len());
+        for row in rows {
+            match merged.last_mut() {
+                Some(last) if times[last[0]].at == times[row].at => last.push(row),
+                _ => merged.push(vec![row]),
+            }
+        }
+        let written = |row: usize| self.time.map_or("", |column| sheet.rows[row].text(column).trim());
+        for same in merged.iter().filter(|same| same.len() > 1) {
+            let lines = (sheet.rows[same[0]].line, sheet.rows[same[1]].line);
+            seen.doubles.push(format!("`{}` on lines {} and {}", written(same[0]), lines.0, lines.1));
+        }
+        if self.columns.doubles == Doubles::Error && !seen.doubles.is_empty() {
+            let several = match self.id {
+                None => {
+                    "if the file holds several series, name the column that tells them apart with data.id; if not, "
+                }
+                Some(_) => "",
+            };
+            return Err(Error::data(
+                sheet.place.clone(),
+                format!(
+                    "{} come more than once (first {}): {several}make one row of them with data.doubles = \"mean\", \
+                     \"first\" or \"last\"",
+                    counted(seen.doubles.len(), "time"),
+                    first(&seen.doubles)
+                ),
+            ));
+        }
+        match self.columns.doubles {
+            Doubles::First => merged.iter_mut().for_each(|same| same.truncate(1)),
+            Doubles::Last => merged.iter_mut().for_each(|same| drop(same.drain(..same.len() - 1))),
+            Doubles::Error | Doubles::Mean => {}
+        }
+        Ok(merged)
+    }
+
+    fn series(
+        &self,
+        sheet: &Sheet,
+        id: Option<String>,
+        rows: Vec<Vec<usize>>,
+        frequency: Option<&Frequency>,
+        seen: &mut Seen,
+    ) -> Result<Series> {
+        let mut filled = Vec::with_capacity(rows.len());
+        for same in &rows {
+            filled.push(self.row(sheet, same)?);
+        }
+        let future = self.split_future(&mut filled);
+        for (row, same) in filled.iter().zip(&rows) {
+            for (value, &column) in row.values.iter().zip(&self.wanted) {
+                if value.is_none() {
+                    let line = &sheet.rows[same[0]];
+                    if self.columns.fill == Fill::None {
+                        return Err(self.missing(sheet, line, column));
+                    }
+                    seen.missing_cells.push(format!("line {}, column `{}`", line.line, sheet.header[column]));
+                }
+            }
+        }
+        if let (Some(frequency), Some(_)) = (frequency, &self.times) {
+            filled = self.evened(sheet, filled, frequency, seen)?;
+        }
+        let observed =
+            filled.iter().map(|row| row.values[..self.roles.values].iter().all(Option::is_some)).collect();
+        let mut columns: Vec<Vec<f64>> = Vec::with_capacity(self.wanted.len());
+        for (place, &column) in self.wanted.iter().enumerate() {
+            let cells: Vec<Option<f64>> = filled.iter().map(|row| row.values[place]).collect();
+            let of = || format!("{}, column `{}`", sheet.place, sheet.header[column]);
+            columns.push(fill(&cells, self.columns.fill).ok_or_else(|| {
+                Error::data(
+                    of(),
+                    "it has not one value: leave it out with data.value, or take its series out",
+                )
+            })?);
+        }
+        if self.columns.fill == Fill::Mask {
+            let mark = |row: &Filled| f64::from(u8::from(row.values.iter().all(Option::is_some)));
+            columns.insert(self.ahead(), filled.iter().map(mark).collect());
+        }
+        let known = |row: &Filled, own: &mut dyn Iterator<Item = f64>| -> Vec<f64> {
+            let mut values: Vec<f64> = own.collect();
+            if let Some(clock) = row.time.and_then(|time| time.clock) {
+                values.extend(Calendar::angles(&self.columns.calendar, clock));
+            }
+            values
+        };
+        let mut values = Vec::with_capacity(filled.len() * self.roles.features());
+        for (n, row) in filled.iter().enumerate() {
+            values.extend(known(row, &mut columns.iter().map(|column| column[n])));
+        }
+        let ahead = future
+            .iter()
+            .flat_map(|row| {
+                known(row, &mut row.values[self.ahead()..].iter().map(|value| value.unwrap_or_default()))
+            })
+            .collect();
+        Ok(Series {
+            id,
+            times: filled.iter().map(|row| row.label.clone()).collect(),
+            clock: filled.iter().filter_map(|row| row.time).collect(),
+            names: self.names(sheet),
+            values,
+            observed,
+            roles: self.roles,
+            ahead,
+        })
+    }
+
+    /// Values, past, known, and the calendar's sines and cosines.
+    fn names(&self, sheet: &Sheet) -> Vec<String> {
+        let mut names: Vec<String> = self.wanted.iter().map(|&column| sheet.header[column].clone()).collect();
+        if self.columns.fill == Fill::Mask {
+            names.insert(self.ahead(), OBSERVED.to_owned());
+        }
+        let calendar =
+            self.columns.calendar.iter().flat_map(|c| ["sin", "cos"].map(|f| format!("{}_{f}", c.name())));
+        names.extend(calendar);
+        names
+    }
+
+    /// Where the columns begin, among those wanted, that are known ahead.
+    fn ahead(&self) -> usize {
+        self.roles.values + self.columns.past.len()
+    }
+
+    /// One row of one or several lines at one time: the mean of their numbers.
+    fn row(&self, sheet: &Sheet, same: &[usize]) -> Result<Filled> {
+        let mut values = Vec::with_capacity(self.wanted.len());
+        for &column in &self.wanted {
+            let (mut sum, mut n) = (0.0, 0usize);
+            for row in same.iter().map(|&row| &sheet.rows[row]) {
+                if !is_missing(row.text(column)) {
+                    sum += sheet.number(row, column)?;
+                    n += 1;
+                }
+            }
+            values.push((n > 0).then(|| sum / n as f64));
+        }
+        let row = same[0];
+        Ok(Filled {
+            label: match self.time {
+                Some(column) => sheet.rows[row].text(column).trim().to_owned(),
+                None => (row + 1).to_string(),
+            },
+            time: self.times.as_ref().map(|times| times.times[row]),
+            values,
+        })
+    }
+
+    /// Takes off the rows at the end that have no value and all that is known ahead.
+    fn split_future(&self, rows: &mut Vec<Filled>) -> Vec<Filled> {
+        let (values, known) = (self.roles.values, self.ahead());
+        if self.wanted.len() == known {
+            return Vec::new();
+        }
+        let is_future = |row: &Filled| {
+            row.values[..values].iter().all(Option::is_none)
+                && row.values[known..].iter().all(Option::is_some)
+        };
+        let end = rows.iter().rposition(|row| !is_future(row)).map_or(0, |last| last + 1);
+        rows.split_off(end)
+    }
+
+    fn missing(&self, sheet: &Sheet, row: &Row, column: usize) -> Error {
+        let cell = row.text(column).trim();
+        let shown = if cell.is_empty() {
+            "the cell is empty".to_owned()
+        } else {
+            format!("the value is missing (`{cell}`)")
+        };
+        Error::data(
+            format!("{}, line {}, column `{}`", sheet.place, row.line, sheet.header[column]),
+            format!(
+                "{shown}: fill it in, or let data.fill do it (last, linear, or mask), or leave the column out with data.value"
+            ),
+        )
+    }
+
+    /// The rows with those between that are missing, if they are to be filled.
+    fn evened(
+        &self,
+        sheet: &Sheet,
+        rows: Vec<Filled>,
+        frequency: &Frequency,
+        seen: &mut Seen,
+    ) -> Result<Vec<Filled>> {
+        let mut all: Vec<Filled> = Vec::with_capacity(rows.len());
+        for row in rows {
+            if let (Some(before), Some(time)) = (all.last().and_then(|row: &Filled| row.time), row.time) {
+                let label = &row.label;
+                match frequency.steps(&before, &time) {
+                    Some(1) => {}
+                    Some(steps) if steps > 1 => {
+                        seen.gaps.push(format!("before `{label}`"));
+                        seen.missing_rows += steps - 1;
+                        if self.columns.fill != Fill::None {
+                            self.check_length(sheet, all.len() + steps, seen)?;
+                            all.extend((1..steps).map(|step| self.absent(frequency.after(&before, step))));
+                        }
+                    }
+                    _ => {
+                        if self.columns.fill != Fill::None {
+                            let step = frequency.in_words(time.clock.is_some());
+                            return Err(Error::data(
+                                sheet.place.clone(),
+                                format!(
+                                    "`{label}` is no whole number of steps of {step} behind the row before it, so the rows \
+                                     between cannot be filled: set data.frequency, or data.fill = \"none\""
+                                ),
+                            ));
+                        }
+                        seen.uneven.push(format!("before `{label}`"));
+                    }
+                }
+            }
+            all.push(row);
+        }
+        Ok(all)
+    }
+
+    /// A gap of centuries is a wrong year, not a gap.
+    fn check_length(&self, sheet: &Sheet, rows: usize, seen: &Seen) -> Result<()> {
+        let most = 100 * sheet.rows.len() + 100_000;
+        if rows <= most {
+            return Ok(());
+        }
+        Err(Error::data(
+            sheet.place.clone(),
+            format!(
+                "filling its gaps makes more than {most} rows of {} (the last gap is {}): is a time wrong, or data.frequency?",
+                sheet.rows.len(),
+                seen.gaps.last().map_or("none", String::as_str)
+            ),
+        ))
+    }
+
+    fn absent(&self, time: Time) -> Filled {
+        let label = self.times.as_ref().map_or(String::new(), |times| times.write(&time));
+        Filled { label, time: Some(time), values: vec![None; self.wanted.len()] }
+    }
+
+    fn tell(
+        &self,
+        sheet: &Sheet,
+        series: &[Series],
+        frequency: Option<&Frequency>,
+        seen: &Seen,
+        notes: &mut Vec<String>,
+    ) {
+        if let (Some(column), Some(times)) = (self.time, &self.times) {
+            let dates = times.style != Style::Number;
+            let step = frequency.map_or(String::new(), |f| format!(", a step is {}", f.in_words(dates)));
+            notes.push(format!("time: `{}`{step}", sheet.header[column]));
+        }
+        if let Some(column) = self.id {
+            notes.push(format!("{} series, by `{}`", series.len(), sheet.header[column]));
+        }
+        if seen.newest_first > 0 {
+            notes.push("the rows are newest first: they are taken the other way round".to_owned());
+        }
+        if !seen.unordered.is_empty() {
+            notes.push(format!(
+                "rows are not in order of time (first {}): they are sorted",
+                first(&seen.unordered)
+            ));
+        }
+        if !seen.doubles.is_empty() {
+            let how = match self.columns.doubles {
+                Doubles::Mean => "their mean is taken",
+                Doubles::First => "the first row is taken",
+                Doubles::Last | Doubles::Error => "the last row is taken",
+            };
+            notes.push(format!(
+                "{} come more than once (first {}): {how}",
+                counted(seen.doubles.len(), "time"),
+                first(&seen.doubles)
+            ));
+        }
+        if !seen.gaps.is_empty() {
+            let what = match self.columns.fill {
+                Fill::None => {
+                    "the rows on both sides stand side by side (data.fill = \"last\", \"linear\" or \"mask\" puts rows between)"
+                }
+                Fill::Last => "filled with the last value",
+                Fill::Linear => "filled along straight lines",
+                Fill::Mask => "filled, and marked in the column `observed`",
+            };
+            notes.push(format!(
+                "{} of {} in all (first {}): {what}",
+                counted(seen.gaps.len(), "gap"),
+                counted(seen.missing_rows, "row"),
+                first(&seen.gaps)
+            ));
+        }
+        if !seen.uneven.is_empty() {
+            notes.push(format!(
+                "{} not a whole number of steps from their neighbours (first {}): each row counts as one step",
+                if seen.uneven.len() == 1 { "1 row is".into() } else { format!("{} rows are", seen.uneven.len()) },
+                first(&seen.uneven)
+            ));
+        }
+        if !seen.missing_cells.is_empty() {
+            notes.push(format!(
+                "{} without a value (first {}): filled",
+                counted(seen.missing_cells.len(), "cell"),
+                first(&seen.missing_cells)
+            ));
+        }
+    }
+}
+
+/// The time column, and its times if they can be read.
+fn time_column(
+    sheet: &Sheet,
+    columns: &SeriesColumns,
+    taken: &[usize],
+    id: Option<usize>,
+    notes: &mut Vec<String>,
+) -> Result<(Option<usize>, Option<Times>)> {
+    let parse = |column: usize| Times::parse(sheet.rows.iter().map(|row| row.text(column)));
+    let missing = |notes: &mut Vec<String>| {
+        notes.push(
+            "no column of times: the rows are taken in the order of the file (data.time names one)"
+                .to_owned(),
+        );
+        Ok((None, None))
+    };
+    match columns.time.as_deref() {
+        Some(NO_TIME) => Ok((None, None)),
+        Some(name) => {
+            let column = sheet.column(name, "data.time")?;
+            match parse(column) {
+                Ok(times) => Ok((Some(column), Some(times))),
+                Err(row) => {
+                    let row = &sheet.rows[row];
+                    notes.push(format!(
+                        "`{}` of column `{name}` (line {}) is no time, a number or a date such as 2024-01-31 or 2024-01-31 \
+                         23:50: the rows are taken in the order of the file",
+                        shorten(row.text(column)),
+                        row.line
+                    ));
+                    Ok((Some(column), None))
+                }
+            }
+        }
+        None => {
+            let free = (0..sheet.header.len()).filter(|column| !taken.contains(column));
+            let found = free.into_iter().find_map(|column| {
+                let times = parse(column).ok()?;
+                (times.style != Style::Number || one_way(sheet, &times, id)).then_some((column, times))
+            });
+            let left = |column: usize| {
+                (0..sheet.header.len()).any(|other| other != column && is_numeric(sheet, other))
+            };
+            match found {
+                // The only column of numbers is what is to be forecast.
+                Some((column, times)) if times.style != Style::Number || left(column) => {
+                    Ok((Some(column), Some(times)))
+                }
+                _ => missing(notes),
+            }
+        }
+    }
+}
+
+/// Whether the numbers of each series rise from row to row, or fall.
+fn one_way(sheet: &Sheet, times: &Times, id: Option<usize>) -> bool {
+    let mut last: HashMap<&str, (f64, f64)> = HashMap::new();
+    sheet.rows.iter().zip(&times.times).all(|(row, time)| {
+        let id = id.map_or("", |column| row.text(column));
+        let Some((before, way)) = last.get_mut(id) else {
+            last.insert(id, (time.at, 0.0));
+            return true;
+        };
+        let step = (time.at - *before).signum();
+        let goes_on = time.at != *before && (*way == 0.0 || *way == step);
+        (*before, *way) = (time.at, step);
+        goes_on
+    })
+}
+
+/// Whether a column is one of numbers: more cells are than are words; those without a value do not count.
+fn is_numeric(sheet: &Sheet, column: usize) -> bool {
+    let cells = || sheet.rows.iter().map(|row| row.text(column).trim()).filter(|cell| !is_missing(cell));
+    let numbers = cells().filter(|cell| cell.parse::<f64>().is_ok()).count();
+    2 * numbers > cells().count()
+}
+
+/// All columns of numbers that have no part yet; those left out are told.
+fn others(
+    sheet: &Sheet,
+    taken: &[usize],
+    time: Option<usize>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<usize>> {
+    let free = (0..sheet.header.len()).filter(|column| !taken.contains(column));
+    let (numbers, words): (Vec<usize>, Vec<usize>) = free.partition(|&column| is_numeric(sheet, column));
+    if numbers.is_empty() {
+        let beside = time
+            .map_or(String::new(), |column| format!(" beside the time column `{}`", sheet.header[column]));
+        return Err(Error::data(
+            format!("{}, line 1", sheet.place),
+            format!(
+                "no column of numbers{beside} (the columns are `{}`): add one, or name the columns with data.time and \
+                 data.value",
+                sheet.header.join("`, `")
+            ),
+        ));
+    }
+    if !words.is_empty() {
+        let names: Vec<String> = words.iter().map(|&column| format!("`{}`", sheet.header[column])).collect();
+        notes.push(format!("left out, for their cells are not numbers: {}", names.join(", ")));
+    }
+    Ok(numbers)
+}
+
+/// A column without holes; `None` if it is nothing but one.
+fn fill(cells: &[Option<f64>], how: Fill) -> Option<Vec<f64>> {
+    if cells.is_empty() {
+        return Some(Vec::new());
+    }
+    let start = cells.iter().flatten().next()?;
+    let mut values = Vec::with_capacity(cells.len());
+    let mut last = (0, *start);
+    for (n, cell) in cells.iter().enumerate() {
+        if let Some(value) = *cell {
+            if how == Fill::Linear && values.len() > last.0 + 1 && cells[last.0].is_some() {
+                let (from, a) = last;
+                for (k, between) in values.iter_mut().enumerate().skip(from + 1) {
+                    *between = a + (value - a) * (k - from) as f64 / (n - from) as f64;
+                }
+            }
+            last = (n, value);
+        }
+        values.push(last.1);
+    }
+    Some(values)
+}
+
+fn counted(n: usize, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+}
+
+/// The first of some places.
+fn first(places: &[String]) -> String {
+    let dots = if places.len() > NAMED { ", .." } else { "" };
+    format!("{}{dots}", places[..places.len().min(NAMED)].join(", "))
+}
+
+#[cfg(test)]
+#[path = "read_tests.rs"]
+mod tests;

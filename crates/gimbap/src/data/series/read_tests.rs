@@ -1,0 +1,213 @@
+//! Tests of reading series.
+
+use super::*;
+
+fn table(text: &str, columns: &SeriesColumns) -> Result<SeriesTable> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    std::fs::write(&path, text).unwrap();
+    SeriesTable::read(path, columns)
+}
+
+/// The one series of a table with the default columns.
+fn read(text: &str) -> Result<Series> {
+    table(text, &SeriesColumns::default()).map(|table| table.series.into_iter().next().unwrap())
+}
+
+fn values(names: &[&str]) -> SeriesColumns {
+    SeriesColumns { values: names.iter().map(|&name| name.to_owned()).collect(), ..SeriesColumns::default() }
+}
+
+#[track_caller]
+fn refused<T: std::fmt::Debug>(result: Result<T>, parts: &[&str]) {
+    let message = result.unwrap_err().to_string();
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is not in `{message}`");
+    }
+}
+
+#[track_caller]
+fn noted(table: &SeriesTable, part: &str) {
+    assert!(table.notes.iter().any(|note| note.contains(part)), "`{part}` is not in {:?}", table.notes);
+}
+
+#[test]
+fn the_default_is_every_column_of_numbers_and_tells_of_the_rest() {
+    let text = "\u{feff}5 Minutes,Flow (Veh/5 Minutes),wind,% Observed\r\n04/01/2016 23:55,12,NW,100\r\n04/02/2016 0:00, 1e1 ,SE,99\r\n";
+    let found = table(text, &SeriesColumns::default()).unwrap();
+    let series = &found.series[0];
+    assert_eq!(series.times, ["04/01/2016 23:55", "04/02/2016 0:00"]);
+    assert_eq!(series.names, ["Flow (Veh/5 Minutes)", "% Observed"]);
+    assert_eq!(series.values, [12.0, 100.0, 10.0, 99.0]);
+    noted(&found, "left out, for their cells are not numbers: `wind`");
+    let chosen = table(text, &values(&["% Observed"])).unwrap().series.remove(0);
+    assert_eq!((chosen.values, chosen.names), (vec![100.0, 99.0], vec!["% Observed".to_owned()]));
+}
+
+#[test]
+fn the_time_is_the_first_column_of_times_and_need_not_be_there() {
+    // Not the first column, but the first that can be one.
+    let found = read("shop,price,day\nA,3,2024-01-01\nA,1,2024-01-02\nA,2,2024-01-03\n").unwrap();
+    assert_eq!((found.names, found.times[0].as_str()), (vec!["price".to_owned()], "2024-01-01"));
+    // One column of numbers is what is to be forecast.
+    let one = table("x\n1\n2\n3\n", &SeriesColumns::default()).unwrap();
+    assert_eq!(
+        (one.series[0].values.as_slice(), one.series[0].times[2].as_str()),
+        (&[1.0, 2.0, 3.0][..], "3")
+    );
+    noted(&one, "no column of times");
+    // Numbers that go up and down are no times.
+    assert_eq!(read("a,b\n1,5\n3,6\n2,7\n").unwrap().names, ["a"]);
+    let columns = SeriesColumns { time: Some("none".into()), ..SeriesColumns::default() };
+    assert_eq!(table("t,x\n1,2\n2,3\n", &columns).unwrap().series[0].names, ["t", "x"]);
+}
+
+#[test]
+fn a_time_column_that_cannot_be_read_keeps_the_order_of_the_file_and_says_so() {
+    let columns = SeriesColumns { time: Some("day".into()), ..SeriesColumns::default() };
+    let found = table("x,day\n1,tue\n2,mon\n", &columns).unwrap();
+    assert_eq!(
+        (found.series[0].times.clone(), found.series[0].values.clone()),
+        (vec!["tue".into(), "mon".into()], vec![1.0, 2.0])
+    );
+    noted(&found, "`tue` of column `day` (line 2) is no time");
+}
+
+#[test]
+fn newest_first_and_out_of_order() {
+    let found = table("t,x\n2024-01-03,3\n2024-01-02,2\n2024-01-01,1\n", &SeriesColumns::default()).unwrap();
+    assert_eq!(found.series[0].values, [1.0, 2.0, 3.0]);
+    noted(&found, "newest first");
+    // By time, not by text.
+    let found =
+        table("t,x\n2024-01-01 9:30,1\n2024-01-01 10:30,2\n2024-01-01 8:30,0\n", &SeriesColumns::default())
+            .unwrap();
+    assert_eq!(found.series[0].values, [0.0, 1.0, 2.0]);
+    noted(&found, "not in order of time (first line 4)");
+}
+
+#[test]
+fn rows_at_one_time() {
+    let text = "t,x\n2024-01-01,1\n2024-01-02,2\n2024-01-02,4\n2024-01-03,3\n";
+    refused(
+        table(text, &SeriesColumns::default()),
+        &[
+            "1 time come more than once",
+            "`2024-01-02` on lines 3 and 4",
+            "data.id",
+            "data.doubles = \"mean\"",
+        ],
+    );
+    for (doubles, second) in [(Doubles::Mean, 3.0), (Doubles::First, 2.0), (Doubles::Last, 4.0)] {
+        let found = table(text, &SeriesColumns { doubles, ..SeriesColumns::default() }).unwrap();
+        assert_eq!(found.series[0].values, [1.0, second, 3.0], "{doubles:?}");
+        noted(&found, "1 time come more than once (first `2024-01-02` on lines 3 and 4)");
+    }
+}
+
+#[test]
+fn several_series_below_one_another() {
+    let text = "date,store,sales\n2024-01-01,b,1\n2024-01-02,b,2\n2024-01-01,a,10\n2024-01-02,a,20\n2024-01-03,b,3\n";
+    refused(table(text, &SeriesColumns::default()), &["data.id"]);
+    let columns = SeriesColumns { id: Some("store".into()), ..SeriesColumns::default() };
+    let found = table(text, &columns).unwrap();
+    let of = |n: usize| (found.series[n].id.as_deref(), found.series[n].values.clone());
+    assert_eq!([of(0), of(1)], [(Some("b"), vec![1.0, 2.0, 3.0]), (Some("a"), vec![10.0, 20.0])]);
+    noted(&found, "2 series, by `store`");
+}
+
+#[test]
+fn gaps_and_missing_cells() {
+    let text = "t,x\n2024-01-01,1\n2024-01-02,2\n2024-01-05,5\n2024-01-06,\n2024-01-07,9\n";
+    refused(table(text, &SeriesColumns::default()), &["line 5, column `x`: the cell is empty", "data.fill"]);
+    let of = |fill| table(text, &SeriesColumns { fill, ..SeriesColumns::default() }).unwrap();
+    let last = of(Fill::Last);
+    assert_eq!(last.series[0].values, [1.0, 2.0, 2.0, 2.0, 5.0, 5.0, 9.0]);
+    assert_eq!(last.series[0].times[2..4], ["2024-01-03", "2024-01-04"]);
+    assert_eq!(last.series[0].observed, [true, true, false, false, true, false, true]);
+    noted(&last, "1 gap of 2 rows in all (first before `2024-01-05`): filled with the last value");
+    noted(&last, "1 cell without a value (first line 5, column `x`)");
+    assert_eq!(of(Fill::Linear).series[0].values, [1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 9.0]);
+    let mask = of(Fill::Mask);
+    assert_eq!(mask.series[0].names, ["x", OBSERVED]);
+    assert_eq!(mask.series[0].values[4..12], [2.0, 0.0, 2.0, 0.0, 5.0, 1.0, 5.0, 0.0]);
+    // Nothing is filled unless asked for: told.
+    let open = table("t,x\n1,1\n2,2\n5,5\n5.5,6\n", &SeriesColumns::default()).unwrap();
+    assert_eq!(open.series[0].values, [1.0, 2.0, 5.0, 6.0]);
+    noted(&open, "1 row is not a whole number of steps");
+    refused(
+        table("t,x\n1,1\n2,2\n3,5\n3.5,6\n", &SeriesColumns { fill: Fill::Last, ..SeriesColumns::default() }),
+        &["`3.5` is no whole number of steps of 1", "data.frequency"],
+    );
+    // The first value stands for those before it; a year too many is no gap.
+    let early =
+        table("t,x\n1,\n2,7\n3,8\n", &SeriesColumns { fill: Fill::Linear, ..SeriesColumns::default() })
+            .unwrap();
+    assert_eq!(early.series[0].values, [7.0, 7.0, 8.0]);
+    let far = "t,x\n2024-01-01,1\n2024-01-02,2\n9024-01-03,3\n";
+    refused(
+        table(far, &SeriesColumns { fill: Fill::Last, ..SeriesColumns::default() }),
+        &["is a time wrong"],
+    );
+}
+
+#[test]
+fn months_follow_each_other_evenly() {
+    let text = "month,passengers\n1949-01,112\n1949-02,118\n1949-04,129\n1949-05,121\n1949-06,135\n";
+    let found = table(text, &SeriesColumns { fill: Fill::Linear, ..SeriesColumns::default() }).unwrap();
+    assert_eq!(found.frequency, Some(Frequency::Months(1)));
+    assert_eq!((found.series[0].times[2].as_str(), found.series[0].values[2]), ("1949-03", 123.5));
+}
+
+#[test]
+fn columns_have_parts() {
+    let text =
+        "t,load,wind,plan\n2024-01-01 00:00,1,10,100\n2024-01-01 06:00,2,20,200\n2024-01-01 12:00,,,300\n";
+    let columns = SeriesColumns {
+        values: vec!["load".into()],
+        past: vec!["wind".into()],
+        known: vec!["plan".into()],
+        calendar: vec![Calendar::Hour],
+        ..SeriesColumns::default()
+    };
+    let found = table(text, &columns).unwrap().series.remove(0);
+    assert_eq!(found.names, ["load", "wind", "plan", "hour_sin", "hour_cos"]);
+    assert_eq!(found.roles, Roles { values: 1, past: 1, known: 3 });
+    let near = |found: &[f64], wanted: &[f64]| {
+        found.len() == wanted.len() && found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-12)
+    };
+    assert!(
+        near(&found.values, &[1.0, 10.0, 100.0, 0.0, 1.0, 2.0, 20.0, 200.0, 1.0, 0.0]),
+        "{:?}",
+        found.values
+    );
+    // Six in the evening is not there yet, but noon's plan is.
+    assert!(near(&found.ahead, &[300.0, 0.0, -1.0]), "{:?}", found.ahead);
+    let twice = SeriesColumns { known: vec!["load".into()], ..columns.clone() };
+    refused(table(text, &twice), &["the column `load` has two parts"]);
+    let numbers = SeriesColumns { calendar: vec![Calendar::Hour], ..SeriesColumns::default() };
+    refused(table("t,x\n1,2\n2,3\n", &numbers), &["data.calendar", "no column of dates"]);
+}
+
+#[test]
+fn a_column_of_numbers_is_one_whatever_its_first_cell() {
+    for mark in [".", "#N/A", "NA", "-"] {
+        let text = format!("t,flow,temp\n1,1,{mark}\n2,2,3\n3,3,4\n");
+        refused(read(&text), &["line 2, column `temp`: the value is missing"]);
+        let columns = SeriesColumns { fill: Fill::Last, ..SeriesColumns::default() };
+        assert_eq!(table(&text, &columns).unwrap().series[0].values, [1.0, 3.0, 2.0, 3.0, 3.0, 4.0]);
+    }
+    refused(read("t,x\n1,high\n2,2\n3,3\n"), &["line 2, column `x`: `high` is not a number"]);
+}
+
+#[test]
+fn bad_series() {
+    refused(read("t,x,y\n1,2,3\n2,2,inf\n"), &["a.csv, line 3, column `y`: inf is not a finite"]);
+    refused(read("t,x,y\n1,2,NA\n2,2,3\n"), &["line 2, column `y`: the value is missing (`NA`)"]);
+    refused(read("t,x\n1,2\n2,2;5\n3,4\n"), &["line 3, column `x`: `2;5` is not a number"]);
+    refused(read("t,x\n1,2\n2\n"), &["line 3: 1 cell"]);
+    refused(read("t,w\n1,calm\n"), &["no column of numbers"]);
+    refused(table("t,flow\n1,2\n", &values(&["flaw"])), &["no column `flaw`", "did you mean `flow`?"]);
+    refused(read("t,x\n"), &["a header and no row"]);
+    refused(read(""), &["the file is empty"]);
+}
