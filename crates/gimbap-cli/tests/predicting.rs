@@ -55,13 +55,17 @@ fn values_in_files_are_those_of_the_model() {
     bench.ok(&["predict", "runs/f", "flow.csv", "-o", "out.csv", "-q"]);
     let text = read(&bench, "out.csv");
     let (header, lines) = text.split_once('\n').unwrap();
-    let name = header.strip_prefix("step,").unwrap();
+    let name = header.strip_prefix("step,time,").unwrap();
     assert_eq!(lines.lines().count(), exact.len());
     for (line, exact) in lines.lines().zip(&exact) {
-        let (step, value) = line.split_once(',').unwrap();
+        let [step, time, value] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
         assert_eq!(
-            (step, number(value)),
-            (&*exact["step"].to_string(), exact["values"][name].as_f64().unwrap())
+            (step, time, number(value)),
+            (
+                &*exact["step"].to_string(),
+                exact["time"].as_str().unwrap(),
+                exact["values"][name].as_f64().unwrap()
+            )
         );
     }
 }

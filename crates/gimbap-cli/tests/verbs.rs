@@ -201,7 +201,7 @@ fn forecast_end_to_end() {
     let run = bench.ok(&["predict", "runs/flow", "flow.csv", "--json"]);
     let lines = jsonl(&run.stdout);
     assert_eq!((lines.len(), lines[1]["step"].as_u64()), (2, Some(2)));
-    assert!(bench.ok(&["predict", "runs/flow", "flow.csv"]).stdout.starts_with("step\tflow\n1\t"));
+    assert!(bench.ok(&["predict", "runs/flow", "flow.csv"]).stdout.starts_with("step\ttime\tflow\n1\t300\t"));
     // In the data's own units, not the scaled ones.
     assert!(lines[0]["values"]["flow"].as_f64().unwrap().abs() > 5.0);
     assert!(json(&bench.ok(&["eval", "runs/flow", "flow.csv", "--json"]).stdout)["r2"].is_f64());

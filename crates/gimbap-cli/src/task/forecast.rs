@@ -61,7 +61,7 @@ pub struct Doc {
     /// What is done about rows at one time.
     #[serde(default)]
     pub doubles: Doubles,
-    /// The mean error of the naive forecast over the training part, for each value: what MASE divides by.
+    /// How far a row lies from the one before it in the training part, in the mean, for each value: what MASE divides by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub naive: Vec<f64>,
 }
@@ -260,15 +260,13 @@ fn columns_of(data: &Data) -> SeriesColumns {
     }
 }
 
-/// The mean error of the seasonal naive forecast one season ahead, of the last value where there is no season, for each of
-/// the values to forecast.
-fn naive_errors(series: &[Series], season: Option<usize>) -> Vec<f64> {
+/// The mean error of the forecast that the next row is as the last one, for each of the values to forecast.
+fn naive_errors(series: &[Series]) -> Vec<f64> {
     let v = series.first().map_or(0, |series| series.roles.values);
-    let lag = season.unwrap_or(1);
     let mut sums = vec![(0.0, 0usize); v];
     for series in series {
         let values = series.wanted();
-        for (row, before) in values.chunks_exact(v).skip(lag).zip(values.chunks_exact(v)) {
+        for (row, before) in values.chunks_exact(v).skip(1).zip(values.chunks_exact(v)) {
             for ((sum, n), (x, y)) in sums.iter_mut().zip(row.iter().zip(before)) {
                 *sum += (x - y).abs();
                 *n += 1;
@@ -334,7 +332,7 @@ impl Forecast {
             frequency,
             fill,
             doubles,
-            naive: naive_errors(&train, season),
+            naive: naive_errors(&train),
         };
         let part =
             |series: Vec<Series>, name: &str| doc.part(series, &format!("{}, {name} part", path.display()));
@@ -353,11 +351,11 @@ impl Forecast {
 }
 
 /// Measures a model on a file.
-pub fn evaluate(doc: &Doc, model: &Model, path: &Path, out: &Out) -> Outcome<Report> {
+pub fn evaluate(doc: &Doc, model: &Model, path: &Path) -> Outcome<Report> {
     let table = doc.read(path)?;
-    table.notes.iter().for_each(|note| out.log(note));
     let part = doc.part(table.series, &path.display().to_string())?;
-    let (metrics, text) = figures::compare(doc, model, &part)?;
+    let (metrics, figures) = figures::compare(doc, model, &part)?;
+    let text = table.notes.into_iter().chain([figures]).collect::<Vec<_>>().join("\n");
     Ok(Report { metrics, text, ..Report::default() })
 }
 

@@ -41,7 +41,7 @@ pub fn measure(opened: &Opened, model: &Model, data: &Path) -> Outcome<Report> {
         Some(TaskDoc::Lm(doc)) => lm::evaluate(doc, model, data, Unknown::Count)?,
         Some(TaskDoc::Classify(doc)) => classify::evaluate(doc, model, data, None)?,
         Some(TaskDoc::Tag(doc)) => tag::evaluate(doc, model, data)?,
-        Some(TaskDoc::Forecast(doc)) => forecast::evaluate(doc, model, data, out)?,
+        Some(TaskDoc::Forecast(doc)) => forecast::evaluate(doc, model, data)?,
         None => {
             let message = format!("{} has no task: it is not known how to measure it", opened.path.display());
             return Err(Failure::work("task", message));

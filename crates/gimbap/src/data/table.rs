@@ -16,7 +16,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::data::read::{list_files, plain_name, read_text};
+use crate::data::series::NO_TIME;
 use crate::data::sheet::{Sheet, nearest, shorten};
+use crate::data::time::{Time, Times};
 use crate::error::{Error, Result};
 
 /// Texts and the class of each.
@@ -197,7 +199,7 @@ pub struct LabelledSeries {
 pub struct SequenceColumns {
     /// The sequence-id column; by default `id`.
     pub id: Option<String>,
-    /// The time column; by default `time`.
+    /// The time column; by default `time`. `none`: there is none.
     pub time: Option<String>,
     /// The label column; by default `label`.
     pub label: Option<String>,
@@ -208,12 +210,12 @@ pub struct SequenceColumns {
 impl LabelledSeries {
     /// Reads a CSV or TSV file in long format, a row per time step.
     ///
-    /// The rows of a sequence may stand anywhere in the file: they are put in the order of their time, by number if
-    /// every time in the file is one, else as text (so write dates year first).
+    /// The rows of a sequence may stand anywhere in the file: they are put in the order of their time, numbers or dates as
+    /// [`time`](crate::data::time) reads them. Without a time column they keep the order of the file.
     ///
     /// # Errors
-    /// [`Error::Data`] for a missing column, a ragged row, a cell that is no number, two rows of a sequence at the
-    /// same time, a sequence with two labels, labels of one class only, an empty file.
+    /// [`Error::Data`] for a missing column, a ragged row, a cell that is no number, a time that is none, two rows of a
+    /// sequence at the same time, a sequence with two labels, labels of one class only, an empty file.
     pub fn read(path: impl AsRef<Path>, columns: &SequenceColumns) -> Result<Self> {
         Self::read_as(path.as_ref(), columns, None)
     }
@@ -231,10 +233,15 @@ impl LabelledSeries {
     fn read_as(path: &Path, columns: &SequenceColumns, classes: Option<&[String]>) -> Result<Self> {
         let sheet = Sheet::read(path)?;
         let id = sheet.column(columns.id.as_deref().unwrap_or("id"), "data.id")?;
-        let time = sheet.column(columns.time.as_deref().unwrap_or("time"), "data.time")?;
+        let time = match columns.time.as_deref() {
+            Some(NO_TIME) => None,
+            named => Some(sheet.column(named.unwrap_or("time"), "data.time")?),
+        };
         let label = sheet.column(columns.label.as_deref().unwrap_or("label"), "data.label")?;
         let features: Vec<usize> = if columns.features.is_empty() {
-            (0..sheet.header.len()).filter(|column| ![id, time, label].contains(column)).collect()
+            (0..sheet.header.len())
+                .filter(|column| ![id, label].contains(column) && Some(*column) != time)
+                .collect()
         } else {
             columns.features.iter().map(|name| sheet.column(name, "data.value")).collect::<Result<_>>()?
         };
@@ -258,13 +265,7 @@ impl LabelledSeries {
             members[sequence].push(index);
         }
 
-        let times: Vec<&str> = sheet.rows.iter().map(|row| row.text(time).trim()).collect();
-        let numbers: Option<Vec<f64>> =
-            times.iter().map(|time| time.parse().ok().filter(|value: &f64| !value.is_nan())).collect();
-        let order = |a: &usize, b: &usize| match &numbers {
-            Some(numbers) => numbers[*a].total_cmp(&numbers[*b]),
-            None => times[*a].cmp(times[*b]),
-        };
+        let times = time.map(|column| times(&sheet, column)).transpose()?;
         let mut series = LabelledSeries {
             features: Vec::new(),
             lengths: Vec::new(),
@@ -290,18 +291,21 @@ impl LabelledSeries {
                 }
             }
             labels.push(name, &sheet.place, first.line);
-            rows.sort_by(order);
-            if let Some(twice) = rows.windows(2).find(|pair| order(&pair[0], &pair[1]).is_eq()) {
-                let line = |row: usize| sheet.rows[row].line;
-                return Err(Error::data(
-                    format!("{}, line {}", sheet.place, line(twice[1])),
-                    format!(
-                        "sequence `{}` has time `{}` already on line {}: give each of its rows another time",
-                        series.ids[sequence],
-                        times[twice[1]],
-                        line(twice[0])
-                    ),
-                ));
+            if let (Some(column), Some(times)) = (time, &times) {
+                let order = |a: &usize, b: &usize| times[*a].at.total_cmp(&times[*b].at);
+                rows.sort_by(order);
+                if let Some(twice) = rows.windows(2).find(|pair| order(&pair[0], &pair[1]).is_eq()) {
+                    let line = |row: usize| sheet.rows[row].line;
+                    return Err(Error::data(
+                        format!("{}, line {}", sheet.place, line(twice[1])),
+                        format!(
+                            "sequence `{}` has time `{}` already on line {}: give each of its rows another time",
+                            series.ids[sequence],
+                            sheet.rows[twice[1]].text(column).trim(),
+                            line(twice[0])
+                        ),
+                    ));
+                }
             }
             let mut frames = Vec::with_capacity(rows.len() * features.len());
             for row in rows.iter().map(|&row| &sheet.rows[row]) {
@@ -370,6 +374,22 @@ pub fn hold_out(labels: &[u32], fraction: f64, seed: u64) -> Result<(Vec<usize>,
     kept.sort_unstable();
     held.sort_unstable();
     Ok((kept, held))
+}
+
+/// The times of a column, all of which must be some.
+fn times(sheet: &Sheet, column: usize) -> Result<Vec<Time>> {
+    let times = Times::parse(sheet.rows.iter().map(|row| row.text(column)));
+    times.map(|times| times.times).map_err(|row| {
+        let row = &sheet.rows[row];
+        Error::data(
+            format!("{}, line {}, column `{}`", sheet.place, row.line, sheet.header[column]),
+            format!(
+                "`{}` is no time, a number or a date such as 2024-01-31 or 2024-01-31 23:50: number the steps, or keep the order \
+                 of the file with data.time = \"none\"",
+                shorten(row.text(column).trim())
+            ),
+        )
+    })
 }
 
 fn label_cell<'a>(sheet: &Sheet, line: u64, cell: &'a str, column: usize) -> Result<&'a str> {

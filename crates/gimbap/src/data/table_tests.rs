@@ -137,9 +137,27 @@ fn long_format_is_grouped_and_sorted_by_time() {
 }
 
 #[test]
-fn times_that_are_no_numbers_are_sorted_as_text() {
-    let read = series("id,time,x,label\na,2020-02,2,u\na,2020-01,1,u\nb,9,3,v\n").unwrap();
+fn times_are_read_and_never_sorted_as_text() {
+    let read =
+        series("id,time,x,label\na,2020-01-01 10:30,2,u\na,2020-01-01 9:30,1,u\nb,2020-01-02,3,v\n").unwrap();
     assert_eq!(read.features, [vec![1.0, 2.0], vec![3.0]]);
+    for (time, line) in [("day 10", 3), ("10:30", 3)] {
+        let text = format!("id,time,x,label\nb,9,3,v\na,{time},2,u\na,day 2,1,u\n");
+        refused(
+            series(&text),
+            &[&format!("line {line}, column `time`: `{time}` is no time"), "data.time = \"none\""],
+        );
+    }
+    // The order of the file, on request; the column is then a feature unless features are named.
+    let columns = SequenceColumns {
+        time: Some("none".into()),
+        features: vec!["x".into()],
+        ..SequenceColumns::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    std::fs::write(&path, "id,when,x,label\na,day 10,2,u\na,day 2,1,u\nb,day 1,3,v\n").unwrap();
+    assert_eq!(LabelledSeries::read(&path, &columns).unwrap().features, [vec![2.0, 1.0], vec![3.0]]);
 }
 
 #[test]

@@ -127,11 +127,12 @@ impl Times {
     fn evenness(&self) -> usize {
         most(self.times.windows(2).map(|pair| (pair[1].at - pair[0].at).abs())).map_or(0, |(_, count)| count)
     }
+}
 
+impl Style {
     /// A time as its column would have it.
     pub fn write(&self, time: &Time) -> String {
-        let (Some(clock), Style::Date { order, between, day, clock: style }) = (time.clock, &self.style)
-        else {
+        let (Some(clock), Style::Date { order, between, day, clock: style }) = (time.clock, self) else {
             return time.at.to_string();
         };
         let date = clock.date();
@@ -157,9 +158,7 @@ impl Times {
         };
         format!("{date}{between}{:02}:{:02}{seconds}{offset}", time.hour(), time.minute())
     }
-}
 
-impl Style {
     /// What may not be mixed in a column: numbers, times as clocks show them, instants.
     fn kind(&self) -> u8 {
         match self {
@@ -234,7 +233,7 @@ fn dated(cell: &str, order: Order) -> Option<(Time, Style)> {
 
 /// Since 1970, as if the clock were that of UTC.
 fn seconds_of(clock: DateTime) -> Option<f64> {
-    let instant = clock.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    let instant = TimeZone::UTC.to_timestamp(clock).ok()?;
     Some(instant.as_nanosecond() as f64 / 1e9)
 }
 
@@ -513,8 +512,7 @@ mod tests {
         ] {
             let times = parse(&[last]);
             let later = Frequency::parse(frequency).unwrap().after(&times.times[0], 1);
-            assert_eq!(times.write(&later), next);
-            assert_eq!(times.write(&times.times[0]).len(), times.write(&parse(&[last]).times[0]).len());
+            assert_eq!(times.style.write(&later), next);
         }
     }
 

@@ -177,7 +177,8 @@ fn a_key_of_another_task_is_refused() {
         ("classify", "data.horizon=2"),
         ("classify", "train.loss_reduction=mean"),
         ("forecast", "data.lowercase=true"),
-        ("forecast", "data.id=x"),
+        ("forecast", "data.text=x"),
+        ("classify", "data.past=x"),
     ] {
         let key = set.split_once('=').unwrap().0;
         let m = message(&task(kind), &[set]);

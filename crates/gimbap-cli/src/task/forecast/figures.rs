@@ -1,5 +1,6 @@
 //! How far forecasts lie from what came: by column and by step of the horizon, in the data's units, beside the trivial
-//! forecasts. Errors of different columns are put together only after each is divided by its own column's scale.
+//! forecasts. Errors of different columns are put together only after each is divided by its own column's scale (MASE,
+//! Hyndman and Koehler 2006: by the mean error of the last value as a forecast of the next one in the training part).
 
 use gimbap::data::series::{Series, Windows};
 use gimbap::metric::{Metric, MetricState, OutputKind, Target};
@@ -118,7 +119,7 @@ struct Figures<'a> {
 }
 
 impl Figures<'_> {
-    /// What errors of a column are divided by: the naive forecast's in the training part.
+    /// What errors of a column are divided by.
     fn scale(&self, column: usize) -> f64 {
         self.doc.naive.get(column).copied().filter(|scale| *scale > 0.0).unwrap_or(f64::NAN)
     }

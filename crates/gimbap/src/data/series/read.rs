@@ -47,7 +47,7 @@ pub enum Doubles {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SeriesColumns {
-    /// The time column; by default the first whose cells are all times: dates, or numbers that rise or fall from row to row.
+    /// The time column; by default the first of dates, or the first of all, if its numbers rise or fall from row to row.
     /// `none`: there is none.
     pub time: Option<String>,
     /// The column that says which series a row belongs to; by default there is one series.
@@ -267,9 +267,9 @@ impl<'a> Plan<'a> {
             return Err(Error::data(
                 sheet.place.clone(),
                 format!(
-                    "{} come more than once (first {}): {several}make one row of them with data.doubles = \"mean\", \
+                    "{} more than once (first {}): {several}make one row of them with data.doubles = \"mean\", \
                      \"first\" or \"last\"",
-                    counted(seen.doubles.len(), "time"),
+                    times_come(seen.doubles.len()),
                     first(&seen.doubles)
                 ),
             ));
@@ -484,7 +484,7 @@ impl<'a> Plan<'a> {
     }
 
     fn absent(&self, time: Time) -> Filled {
-        let label = self.times.as_ref().map_or(String::new(), |times| times.write(&time));
+        let label = self.times.as_ref().map_or(String::new(), |times| times.style.write(&time));
         Filled { label, time: Some(time), values: vec![None; self.wanted.len()] }
     }
 
@@ -520,8 +520,8 @@ impl<'a> Plan<'a> {
                 Doubles::Last | Doubles::Error => "the last row is taken",
             };
             notes.push(format!(
-                "{} come more than once (first {}): {how}",
-                counted(seen.doubles.len(), "time"),
+                "{} more than once (first {}): {how}",
+                times_come(seen.doubles.len()),
                 first(&seen.doubles)
             ));
         }
@@ -593,10 +593,12 @@ fn time_column(
             }
         }
         None => {
-            let free = (0..sheet.header.len()).filter(|column| !taken.contains(column));
-            let found = free.into_iter().find_map(|column| {
+            let mut free = (0..sheet.header.len()).filter(|column| !taken.contains(column)).enumerate();
+            let found = free.find_map(|(place, column)| {
                 let times = parse(column).ok()?;
-                (times.style != Style::Number || one_way(sheet, &times, id)).then_some((column, times))
+                let numbers = times.style == Style::Number;
+                // Numbers that rise further to the right may be anything.
+                (!numbers || (place == 0 && one_way(sheet, &times, id))).then_some((column, times))
             });
             let left = |column: usize| {
                 (0..sheet.header.len()).any(|other| other != column && is_numeric(sheet, other))
@@ -688,6 +690,10 @@ fn fill(cells: &[Option<f64>], how: Fill) -> Option<Vec<f64>> {
 
 fn counted(n: usize, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+}
+
+fn times_come(n: usize) -> String {
+    if n == 1 { "1 time comes".to_owned() } else { format!("{n} times come") }
 }
 
 /// The first of some places.

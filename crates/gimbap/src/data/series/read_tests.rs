@@ -33,15 +33,15 @@ fn noted(table: &SeriesTable, part: &str) {
 
 #[test]
 fn the_default_is_every_column_of_numbers_and_tells_of_the_rest() {
-    let text = "\u{feff}5 Minutes,Flow (Veh/5 Minutes),wind,% Observed\r\n04/01/2016 23:55,12,NW,100\r\n04/02/2016 0:00, 1e1 ,SE,99\r\n";
+    let text = "\u{feff}5 Minutes,Flow (Veh/5 Minutes),wind,% Observed\r\n04/01/2016 23:55,12,NW,100\r\n04/02/2016 0:00, 1e1 ,SE,99\r\n04/02/2016 0:05,11,,98\r\n";
     let found = table(text, &SeriesColumns::default()).unwrap();
     let series = &found.series[0];
-    assert_eq!(series.times, ["04/01/2016 23:55", "04/02/2016 0:00"]);
+    assert_eq!(series.times, ["04/01/2016 23:55", "04/02/2016 0:00", "04/02/2016 0:05"]);
     assert_eq!(series.names, ["Flow (Veh/5 Minutes)", "% Observed"]);
-    assert_eq!(series.values, [12.0, 100.0, 10.0, 99.0]);
+    assert_eq!(series.values, [12.0, 100.0, 10.0, 99.0, 11.0, 98.0]);
     noted(&found, "left out, for their cells are not numbers: `wind`");
     let chosen = table(text, &values(&["% Observed"])).unwrap().series.remove(0);
-    assert_eq!((chosen.values, chosen.names), (vec![100.0, 99.0], vec!["% Observed".to_owned()]));
+    assert_eq!((chosen.values, chosen.names), (vec![100.0, 99.0, 98.0], vec!["% Observed".to_owned()]));
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn the_time_is_the_first_column_of_times_and_need_not_be_there() {
     );
     noted(&one, "no column of times");
     // Numbers that go up and down are no times.
-    assert_eq!(read("a,b\n1,5\n3,6\n2,7\n").unwrap().names, ["a"]);
+    assert_eq!(read("a,b\n1,5\n3,6\n2,7\n").unwrap().names, ["a", "b"]);
     let columns = SeriesColumns { time: Some("none".into()), ..SeriesColumns::default() };
     assert_eq!(table("t,x\n1,2\n2,3\n", &columns).unwrap().series[0].names, ["t", "x"]);
 }
@@ -92,7 +92,7 @@ fn rows_at_one_time() {
     refused(
         table(text, &SeriesColumns::default()),
         &[
-            "1 time come more than once",
+            "1 time comes more than once",
             "`2024-01-02` on lines 3 and 4",
             "data.id",
             "data.doubles = \"mean\"",
@@ -101,7 +101,7 @@ fn rows_at_one_time() {
     for (doubles, second) in [(Doubles::Mean, 3.0), (Doubles::First, 2.0), (Doubles::Last, 4.0)] {
         let found = table(text, &SeriesColumns { doubles, ..SeriesColumns::default() }).unwrap();
         assert_eq!(found.series[0].values, [1.0, second, 3.0], "{doubles:?}");
-        noted(&found, "1 time come more than once (first `2024-01-02` on lines 3 and 4)");
+        noted(&found, "1 time comes more than once (first `2024-01-02` on lines 3 and 4)");
     }
 }
 
@@ -132,8 +132,9 @@ fn gaps_and_missing_cells() {
     assert_eq!(mask.series[0].names, ["x", OBSERVED]);
     assert_eq!(mask.series[0].values[4..12], [2.0, 0.0, 2.0, 0.0, 5.0, 1.0, 5.0, 0.0]);
     // Nothing is filled unless asked for: told.
-    let open = table("t,x\n1,1\n2,2\n5,5\n5.5,6\n", &SeriesColumns::default()).unwrap();
-    assert_eq!(open.series[0].values, [1.0, 2.0, 5.0, 6.0]);
+    let open = table("t,x\n1,1\n2,2\n3,3\n6,5\n6.5,6\n", &SeriesColumns::default()).unwrap();
+    assert_eq!(open.series[0].values, [1.0, 2.0, 3.0, 5.0, 6.0]);
+    noted(&open, "1 gap of 2 rows in all (first before `6`): the rows on both sides stand side by side");
     noted(&open, "1 row is not a whole number of steps");
     refused(
         table("t,x\n1,1\n2,2\n3,5\n3.5,6\n", &SeriesColumns { fill: Fill::Last, ..SeriesColumns::default() }),
@@ -206,7 +207,7 @@ fn bad_series() {
     refused(read("t,x,y\n1,2,NA\n2,2,3\n"), &["line 2, column `y`: the value is missing (`NA`)"]);
     refused(read("t,x\n1,2\n2,2;5\n3,4\n"), &["line 3, column `x`: `2;5` is not a number"]);
     refused(read("t,x\n1,2\n2\n"), &["line 3: 1 cell"]);
-    refused(read("t,w\n1,calm\n"), &["no column of numbers"]);
+    refused(read("t,w\nx,calm\n"), &["no column of numbers", "`t`, `w`"]);
     refused(table("t,flow\n1,2\n", &values(&["flaw"])), &["no column `flaw`", "did you mean `flow`?"]);
     refused(read("t,x\n"), &["a header and no row"]);
     refused(read(""), &["the file is empty"]);
