@@ -112,11 +112,12 @@ pub mod prelude {
     pub use crate::bptt::Bptt;
     pub use crate::checkpoint::{load, save};
     pub use crate::data::dataset::{Dataset, Sequences, Targets};
+    pub use crate::data::series::{Scaler, Scaling, Series, SeriesColumns, SeriesTable, Windows};
     pub use crate::layer::{
         Activation, Bidirectional, Dense, Dropout, Embedding, Flatten, Gru, LayerNorm, Lstm, Merge, OneHot,
         Penalty, Pool, SimpleRnn,
     };
-    pub use crate::loss::{Loss, Reduction};
+    pub use crate::loss::{Loss, Reduction, RowTargets};
     pub use crate::metric::Metric;
     pub use crate::model::{Input, Model, Sequential};
     pub use crate::optim::{Adam, AdamW, Optimizer, RmsProp, Schedule, Sgd};

@@ -142,19 +142,39 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
     /// sequence ended here.
     ///
     /// # Panics
-    /// If the frame is not what the model takes: another number of features, an id beyond the vocabulary.
+    /// If the frame is not what the model takes; [`try_step`](Self::try_step) gives an error instead.
     pub fn step<'f>(&mut self, frame: impl Into<Frame<'f, R>>) -> &[R]
     where
         R: 'f,
     {
+        match self.try_step(frame) {
+            Ok(output) => output,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// As [`step`](Self::step). A frame that is refused leaves the state as it was.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the frame is not what the model takes: an id where it takes features, another number of these, an
+    /// id beyond the vocabulary.
+    pub fn try_step<'f>(&mut self, frame: impl Into<Frame<'f, R>>) -> Result<&[R]>
+    where
+        R: 'f,
+    {
         let frame = frame.into();
-        match frame {
-            Frame::Features(x) => {
-                assert!(!self.ids && x.len() == self.width, "a step takes {} features", self.width)
-            }
-            Frame::Id(id) => {
-                assert!(self.ids && (id as usize) < self.width, "a step takes an id below {}", self.width)
-            }
+        let width = self.width;
+        let fits = match frame {
+            Frame::Features(x) => !self.ids && x.len() == width,
+            Frame::Id(id) => self.ids && (id as usize) < width,
+        };
+        if !fits {
+            let wanted = if self.ids { format!("an id below {width}") } else { format!("{width} features") };
+            let came = match frame {
+                Frame::Features(x) => format!("{} features", x.len()),
+                Frame::Id(id) => format!("the id {id}"),
+            };
+            return Err(Error::shape("a step", wanted, came));
         }
         let pass = Pass {
             parameters: self.model.values(),
@@ -164,7 +184,7 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
             keep: false,
             again: false,
         };
-        self.network.step(&pass, |input| match (frame, input) {
+        Ok(self.network.step(&pass, |input| match (frame, input) {
             (Frame::Features(x), input) => {
                 let input = input.values_mut();
                 input.resize(x.len(), R::ZERO);
@@ -175,7 +195,7 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
                 ids.push(id);
             }
             (Frame::Id(id), input) => *input = Signal::Ids(vec![id]),
-        })
+        }))
     }
 
     /// The state, to save.

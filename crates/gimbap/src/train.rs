@@ -105,7 +105,8 @@ impl Fit {
     }
 }
 
-/// Stops a training that no longer gets better.
+/// Stops a training that no longer gets better: by default at the first epoch that is not better than the best before it
+/// (Keras's default too), and with the weights of the best one (which Keras's is not).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EarlyStopping {

@@ -267,15 +267,32 @@ fn sequential_is_per_step(model: &Model<f32>) -> bool {
 }
 
 #[test]
-#[should_panic(expected = "a step takes 5 features")]
+#[should_panic(expected = "a step: expected 5 features, got")]
 fn a_frame_of_another_width_panics() {
     let model = features().add(Lstm::new(4)).build::<f32>().unwrap();
     model.stream().unwrap().step(&[0.0; 4]);
 }
 
 #[test]
-#[should_panic(expected = "an id below 11")]
+#[should_panic(expected = "a step: expected an id below 11, got the id")]
 fn an_id_beyond_the_vocabulary_panics() {
     let model = ids().add(Embedding::new(4)).build::<f32>().unwrap();
     model.stream().unwrap().step(11);
+}
+
+#[test]
+fn a_frame_that_is_refused_leaves_the_state_as_it_was() {
+    let model = features().add(Lstm::new(4)).build::<f32>().unwrap();
+    let (mut stream, mut other) = (model.stream().unwrap(), model.stream().unwrap());
+    let frames = [[0.5f32; 5], [-1.0; 5]];
+    stream.step(&frames[0]);
+    other.step(&frames[0]);
+    let refused = |result: Result<&[f32]>| result.unwrap_err().to_string();
+    assert_eq!(refused(stream.try_step(&[0.0; 4])), "a step: expected 5 features, got 4 features");
+    assert_eq!(refused(stream.try_step(7)), "a step: expected 5 features, got the id 7");
+    assert_eq!(stream.try_step(&frames[1]).unwrap(), other.step(&frames[1]));
+    let model = ids().add(Embedding::new(4)).build::<f32>().unwrap();
+    let mut stream = model.stream().unwrap();
+    assert_eq!(refused(stream.try_step(11)), "a step: expected an id below 11, got the id 11");
+    assert_eq!(refused(stream.try_step(&[0.0; 4])), "a step: expected an id below 11, got 4 features");
 }
