@@ -154,9 +154,9 @@ pub struct New {
 }
 
 /// `gimbap train [CONFIG.toml]`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Examples:\n  gimbap train\n  gimbap train --lang ko\n  gimbap train lm.toml --set train.epochs=2 --set layer.0.units=64\n  \
+    after_help = "Examples:\n  gimbap train\n  gimbap train --lang ko\n  gimbap train novel.txt\n  gimbap train lm.toml --set train.epochs=2 --set layer.0.units=64\n  \
                   gimbap train --task forecast --data flow.csv --set data.value=flow -o runs/flow\n  \
                   gimbap train --task classify --data x.npy --set data.target=y.npy\n  \
                   gimbap train --preset zaremba-small --data ptb.train.txt --valid ptb.valid.txt\n  \
@@ -164,7 +164,8 @@ pub struct New {
                   Ctrl-C finishes the step, saves, and says how to resume; a second one stops at once."
 )]
 pub struct Train {
-    /// The config; without it the task's defaults (`gimbap new TASK` shows them); with --resume also the run's folder
+    /// The config; without it the task's defaults (`gimbap new TASK` shows them); a .txt is a text for a language model;
+    /// with --resume also the run's folder
     #[arg(value_name = "CONFIG.toml")]
     pub config: Option<PathBuf>,
     /// The task, in place of a config
@@ -221,7 +222,7 @@ pub struct Train {
 pub struct Eval {
     /// The model file, or a run's folder
     pub model: PathBuf,
-    /// The data, with labels, as in training (an array: with --target)
+    /// The data, with labels, as in training (an array .npy: with --target)
     pub data: PathBuf,
     /// The labels of DATA, where that is an array: [B], [B, 1] or one-hot [B, C]
     #[arg(long, value_name = "Y.npy")]
@@ -229,6 +230,9 @@ pub struct Eval {
     /// Of a language model: whether tokens outside the vocabulary count in the loss [default: count]
     #[arg(long, value_name = "WHICH")]
     pub unknown: Option<Unknown>,
+    /// Of more than 50 labels: every one, not the worst and the best alone, and under --json which are taken for which
+    #[arg(long)]
+    pub full: bool,
 }
 
 /// `gimbap predict MODEL [INPUT or -]`
@@ -239,7 +243,8 @@ pub struct Eval {
 pub struct Predict {
     /// The model file, or a run's folder
     pub model: PathBuf,
-    /// Lines of text, .csv, .tsv, .jsonl or .npy; `-` is standard input. A tagger takes lines of tokens, or .jsonl
+    /// What the model was trained on, or lines of text; `-` is standard input, of lines or a table. A tagger takes lines of
+    /// tokens, .conll, .conllu or .jsonl
     #[arg(default_value = "-")]
     pub input: PathBuf,
     /// The length of each sequence of a .npy input (integers, one for each)

@@ -59,6 +59,10 @@ pub fn open_all(argument: &Path, out: &Out) -> Outcome<Words> {
         let repeated = thousands(vectors.repeated());
         out.log(format!("{name}: {repeated} rows have a word that came before; the first one counts"));
     }
+    if vectors.passed_over() > 0 {
+        let passed = thousands(vectors.passed_over());
+        out.log(format!("{name}: lines without one word before their numbers, passed over: {passed}"));
+    }
     Ok(Words { vectors, vocabulary: None, name })
 }
 

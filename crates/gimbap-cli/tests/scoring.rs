@@ -333,6 +333,20 @@ fn an_n_best_list_may_be_long_and_its_order_is_the_scores_without_a_weight() {
     assert_eq!(told, input.lines().collect::<Vec<_>>());
 }
 
+/// A blank line lost the list before it, and the mark of a sentence's end cost as an unknown word.
+#[test]
+fn blank_lines_and_sentence_marks_in_n_best_lists_are_no_words() {
+    let bench = characters();
+    let plain = score(&bench, &["runs/a", "--nbest"], "a\t1\tthe cat\nb\t1\ta dog\n");
+    let marked = "a\t1\t<s> the cat </s>\n\nb\t1\ta dog </s>\n \n";
+    let marked = score(&bench, &["runs/a", "--nbest"], marked);
+    assert_eq!(texts(&marked), ["<s> the cat </s>", "a dog </s>"]);
+    for (marked, plain) in marked.iter().zip(&plain) {
+        assert_eq!(marked["logprob"], plain["logprob"]);
+        assert_eq!(marked["unknown"], 0);
+    }
+}
+
 #[test]
 fn n_best_lists_that_are_none() {
     let bench = characters();
@@ -344,7 +358,6 @@ fn n_best_lists_that_are_none() {
         ("b\t-inf\tmy bird\n", "line 3: the score `-inf` is not finite"),
         ("b\t1\n", "line 3: 2 columns; a line is id<TAB>score<TAB>hypothesis"),
         ("b\t1\tmy\tbird\n", "line 3: 4 columns"),
-        ("\n", "line 3: 1 columns"),
     ] {
         let run = score_bytes(&bench, &["runs/a", "--nbest"], format!("{whole}{lines}").as_bytes());
         assert_eq!(run.code, Some(1));

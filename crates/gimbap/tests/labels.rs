@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use gimbap::data::tagged::{Tagged, sentences, tokens};
+use gimbap::data::tagged::{TagColumns, Tagged, sentences, tokens};
 use gimbap::metric::calibration::{Reliability, at_temperature, largest, log, temperature};
 use gimbap::metric::{Confusion, Entities, Scores};
 use proptest::prelude::*;
@@ -68,7 +68,8 @@ fn what_is_an_entity() {
     assert_eq!(f1(&[0, 0], &[0, 0]), 0.0, "nothing to find");
 
     let of = |labels: &[&str]| Entities::new(&labels.iter().map(|l| l.to_string()).collect::<Vec<_>>());
-    assert!(of(&["NOUN", "VERB"]).is_none() && of(&["O"]).is_none() && of(&["O", "B-X", "E-X"]).is_none());
+    assert!(of(&["NOUN", "VERB"]).is_none() && of(&["O"]).is_none() && of(&["O", "B-X", "Q-X"]).is_none());
+    assert!(of(&["S", "M", "L"]).is_none() && of(&["B-X", "M-X", "L-X"]).is_none() && of(&["O-X"]).is_none());
     let mut words = of(&["B", "I"]).unwrap();
     words.add(&[0, 1, 0, 0, 1], &[0, 1, 0, 1, 1]);
     assert_eq!((words.all().precision, words.all().recall), (0.5, 1.0 / 3.0));
@@ -79,6 +80,44 @@ fn what_is_an_entity() {
         hyphens.types().map(|(name, s)| (name, s.support)).collect::<Vec<_>>(),
         [("a", 1), ("a-b", 1)]
     );
+}
+
+#[test]
+fn entities_of_longer_schemes_are_those_of_bio() {
+    // Two entities of two tokens side by side, one of a single token, one of three.
+    let bio = ["B-A", "I-A", "B-A", "I-A", "O", "B-B", "O", "B-B", "I-B", "I-B"];
+    let schemes = [
+        ["B-A", "E-A", "B-A", "E-A", "O", "S-B", "O", "B-B", "I-B", "E-B"],
+        ["B-A", "L-A", "B-A", "L-A", "O", "U-B", "O", "B-B", "I-B", "L-B"],
+        ["B-A", "E-A", "B-A", "E-A", "O", "S-B", "O", "B-B", "M-B", "E-B"],
+    ];
+    // The first entity is found a token too long, the single one of another type, the rest right.
+    let wrong = |tags: [&'static str; 10]| {
+        let single = tags[5].replace('B', "A").replacen('A', "B", usize::from(tags[5].starts_with('B')));
+        let mut tags: Vec<String> = tags.map(String::from).into();
+        (tags[5], tags[2]) = (single, tags[3].clone());
+        tags
+    };
+    let figures = |tags: [&'static str; 10]| {
+        let mut labels: Vec<String> = tags.map(String::from).into();
+        labels.extend(wrong(tags));
+        labels.sort();
+        labels.dedup();
+        let id = |tag: &str| labels.iter().position(|label| label == tag).unwrap() as u32;
+        let mut entities = Entities::new(&labels).unwrap();
+        entities.add(&tags.map(id), &wrong(tags).iter().map(|tag| id(tag)).collect::<Vec<_>>());
+        entities.all()
+    };
+    assert_eq!(figures(bio).support, 4);
+    for tags in schemes {
+        let scores = figures(tags);
+        assert_eq!((scores.support, scores.recall), (4, 0.5), "{tags:?}");
+    }
+    let ends = ["E-A", "I-A", "S-A"].map(String::from);
+    let mut entities = Entities::new(&ends).unwrap();
+    // An end without a beginning is an entity, and what goes on behind it another.
+    entities.add(&[0, 1, 0, 2], &[0, 1, 0, 2]);
+    assert_eq!(entities.all().support, 3);
 }
 
 #[test]
@@ -210,16 +249,70 @@ fn sentences_in_objects() {
     let text = "{\"tokens\": [\"a\", \"b\"], \"tags\": [\"O\", \"B\"], \"id\": 7}\n\n{\"tokens\": [], \"tags\": []}\n";
     let tagged = read("a.jsonl", text).unwrap();
     assert_eq!((tagged.sentences, tagged.tags), (vec!["a b".to_string()], vec![vec![1, 0]]));
-    let path = PathBuf::from("a.jsonl");
-    assert_eq!(sentences(text, &path).unwrap(), ["a b", ""]);
-    assert_eq!(sentences("a  b\n\nc\n", &PathBuf::from("a.txt")).unwrap(), ["a  b", "", "c"]);
+    let plain = |text: &str, path: &str| sentences(text, &PathBuf::from(path), &TagColumns::default(), &[]);
+    assert_eq!(plain(text, "a.jsonl").unwrap(), ["a b", ""]);
+    assert_eq!(plain("a  b\n\nc\n", "a.txt").unwrap(), ["a  b", "", "c"]);
     assert_eq!(tokens(" a\t b  c ").collect::<Vec<_>>(), ["a", "b", "c"]);
     assert!(
-        sentences("{\"text\": \"a\"}\n", &path)
+        plain("{\"text\": \"a\"}\n", "a.jsonl")
             .unwrap_err()
             .to_string()
             .contains("a.jsonl, line 1: no sentence such")
     );
+}
+
+#[test]
+fn comments_and_numbered_tokens_are_no_words() {
+    let text = "# sent_id = 1\n# text = Ana saw Oslo\nAna\tB-PER\nsaw\tO\nOslo\tB-LOC\n\n# sent_id = 2\nBo\tB-PER\nleft\tO\n\n";
+    let tagged = read("c.conll", text).unwrap();
+    assert_eq!(tagged.sentences, ["Ana saw Oslo", "Bo left"]);
+    assert_eq!(tagged.labels, ["B-LOC", "B-PER", "O"]);
+    assert_eq!(read("blank.conll", &text.replace('\t', " ")).unwrap().sentences, ["Ana saw Oslo", "Bo left"]);
+    // A word that begins with the mark of a comment is a word.
+    let tags = read("t.conll", "#oslo B\n# O\nnow O\n\n# O\n").unwrap();
+    assert_eq!(tags.sentences, ["#oslo # now", "#"]);
+
+    let text = "# global comment\n1-2\tZum\t_\t_\t_\t_\t_\t_\t_\t_\n1\tZu\tzu\tADP\tAPPR\t_\t2\tcase\t_\t_\n\
+                2\t10 000\t10000\tNUM\tCD\t_\t0\troot\t_\tSpaceAfter=No\n2.1\tx\t_\tX\t_\t_\t_\t_\t_\t_\n\n";
+    let tagged = read("u.conllu", text).unwrap();
+    assert_eq!(
+        (tagged.sentences, tagged.labels),
+        (vec!["Zu 10_000".into()], vec!["ADP".into(), "NUM".into()])
+    );
+    let told = "CoNLL-U, tokens in column 2 (FORM), labels in column 4 (UPOS), comments passed over";
+    assert_eq!(tagged.read_as.as_deref(), Some(told));
+
+    let (_folder, path) = file("u.conllu", text);
+    let columns = |text: Option<&str>, label: &str| TagColumns {
+        text: text.map(str::to_owned),
+        label: Some(label.to_owned()),
+    };
+    let of = |columns: &TagColumns| Tagged::read_columns(&path, columns, None);
+    assert_eq!(of(&columns(None, "xpos")).unwrap().labels, ["APPR", "CD"]);
+    let lemmas = of(&columns(Some("LEMMA"), "8")).unwrap();
+    assert_eq!(
+        (lemmas.sentences, lemmas.labels),
+        (vec!["zu 10000".into()], vec!["case".into(), "root".into()])
+    );
+    let message = of(&columns(None, "ner")).unwrap_err().to_string();
+    assert!(
+        message.contains("data.label is `ner`, but a column here is a number from 1 to 10 or a name: `ID`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn sentences_to_tag_are_read_as_those_with_labels() {
+    let labels = ["B", "O"].map(String::from);
+    let read = |name: &str, text: &str| {
+        sentences(text, &PathBuf::from(name), &TagColumns::default(), &labels).unwrap()
+    };
+    assert_eq!(read("a.conll", "# x = 1\na\tO\nb\tB\n\nc\tO\n"), ["a b", "c"]);
+    assert_eq!(read("a.conllu", "1\ta\n2\tb\n\n1\tc\n"), ["a b", "c"]);
+    assert_eq!(read("a.conll", "a\nb\n\nc\n"), ["a b", "c"]);
+    assert_eq!(read("a.txt", "a O\nb B\n\nc O\n"), ["a b", "c"], "all lines end in a label of the model");
+    assert_eq!(read("a.txt", "a O\nb is\n"), ["a O", "b is"]);
+    assert_eq!(read("a.txt", "a O\n"), ["a O"], "one line tells nothing");
 }
 
 #[test]
@@ -229,6 +322,12 @@ fn sentences_that_cannot_be_read() {
         ("a.txt", "a\tO\nb\t\n", "line 2: `b` has no label"),
         ("a.txt", "a\tO\n\tO\n", "line 2: there is no token"),
         ("a.txt", "New York\tB\n", "line 1: the token `New York` holds a blank"),
+        (
+            "a.conll",
+            "a x O\nb O\n",
+            "line 2: 2 columns, the lines before have 3: a line is a token with as many",
+        ),
+        ("a.conll", "1 a\n2 b\n", "the tokens and the labels are both looked for in column 2 of 2"),
         ("a.txt", "a O\nb O\n", "all 2 examples have the label `O`: two classes or more are needed"),
         ("a.txt", "-DOCSTART- O\n\n", "holds no sentence"),
         ("a.txt", " \n", "white space alone"),

@@ -93,6 +93,22 @@ fn of_a_word_that_comes_twice_the_first_counts() {
     }
 }
 
+/// One such line made a whole file unusable.
+#[test]
+fn lines_without_a_word_are_passed_over_and_counted() {
+    let nameless: [(&[u8], &[f32]); 3] = [(b"a", &[1.0, 2.0]), (b"", &[9.0, 9.0]), (b"b", &[3.0, 4.0])];
+    for (vectors, passed) in [
+        (parse("3 2\na 1 2\n\t 9 9\nb 3 4\n"), 1),
+        (parse("2 2\na 1 2\n\nb 3 4\n"), 1),
+        (parse("a 1 2\n 9 9\n\nb 3 4\n"), 2),
+        (parse("3 2\na 1 2\nroom 5 9 9\nb 3 4\n"), 1),
+        (parse(binary("3 2\n", &nameless, b"\n")), 1),
+    ] {
+        assert_eq!((vectors.words(), vectors.passed_over()), (&words(&["a", "b"])[..], passed));
+        assert_eq!(vectors.values(), [1.0, 2.0, 3.0, 4.0]);
+    }
+}
+
 #[test]
 fn what_is_wrong_with_a_file_is_said_with_its_place() {
     let nan: [(&[u8], &[f32]); 2] = [(b"a", &[1.0, 2.0]), (b"b", &[f32::NAN, 4.0])];
@@ -108,8 +124,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_place() {
         (b"2 2\na nan 1\nb 1 2\n".into(), &["line 2", "`nan` is not a finite number"]),
         (b"1 2\na 1 -inf\n".into(), &["line 2", "`-inf` is not a finite number"]),
         (b"a 1 2\nb 1e99 2\n".into(), &["line 2", "`1e99`"]),
-        (b"a 1 2\n 1 2\n".into(), &["line 2", "no word"]),
-        (b"a 1 2\n\nb 1 2\n".into(), &["line 2", "found 0"]),
+        (b"a 1 2\n 1 2\n 3 4\n".into(), &["line 2", "no word stands before the 2 numbers here, nor on most"]),
         (b"a 1 2\ncaf\xe9 1 2\n".into(), &["byte 9 (line 2)", "UTF-8"]),
         (b"only words here\n".into(), &["line 1", "neither a header"]),
         (b"\n".into(), &["line 1", "neither a header"]),
@@ -124,7 +139,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_place() {
         (whole[..whole.len() - 3].into(), &["byte 15 (word 2 of 2)", "cut off within the 2 numbers of `b`"]),
         (whole[..15].into(), &["byte 15 (word 2 of 2)", "cut off"]),
         (binary("2 2\n", &nan, b""), &["word 2 of 2", "`b` has the number NaN"]),
-        (binary("2 2\n", &nameless, b"\n"), &["word 2 of 2", "no word"]),
+        (binary("3 2\n", &[nameless, nameless].concat()[1..], b"\n"), &["no word stands before"]),
         (binary("2 2\n", &latin1, b"\n"), &["word 2 of 2", "UTF-8"]),
         (binary("1 2\n", &fine, b"\n"), &["byte 15", "more follows the 1 words"]),
         (binary("2 18446744073709551615\n", &fine, b""), &["word 1 of 2", "cut off"]),

@@ -99,6 +99,9 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
             Ok(()) => {}
         }
     }
+    if data.wide == Some(true) && data.value.is_some() {
+        return bad("data.value", "is for a row per step, but data.wide says that a row is a whole sequence");
+    }
     for (key, names) in [("data.value", &data.value), ("data.past", &data.past), ("data.known", &data.known)]
     {
         if names.as_ref().is_some_and(|names| names.0.is_empty()) {
@@ -158,11 +161,24 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
                 "time",
                 "value",
                 "scaler",
+                "header",
+                "wide",
             ],
         ),
         TaskKind::Tag => (
             "a tagger",
-            &["path", "valid", "test", "vocab", "min_count", "lowercase", "normal_form", "vectors"],
+            &[
+                "path",
+                "valid",
+                "test",
+                "vocab",
+                "min_count",
+                "lowercase",
+                "normal_form",
+                "vectors",
+                "text",
+                "label",
+            ],
         ),
         TaskKind::Forecast => (
             "a forecast",

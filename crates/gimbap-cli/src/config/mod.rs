@@ -110,15 +110,21 @@ pub struct Data {
     pub lines: Option<bool>,
     /// A file of word vectors with which an embedding begins.
     pub vectors: Option<PathBuf>,
-    /// The column of the text.
+    /// Whether a table has a line of names; None: what its first line looks like.
+    pub header: Option<bool>,
+    /// The column of the text, by its name or its number from 1.
+    #[serde(deserialize_with = "column")]
     pub text: Option<String>,
-    /// The column of the label.
+    /// The column of the label, likewise.
+    #[serde(deserialize_with = "column")]
     pub label: Option<String>,
-    /// The column of the time.
+    /// The column of the time, likewise.
+    #[serde(deserialize_with = "column")]
     pub time: Option<String>,
     /// The columns of the values.
     pub value: Option<Names>,
     /// The column that says which sequence a row belongs to.
+    #[serde(deserialize_with = "column")]
     pub id: Option<String>,
     /// The columns that are known up to the present, beside those to forecast.
     pub past: Option<Names>,
@@ -132,6 +138,8 @@ pub struct Data {
     pub fill: Option<Fill>,
     /// What is done about rows of a series at one time.
     pub doubles: Option<Doubles>,
+    /// Whether a row of a table is a whole sequence; None: what the table looks like.
+    pub wide: Option<bool>,
     /// How many past steps a forecast sees.
     pub window: Option<usize>,
     /// How many steps ahead a forecast goes.
@@ -443,14 +451,17 @@ impl<'de> Deserialize<'de> for Names {
         impl<'de> de::Visitor<'de> for Visitor {
             type Value = Names;
             fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str("a column's name or a list of names")
+                f.write_str("a column's name, its number from 1, or a list of these")
+            }
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Names, E> {
+                Ok(Names(vec![n.to_string()]))
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<Names, E> {
                 Ok(Names(vec![s.into()]))
             }
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Names, A::Error> {
                 let mut names = Vec::new();
-                while let Some(name) = seq.next_element()? {
+                while let Some(Column(name)) = seq.next_element()? {
                     names.push(name);
                 }
                 Ok(Names(names))
@@ -458,6 +469,32 @@ impl<'de> Deserialize<'de> for Names {
         }
         deserializer.deserialize_any(Visitor)
     }
+}
+
+/// A column's name, or its number.
+struct Column(String);
+
+impl<'de> Deserialize<'de> for Column {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Column;
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a column's name or its number from 1")
+            }
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Column, E> {
+                Ok(Column(n.to_string()))
+            }
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<Column, E> {
+                Ok(Column(s.into()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+fn column<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Column::deserialize(deserializer).map(|Column(name)| Some(name))
 }
 
 fn as_auto<S: serde::Serializer>(serializer: S) -> Result<S::Ok, S::Error> {

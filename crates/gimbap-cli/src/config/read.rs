@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use gimbap::data::text::Tokenizer;
+use gimbap::data::wide::is_sequence_file;
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
 use super::{Config, NOTHING, TaskKind, check, set, template};
 use crate::output::{Failure, Outcome};
+use crate::task::arrays::is_array;
 
 /// A config's text and where it comes from.
 #[derive(Debug, Clone)]
@@ -80,13 +82,18 @@ pub fn load(source: &Source, flags: &[(&str, Value)], sets: &[String]) -> Outcom
         edits.push((name, key.into(), value));
     }
     // The template's embedding is for texts: numbers have none.
-    let of_numbers = |key: &str| matches!(key, "data.id" | "data.value" | "data.target");
+    let of_numbers = |key: &str| matches!(key, "data.id" | "data.value" | "data.target" | "data.wide");
+    let path = edits.iter().rev().find(|(_, key, _)| key == "data.path");
+    let path = path.and_then(|(.., value)| value.as_str().map(PathBuf::from)).or(config.data.path.clone());
+    let numbers = path.is_some_and(|path| is_array(&path) || is_sequence_file(&path));
     let is_template = config.layer.is_empty() || text == template::CLASSIFY;
     if config.task.kind == TaskKind::Classify
         && is_template
         && (config.data.id.is_some()
             || config.data.value.is_some()
             || config.data.target.is_some()
+            || config.data.wide.is_some()
+            || numbers
             || edits.iter().any(|(_, key, _)| of_numbers(key)))
         && let Some(layers) = document["layer"].as_array_of_tables_mut()
     {

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use gimbap::data::dataset::{Dataset, Sequences, Steps, Targets};
-use gimbap::data::table::{LabelledSeries, SequenceColumns};
 use gimbap::data::text::{CLOSING_ID, UNKNOWN, UNKNOWN_ID, Unit, Vocabulary};
 use gimbap::loss::RowTargets;
 use gimbap::metric::calibration::largest;
@@ -144,18 +143,11 @@ pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
         Some(TaskDoc::Lm(doc)) => sentence(&doc.vocabulary, text(question)?, question.lang)?,
         Some(TaskDoc::Classify(doc)) => match &doc.input {
             classify::Kind::Text { vocabulary, .. } => document(doc, vocabulary, opened, question)?,
-            classify::Kind::Series { features, scaler, id, time } => {
-                let id = id.clone().unwrap_or_else(|| "id".into());
-                let columns = SequenceColumns {
-                    label: Some(doc.label.clone().unwrap_or_else(|| "label".into())),
-                    id: Some(id),
-                    time: time.clone(),
-                    features: features.clone(),
-                };
+            classify::Kind::Series { scaler, .. } => {
                 let path = input(question)?;
                 let series = match arrays::is_array(path) {
                     true => arrays::unlabelled(path, &doc.classes, question.label)?,
-                    false => LabelledSeries::read_with_classes(path, &columns, &doc.classes)?,
+                    false => doc.series(path, None)?,
                 };
                 let all = classify::scaled(&series, scaler)?;
                 let first = first_of(&all)?;

@@ -282,6 +282,7 @@ impl Training {
                     label: None,
                     temperature: 1.0,
                     usual: None,
+                    header: None,
                 };
                 model.task = TaskDoc::Classify(doc).to_value()?;
             }

@@ -9,6 +9,7 @@ use gimbap::data::dataset::{Dataset, Sequences, Targets};
 use gimbap::data::series::{Scaler, Scaling};
 use gimbap::data::table::{LabelledSeries, LabelledText, SequenceColumns, TextColumns, hold_out};
 use gimbap::data::text::{Unit, Vocabulary};
+use gimbap::data::wide::{WideColumns, is_sequence_file, looks_wide};
 use gimbap::layer::{Activation, Dense};
 use gimbap::loss::{Loss, RowTargets};
 use gimbap::metric::Metric;
@@ -17,13 +18,14 @@ use gimbap::model::{Evaluation, Input, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::labels::{Judged, counts, doubt, majority, to_beat, usual};
+use super::labels::{Judged, counts, doubt, listed, majority, read_as, to_beat, usual};
 use super::units;
 use super::{
     Report, TaskDoc, Work, arrays, begin_at, card_of, data_path, hash_of, line_of, number, plain_figures,
     sequential, short, vocabulary,
 };
 use crate::config::{BINARY, Config, Held, Names};
+use crate::input;
 use crate::output::{Failure, Out, Outcome, thousands};
 
 /// What a classifier keeps.
@@ -35,6 +37,9 @@ pub struct Doc {
     pub input: Kind,
     /// The column of the label.
     pub label: Option<String>,
+    /// Whether tables have a line of names; None: what their first line looks like.
+    #[serde(default)]
+    pub header: Option<bool>,
     /// By which the logits are divided, so that probabilities are what they say.
     #[serde(default = "no_temperature")]
     pub temperature: f64,
@@ -71,6 +76,9 @@ pub enum Kind {
         id: Option<String>,
         /// The column of the time.
         time: Option<String>,
+        /// Whether a row is a whole sequence.
+        #[serde(default)]
+        wide: bool,
     },
 }
 
@@ -120,7 +128,13 @@ impl Raw {
     fn read(config: &Config, path: &Path, classes: Option<&[String]>) -> Outcome<Raw> {
         let data = &config.data;
         if data.target.is_some() || arrays::is_array(path) {
-            return Ok(Raw::Series(arrays::labelled(path, data.target.as_deref(), classes)?));
+            // What is held out has the classes of what is trained on.
+            let part = if classes.is_none() { arrays::Part::Train } else { arrays::Part::Test };
+            return Ok(Raw::Series(arrays::labelled(path, data.target.as_deref(), classes, part)?));
+        }
+        if is_wide(config, path) {
+            let columns = wide_columns(&data.label, &data.id, data.header);
+            return Ok(Raw::Series(LabelledSeries::read_wide(path, &columns, classes)?));
         }
         let values = data.value.clone().map(|Names(names)| names).unwrap_or_default();
         if data.id.is_some() || !values.is_empty() {
@@ -129,13 +143,14 @@ impl Raw {
                 time: data.time.clone(),
                 label: data.label.clone(),
                 features: values,
+                header: data.header,
             };
             return Ok(Raw::Series(match classes {
                 Some(classes) => LabelledSeries::read_with_classes(path, &columns, classes)?,
                 None => LabelledSeries::read(path, &columns)?,
             }));
         }
-        let columns = TextColumns { text: data.text.clone(), label: data.label.clone() };
+        let columns = TextColumns { text: data.text.clone(), label: data.label.clone(), header: data.header };
         Ok(Raw::Text(match classes {
             Some(classes) => LabelledText::read_with_classes(path, &columns, classes)?,
             None => LabelledText::read(path, &columns)?,
@@ -200,12 +215,58 @@ pub fn scaled(series: &LabelledSeries, scaler: &Scaler) -> Outcome<Sequences<f32
     Ok(Sequences::features(values, series.feature_names.len(), &series.lengths)?)
 }
 
+/// Whether the rows of a file are sequences: it is such a file, or the config says so.
+fn is_wide(config: &Config, path: &Path) -> bool {
+    config.data.wide.unwrap_or_else(|| is_sequence_file(path))
+}
+
+fn wide_columns(label: &Option<String>, id: &Option<String>, header: Option<bool>) -> WideColumns {
+    WideColumns { label: label.clone(), id: id.clone(), header }
+}
+
+/// Says in the config that a table has a sequence a row, if that is certain and not said; tells of it.
+fn settle_wide(config: &mut Config, path: &Path) -> Option<String> {
+    let data = &config.data;
+    let open = data.wide.is_none() && data.id.is_none() && data.value.is_none() && data.text.is_none();
+    if !open || data.target.is_some() || path.is_dir() || arrays::is_array(path) || is_sequence_file(path) {
+        return None;
+    }
+    let form = looks_wide(path, &wide_columns(&data.label, &data.id, data.header))?;
+    config.data.wide = Some(true);
+    Some(form)
+}
+
+/// Puts what was found out of the examples into the config; tells of it.
+fn settle_form(config: &mut Config, raw: &Raw, series: Option<String>) -> Vec<String> {
+    let mut told = Vec::new();
+    let form = match raw {
+        Raw::Text(text) => {
+            let TextColumns { text: column, label, header } = text.columns.clone();
+            (config.data.text, config.data.label, config.data.header) = (column, label, header);
+            text.read_as.clone()
+        }
+        Raw::Series(_) => {
+            let embedding = |layer: &gimbap::layer::LayerConfig| layer.kind == "embedding";
+            if config.layer.first().is_some_and(embedding) {
+                config.layer.remove(0);
+                told.push("the sequences are of numbers: the embedding is left out".to_owned());
+            }
+            series
+        }
+    };
+    told.extend(form.map(|form| read_as(&form, raw.classes().len())));
+    told
+}
+
 impl Classify {
     /// Reads the examples.
     pub fn open(config: &Config) -> Outcome<Self> {
         let path = data_path(config)?;
         let mut config = config.clone();
+        let wide = settle_wide(&mut config, path);
         let mut raw = Raw::read(&config, path, None)?;
+        let series = wide.or(arrays::chosen(path, arrays::Part::Train)?);
+        let mut chosen = settle_form(&mut config, &raw, series);
         let n = raw.labels().len();
         let of_sequences = |held: Option<Held>| held.and_then(|held| held.of_sequences(n));
         config.data.valid = of_sequences(config.data.valid);
@@ -229,7 +290,6 @@ impl Classify {
         let seed = config.train.seed;
         let test = held(&config.data.test, seed)?;
         let valid = held(&config.data.valid, seed.wrapping_add(1))?;
-        let mut chosen = Vec::new();
         if let Raw::Text(text) = &raw {
             chosen.extend(settle_unit(&mut config, &text.texts));
         }
@@ -238,7 +298,8 @@ impl Classify {
         let input = kind(&config, &raw)?;
         let usual = usual(&counts(raw.labels(), classes.len()));
         let label = config.data.label.clone();
-        let doc = Doc { classes, input, label, temperature: 1.0, usual: Some(usual) };
+        let header = config.data.header;
+        let doc = Doc { classes, input, label, header, temperature: 1.0, usual: Some(usual) };
         let dataset = |raw: Raw| -> Outcome<Part> { Part::new(raw.examples(&doc.input)?) };
         let mut train = dataset(raw)?;
         let mut card = card_of(path, &hash_of(path)?);
@@ -272,7 +333,7 @@ fn binary(config: &Config, classes: &[String]) -> Outcome<bool> {
             "`{BINARY}`, one sigmoid, is for two classes, and there are {}: {}; leave train.loss and the output layer \
              out, and what suits them follows by itself",
             classes.len(),
-            classes.join(", ")
+            listed(classes)
         );
         return Err(Failure::usage("config", message));
     }
@@ -284,14 +345,94 @@ fn weights(config: &Config, classes: &[String], labels: &[u32]) -> Outcome<Optio
     let Some(weights) = &config.train.class_weights else { return Ok(None) };
     weights.of(classes, &counts(labels, classes.len())).map(Some).map_err(|(name, near)| {
         let near = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
-        let known = classes.join("`, `");
+        let known = listed(classes);
         let message =
-            format!("`train.class_weights` names `{name}`, which is no class{near}: there are `{known}`");
+            format!("`train.class_weights` names `{name}`, which is no class{near}: there are {known}");
         Failure::usage("config", message)
     })
 }
 
 impl Doc {
+    /// Labelled sequences of numbers; the labels of an array are in `target`.
+    pub fn series(&self, path: &Path, target: Option<&Path>) -> Outcome<LabelledSeries> {
+        let series = match self.long_columns(path) {
+            _ if target.is_some() || arrays::is_array(path) => {
+                arrays::labelled(path, target, Some(&self.classes), arrays::Part::Test)?
+            }
+            Some(columns) => LabelledSeries::read_with_classes(path, &columns, &self.classes)?,
+            None => LabelledSeries::read_wide(path, &self.wide_columns(), Some(&self.classes))?,
+        };
+        self.check_width(path, series)
+    }
+
+    /// Sequences of numbers without labels, of a file or of standard input.
+    pub fn unlabelled(&self, path: &Path) -> Outcome<LabelledSeries> {
+        let series = match self.long_columns(path) {
+            Some(columns) => LabelledSeries::unlabelled(&input::text(path)?, path, &columns)?,
+            None => LabelledSeries::read_wide_unlabelled(path, &self.wide_columns(), &self.classes)?,
+        };
+        self.check_width(path, series)
+    }
+
+    /// The columns of a table with a row for each step; None of one with a sequence a row.
+    fn long_columns(&self, path: &Path) -> Option<SequenceColumns> {
+        match &self.input {
+            Kind::Series { features, id, time, wide, .. } if !wide && !is_sequence_file(path) => {
+                Some(SequenceColumns {
+                    id: id.clone(),
+                    time: time.clone(),
+                    label: self.label.clone(),
+                    features: features.clone(),
+                    header: self.header,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn wide_columns(&self) -> WideColumns {
+        let id = match &self.input {
+            Kind::Series { id, .. } => id,
+            Kind::Text { .. } => &None,
+        };
+        wide_columns(&self.label, id, self.header)
+    }
+
+    fn check_width(&self, path: &Path, series: LabelledSeries) -> Outcome<LabelledSeries> {
+        let Kind::Series { features, .. } = &self.input else { return Ok(series) };
+        let (found, wanted) = (series.feature_names.len(), features.len());
+        if found != wanted {
+            let message = format!("{}: has {found} features, the model takes {wanted}", path.display());
+            return Err(Failure::work("shape", message));
+        }
+        Ok(series)
+    }
+
+    /// So many sequences at once that their outputs are bounded.
+    pub fn group(&self) -> usize {
+        const OUTPUTS: usize = 1 << 18;
+        (OUTPUTS / self.classes.len().max(1)).clamp(1, 256)
+    }
+
+    /// Runs sequences in groups, so few that their outputs are bounded, and hands each one's probabilities on, in order:
+    /// first those of the network.
+    fn each(
+        &self,
+        model: &Model,
+        inputs: &Sequences<f32>,
+        mut each: impl FnMut(usize, &[f32]) -> Outcome,
+    ) -> Outcome {
+        let all: Vec<usize> = (0..inputs.len()).collect();
+        for (first, some) in (0..).step_by(self.group()).zip(all.chunks(self.group())) {
+            let outputs = self.distributions(model, &inputs.select(some))?;
+            outputs
+                .chunks_exact(self.classes.len())
+                .enumerate()
+                .try_for_each(|(i, row)| each(first + i, row))?;
+        }
+        Ok(())
+    }
+
     /// The probabilities of the classes for each sequence, calibrated.
     pub fn probabilities(&self, model: &Model, inputs: &Sequences<f32>) -> Outcome<Vec<Vec<f64>>> {
         let outputs = self.distributions(model, inputs)?;
@@ -314,14 +455,14 @@ impl Doc {
     fn judge(&self, model: &Model, part: &Part) -> Outcome<(Map<String, Value>, Judged)> {
         let mut judged = Judged::new(model, self.classes.len())?;
         let (mut before, mut after) = (Reliability::default(), Reliability::default());
-        let outputs = self.distributions(model, part.data.inputs())?;
-        let rows = outputs.chunks_exact(self.classes.len());
-        for (row, &label) in rows.zip(&part.labels) {
+        self.each(model, part.data.inputs(), |sequence, row| {
+            let label = part.labels[sequence];
             let probabilities = at_temperature(row, self.temperature);
             let predicted = judged.add(&probabilities, label);
             after.add(probabilities[predicted as usize], predicted == label);
             before.add(f64::from(row[largest(row)]), predicted == label);
-        }
+            Ok(())
+        })?;
         let mut metrics = judged.figures();
         metrics.insert("ece".into(), number(after.error()));
         if self.temperature != 1.0 {
@@ -362,13 +503,15 @@ fn kind(config: &Config, raw: &Raw) -> Outcome<Kind> {
         Raw::Series(series) => {
             let values: Vec<f64> = series.features.iter().flatten().map(|&x| f64::from(x)).collect();
             // An array is what the network is to see.
-            let usual = if data.target.is_some() { Scaling::None } else { Scaling::Standard };
+            let array = data.target.is_some() || arrays::is_array(data_path(config)?);
+            let usual = if array { Scaling::None } else { Scaling::Standard };
             let scaling = data.scaler.unwrap_or(usual);
             Kind::Series {
                 features: series.feature_names.clone(),
                 scaler: Scaler::fit(scaling, &values, series.feature_names.len())?,
                 id: data.id.clone(),
                 time: data.time.clone(),
+                wide: data.wide.unwrap_or(false),
             }
         }
     })
@@ -376,39 +519,23 @@ fn kind(config: &Config, raw: &Raw) -> Outcome<Kind> {
 
 /// Reads labelled examples for a trained model; those of an array are in `target`.
 pub fn read_labelled(doc: &Doc, path: &Path, target: Option<&Path>) -> Outcome<Examples> {
-    let raw = match &doc.input {
-        Kind::Series { features, .. } if target.is_some() || arrays::is_array(path) => {
-            let series = arrays::labelled(path, target, Some(&doc.classes))?;
-            let (found, wanted) = (series.feature_names.len(), features.len());
-            if found != wanted {
-                let message = format!("{}: has {found} features, the model takes {wanted}", path.display());
-                return Err(Failure::work("shape", message));
-            }
-            Raw::Series(series)
-        }
+    match &doc.input {
         Kind::Text { text, .. } => {
-            let columns = TextColumns { text: text.clone(), label: doc.label.clone() };
+            let columns = TextColumns { text: text.clone(), label: doc.label.clone(), header: doc.header };
             Raw::Text(LabelledText::read_with_classes(path, &columns, &doc.classes)?)
         }
-        Kind::Series { features, id, time, .. } => {
-            let columns = SequenceColumns {
-                id: id.clone(),
-                time: time.clone(),
-                label: doc.label.clone(),
-                features: features.clone(),
-            };
-            Raw::Series(LabelledSeries::read_with_classes(path, &columns, &doc.classes)?)
-        }
-    };
-    raw.examples(&doc.input)
+        Kind::Series { .. } => Raw::Series(doc.series(path, target)?),
+    }
+    .examples(&doc.input)
 }
 
-/// Measures a model on labelled data; the labels of an array are in `target`.
-pub fn evaluate(doc: &Doc, model: &Model, path: &Path, target: Option<&Path>) -> Outcome<Report> {
+/// Measures a model on labelled data; the labels of an array are in `target`. A `full` report has every one of many
+/// classes.
+pub fn evaluate(doc: &Doc, model: &Model, path: &Path, target: Option<&Path>, full: bool) -> Outcome<Report> {
     let part = Part::new(read_labelled(doc, path, target)?)?;
     let (mut metrics, judged) = doc.judge(model, &part)?;
     let text = line_of(&metrics);
-    let tables = judged.report(&doc.classes, &mut metrics);
+    let tables = judged.report(&doc.classes, &mut metrics, full);
     Ok(Report { metrics, text, tables, ..Report::default() })
 }
 
@@ -506,7 +633,7 @@ impl Work for Classify {
         if let Kind::Text { vocabulary, .. } = &self.doc.input {
             card.push(("vocabulary".into(), thousands(vocabulary.len())));
         }
-        card.push(("classes".into(), self.doc.classes.join(", ")));
+        card.push(("classes".into(), listed(&self.doc.classes)));
         card
     }
 
@@ -516,6 +643,9 @@ impl Work for Classify {
                 format!("echo 'some text' | {gimbap} predict {model}"),
                 format!("{gimbap} eval {model} labelled.csv"),
             ],
+            Kind::Series { .. } if self.config.data.path.as_deref().is_some_and(arrays::is_archive) => {
+                vec![format!("{gimbap} predict {model} DATA.npz"), format!("{gimbap} eval {model} DATA.npz")]
+            }
             Kind::Series { .. } if self.config.data.target.is_some() => {
                 vec![
                     format!("{gimbap} predict {model} X.npy -o Y.npy"),
@@ -539,9 +669,9 @@ mod tests {
     #[test]
     fn a_model_from_before_calibration_has_none() {
         let scaler = Scaler::fit(Scaling::Standard, &[0.0, 1.0], 1).unwrap();
-        let input = Kind::Series { features: vec!["x".into()], scaler, id: None, time: None };
+        let input = Kind::Series { features: vec!["x".into()], scaler, id: None, time: None, wide: false };
         let classes = vec!["a".into(), "b".into()];
-        let doc = Doc { classes, input, label: None, temperature: 2.0, usual: Some(1) };
+        let doc = Doc { classes, input, label: None, header: None, temperature: 2.0, usual: Some(1) };
         let mut stored = serde_json::to_value(&doc).unwrap();
         assert_eq!(serde_json::from_value::<Doc>(stored.clone()).unwrap(), doc);
         stored.as_object_mut().unwrap().remove("temperature");

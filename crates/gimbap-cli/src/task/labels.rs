@@ -6,7 +6,11 @@ use gimbap::model::Model;
 use serde_json::{Map, Value, json};
 
 use super::{TRY, number, short};
-use crate::output::{Failure, Outcome, table};
+use crate::output::{Failure, Outcome, table, thousands};
+
+/// Of more labels than this, the worst and the best are told, so many of each.
+const ALL: usize = 50;
+const ENDS: usize = 10;
 
 /// A table of what is taken for what is shown for so many labels; a wider one breaks its lines.
 const SHOWN: usize = 12;
@@ -66,10 +70,28 @@ impl Judged {
         [loss].into_iter().chain(metrics).collect()
     }
 
-    /// Adds the report for each label to the figures; gives back the same as tables.
-    pub fn report(&self, labels: &[String], metrics: &mut Map<String, Value>) -> String {
-        let each: Vec<Scores> = (0..labels.len()).map(|label| self.confusion.scores(label)).collect();
-        let of = |(label, scores): (&String, &Scores)| {
+    /// The labels that occur with the lowest f1 and with the highest, from the worst to the best.
+    fn ends(&self) -> Vec<usize> {
+        let mut labels: Vec<(f64, usize)> = (0..self.confusion.classes())
+            .map(|label| (self.confusion.scores(label), label))
+            .filter(|(scores, _)| scores.support > 0)
+            .map(|(scores, label)| (scores.f1, label))
+            .collect();
+        labels.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        if labels.len() > 2 * ENDS {
+            labels.drain(ENDS..labels.len() - ENDS);
+        }
+        labels.into_iter().map(|(_, label)| label).collect()
+    }
+
+    /// Adds the report for each label to the figures; gives back the same as tables. Of many labels it has the worst and
+    /// the best, unless it is to be full; then what is taken for what is a list of the pairs that occur.
+    pub fn report(&self, labels: &[String], metrics: &mut Map<String, Value>, full: bool) -> String {
+        let many = labels.len() > ALL;
+        let told = if many && !full { self.ends() } else { (0..labels.len()).collect() };
+        let each: Vec<(&String, Scores)> =
+            told.iter().map(|&label| (&labels[label], self.confusion.scores(label))).collect();
+        let of = |(label, scores): &(&String, Scores)| {
             let mut object = json!({"label": label});
             if let (Value::Object(object), Value::Object(scores)) = (&mut object, object_of(scores)) {
                 object.extend(scores);
@@ -77,15 +99,32 @@ impl Judged {
             object
         };
         let means = [("macro", self.confusion.macro_mean()), ("weighted", self.confusion.weighted_mean())];
-        metrics.insert("classes".into(), labels.iter().zip(&each).map(of).collect());
+        metrics.insert("classes".into(), each.iter().map(of).collect());
+        if many {
+            metrics.insert("classes_in_all".into(), labels.len().into());
+        }
         for (name, scores) in &means {
             metrics.insert((*name).into(), object_of(scores));
         }
-        let matrix: Vec<&[u64]> = (0..labels.len()).map(|actual| self.confusion.row(actual)).collect();
-        metrics.insert("confusion".into(), json!(matrix));
+        let pair = |(actual, predicted, count)| json!({"actual": labels[actual], "predicted": labels[predicted], "count": count});
+        let confusion = match (many, full) {
+            (true, true) => Some(self.confusion.pairs().map(pair).collect()),
+            (true, false) => None,
+            (false, _) => {
+                let rows = (0..labels.len()).map(|actual| self.confusion.row(actual));
+                Some(json!(rows.collect::<Vec<_>>()))
+            }
+        };
+        metrics.extend(confusion.map(|confusion| ("confusion".to_owned(), confusion)));
 
-        let mut rows: Vec<_> =
-            labels.iter().zip(&each).map(|(label, scores)| row_of(label, scores)).collect();
+        let mut rows: Vec<_> = each.iter().map(|(label, scores)| row_of(label, scores)).collect();
+        if many && !full {
+            let more = format!(".. {} more (--full)", thousands(labels.len() - each.len()));
+            rows.insert(
+                ENDS.min(rows.len()),
+                std::iter::once(more).chain([const { String::new() }; 4]).collect(),
+            );
+        }
         rows.extend(means.iter().map(|(name, scores)| row_of(&format!("{name} mean"), scores)));
         let mut text = scores_table("", &rows);
         if labels.len() <= SHOWN {
@@ -99,6 +138,15 @@ impl Judged {
             text.push_str(&format!("\n\n{}", table(&header, &rows)));
         }
         text
+    }
+}
+
+/// Labels by name: all of a few, the first of many.
+pub fn listed(labels: &[String]) -> String {
+    const NAMED: usize = 20;
+    match labels.len().saturating_sub(NAMED) {
+        0 => labels.join(", "),
+        more => format!("{} and {} more", labels[..NAMED].join(", "), thousands(more)),
     }
 }
 
@@ -133,6 +181,11 @@ pub fn usual(counts: &[usize]) -> u32 {
 pub fn majority(counts: &[usize], of_training: Option<u32>) -> f64 {
     let most = of_training.unwrap_or_else(|| usual(counts)) as usize;
     counts.get(most).copied().unwrap_or(0) as f64 / counts.iter().sum::<usize>().max(1) as f64
+}
+
+/// What is told of a file whose form had to be found out.
+pub fn read_as(form: &str, labels: usize) -> String {
+    format!("read as: {form}, {} labels", thousands(labels))
 }
 
 /// What is told of the label most frequent in training before a model learns.

@@ -218,6 +218,10 @@ pub fn card_of(path: &Path, hash: &str) -> Vec<(String, String)> {
 pub fn hash_of(path: &Path) -> Outcome<String> {
     Ok(match path.is_dir() {
         true => TextSource::open(path)?.hash().to_owned(),
+        // An archive of arrays is no text that is packed.
+        false if arrays::is_archive(path) => {
+            read::data_hash(&std::fs::read(path).map_err(|e| Failure::io(path, &e))?)
+        }
         false => read::data_hash(&read::read_bytes(path)?),
     })
 }

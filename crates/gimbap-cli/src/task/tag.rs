@@ -5,7 +5,7 @@ use std::path::Path;
 use gimbap::data::batch::{BatchSource, Shuffled};
 use gimbap::data::dataset::{Dataset, Sequences, Targets};
 use gimbap::data::table::hold_out;
-use gimbap::data::tagged::{Tagged, tokens};
+use gimbap::data::tagged::{TagColumns, Tagged, tokens};
 use gimbap::data::text::{UNKNOWN_ID, Vocabulary};
 use gimbap::layer::{Activation, Dense};
 use gimbap::loss::{Loss, RowTargets};
@@ -14,7 +14,9 @@ use gimbap::model::{Evaluation, Input, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::labels::{Judged, counts, doubt, majority, object_of, row_of, scores_table, to_beat, usual};
+use super::labels::{
+    Judged, counts, doubt, listed, majority, object_of, read_as, row_of, scores_table, to_beat, usual,
+};
 use super::{
     Report, TaskDoc, Work, begin_at, card_of, data_path, hash_of, line_of, number, plain_figures, sequential,
     vocabulary,
@@ -32,6 +34,12 @@ pub struct Doc {
     /// The label most frequent in the training data.
     #[serde(default)]
     pub usual: Option<u32>,
+    /// The column of the tokens.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// The column of the labels.
+    #[serde(default)]
+    pub label: Option<String>,
 }
 
 /// A tagger's work.
@@ -44,7 +52,7 @@ pub struct Tag {
     test: Option<Part>,
     card: Vec<(String, String)>,
     /// What was left to the data.
-    chosen: Option<String>,
+    chosen: Vec<String>,
 }
 
 /// Sentences as the model takes them, and their labels.
@@ -59,6 +67,11 @@ impl Doc {
     /// A sentence's ids, one for each token.
     pub fn encode(&self, sentence: &str) -> Vec<u32> {
         tokens(sentence).map(|token| self.vocabulary.id(token).unwrap_or(UNKNOWN_ID)).collect()
+    }
+
+    /// Which columns of a file hold what.
+    pub fn columns(&self) -> TagColumns {
+        TagColumns { text: self.text.clone(), label: self.label.clone() }
     }
 
     fn part(&self, tagged: Tagged) -> Outcome<Part> {
@@ -130,9 +143,9 @@ impl Doc {
     }
 }
 
-/// Measures a model on sentences with labels.
-pub fn evaluate(doc: &Doc, model: &Model, path: &Path) -> Outcome<Report> {
-    let part = doc.part(Tagged::read_with_labels(path, &doc.labels)?)?;
+/// Measures a model on sentences with labels. A `full` report has every one of many labels.
+pub fn evaluate(doc: &Doc, model: &Model, path: &Path, full: bool) -> Outcome<Report> {
+    let part = doc.part(Tagged::read_columns(path, &doc.columns(), Some(&doc.labels))?)?;
     let (mut metrics, judged, entities) = doc.judge(model, &part)?;
     let text = line_of(&metrics);
     let mut tables = String::new();
@@ -146,7 +159,7 @@ pub fn evaluate(doc: &Doc, model: &Model, path: &Path) -> Outcome<Report> {
             types().map(|(name, scores)| (name.into(), object_of(&scores))).collect();
         metrics.insert("entities".into(), Value::Object(each));
     }
-    tables.push_str(&judged.report(&doc.labels, &mut metrics));
+    tables.push_str(&judged.report(&doc.labels, &mut metrics, full));
     Ok(Report { metrics, text, tables, ..Report::default() })
 }
 
@@ -155,7 +168,8 @@ impl Tag {
     pub fn open(config: &Config) -> Outcome<Self> {
         let path = data_path(config)?;
         let mut config = config.clone();
-        let mut train = Tagged::read(path)?;
+        let columns = TagColumns { text: config.data.text.clone(), label: config.data.label.clone() };
+        let mut train = Tagged::read_columns(path, &columns, None)?;
         let n = train.sentences.len();
         let of_sequences = |held: Option<Held>| held.and_then(|held| held.of_sequences(n));
         config.data.valid = of_sequences(config.data.valid);
@@ -164,7 +178,7 @@ impl Tag {
         let mut held = |held: &Option<Held>, seed: u64| -> Outcome<Option<Tagged>> {
             Ok(match held {
                 None | Some(Held::Auto) => None,
-                Some(Held::Path(path)) => Some(Tagged::read_with_labels(path, &labels)?),
+                Some(Held::Path(path)) => Some(Tagged::read_columns(path, &columns, Some(&labels))?),
                 Some(Held::Fraction(fraction)) => {
                     let (kept, held) = hold_out(&vec![0; train.sentences.len()], *fraction, seed)?;
                     let held = train.select(&held);
@@ -177,13 +191,15 @@ impl Tag {
         let test = held(&config.data.test, seed)?;
         let valid = held(&config.data.valid, seed.wrapping_add(1))?;
         config.settle_tokens(0, 0);
-        let chosen = config.settle_sequences(train.sentences.len());
+        let told = train.read_as.as_ref().map(|form| read_as(form, labels.len()));
+        let chosen = told.into_iter().chain(config.settle_sequences(train.sentences.len())).collect();
         let vocabulary = vocabulary(&config, path, |counter| {
             train.sentences.iter().for_each(|sentence| counter.add(sentence));
             Ok(())
         })?;
         let usual = usual(&counts(train.tags.iter().flatten(), labels.len()));
-        let doc = Doc { labels, vocabulary, usual: Some(usual) };
+        let TagColumns { text, label } = columns;
+        let doc = Doc { labels, vocabulary, usual: Some(usual), text, label };
         Ok(Tag {
             train: doc.part(train)?,
             valid: valid.map(|tagged| doc.part(tagged)).transpose()?,
@@ -262,7 +278,7 @@ impl Work for Tag {
             card.push(("sentences held out".into(), thousands(valid.ids.len())));
         }
         card.push(("vocabulary".into(), thousands(self.doc.vocabulary.len())));
-        card.push(("labels".into(), self.doc.labels.join(", ")));
+        card.push(("labels".into(), listed(&self.doc.labels)));
         card
     }
 

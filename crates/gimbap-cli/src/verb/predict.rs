@@ -1,15 +1,17 @@
 //! `gimbap predict MODEL [INPUT]`: a prediction for every sequence.
 //!
-//! What comes in decides: arrays (`.npy`) are given to the network as they are, anything else is read as the model's
-//! task reads it.
+//! What comes in decides: arrays (`.npy`, `.npz`) are given to the network as they are, anything else is read as the
+//! model's task reads it. Texts are read and predicted a group at a time.
 
 mod series;
+mod sink;
 mod tags;
+mod texts;
 
 use std::path::Path;
 
 use gimbap::data::dataset::Sequences;
-use gimbap::data::table::{LabelledSeries, SequenceColumns, TextColumns, read_texts};
+use gimbap::data::table::TextColumns;
 use gimbap::data::text::{CLOSING_ID, Vocabulary};
 use gimbap::metric::calibration::largest;
 use gimbap::model::{Input, Model};
@@ -17,14 +19,15 @@ use gimbap::score::Scorer;
 use ndarray::{Array2, ArrayD, Axis, Ix2, Ix3, IxDyn};
 use serde_json::{Map, Value, json};
 
+use self::sink::Sink;
+use self::texts::Texts;
 use crate::args::Predict;
-use crate::input::{is_stdin, lines};
+use crate::input::is_stdin;
 use crate::lm::judge::shown;
 use crate::lm::unknown::Strangers;
 use crate::model_file::{self, Opened};
-use crate::npy::{self, Array};
+use crate::npy::Array;
 use crate::output::{Failure, Out, Outcome, thousands};
-use crate::run_dir::write_atomic;
 use crate::task::{TaskDoc, arrays, classify, lm, number, short};
 
 /// A value of a prediction.
@@ -72,7 +75,7 @@ impl Row {
     }
 }
 
-/// All predictions, with the numbers for a `.npy`.
+/// Predictions, all or some, with the numbers for a `.npy`.
 struct Predictions {
     header: Vec<String>,
     /// Whether lines need the header to be understood.
@@ -89,51 +92,25 @@ pub fn run(args: &Predict, out: &Out) -> Outcome {
             format!("--every and --plot are for forecasters, and {} is none", opened.path.display());
         return Err(Failure::usage("usage", message));
     }
-    let predictions = match &opened.task {
-        _ if has_extension(&args.input, "npy") => arrays(args, &opened)?,
+    let mut sink = Sink::new(args.out.as_deref(), out);
+    match &opened.task {
+        _ if arrays::is_array(&args.input) => sink.add(arrays(args, &opened, out)?)?,
         _ if args.lengths.is_some() => {
             return Err(Failure::usage(
                 "usage",
                 "--lengths belongs to a .npy input; here every sequence has its own",
             ));
         }
-        Some(TaskDoc::Lm(doc)) => next_tokens(doc, &opened.model, &args.input, out)?,
-        Some(TaskDoc::Classify(doc)) => classes(doc, &opened.model, &args.input, out)?,
+        Some(TaskDoc::Lm(doc)) => next_tokens(doc, &opened.model, &args.input, out, &mut sink)?,
+        Some(TaskDoc::Classify(doc)) => classes(doc, &opened.model, &args.input, out, &mut sink)?,
         Some(TaskDoc::Tag(doc)) => return tags::run(doc, &opened.model, args, out),
-        Some(TaskDoc::Forecast(doc)) => series::run(doc, &opened.model, args, out)?,
+        Some(TaskDoc::Forecast(doc)) => sink.add(series::run(doc, &opened.model, args, out)?)?,
         None => {
             let message = format!("{} has no task: give it arrays, X.npy", opened.path.display());
             return Err(Failure::work("task", message));
         }
-    };
-    let Some(path) = &args.out else {
-        if predictions.titled {
-            out.line(predictions.header.join("\t"))?;
-        }
-        for row in &predictions.rows {
-            out.line(row.line(Cell::rounded))?;
-            out.json(&row.object)?;
-        }
-        return Ok(());
-    };
-    let bytes = match path.extension().and_then(|e| e.to_str()) {
-        Some("npy") => npy::to_bytes(&predictions.numbers),
-        Some("csv") => {
-            let cells = |row: &Row| row.cells.iter().map(Cell::exact).collect::<Vec<_>>();
-            let rows = predictions.rows.iter().map(|row| csv_line(&cells(row)));
-            std::iter::once(csv_line(&predictions.header)).chain(rows).collect::<String>().into_bytes()
-        }
-        Some("jsonl" | "json") => {
-            predictions.rows.iter().map(|row| format!("{}\n", row.object)).collect::<String>().into_bytes()
-        }
-        _ => {
-            let lines = predictions.rows.iter().map(|row| row.line(Cell::exact) + "\n");
-            lines.collect::<String>().into_bytes()
-        }
-    };
-    write_atomic(path, &bytes)?;
-    out.log(format!("{} predictions in {}", predictions.rows.len(), path.display()));
-    out.json(&json!({"out": path, "predictions": predictions.rows.len()}))
+    }
+    sink.finish()
 }
 
 fn has_extension(path: &Path, wanted: &str) -> bool {
@@ -152,61 +129,58 @@ fn header(names: &[&str]) -> Vec<String> {
     names.iter().map(|n| n.to_string()).collect()
 }
 
-/// The texts of an input: a column of a table, `text` of JSONL objects, or lines.
-fn texts(path: &Path, columns: &TextColumns) -> Outcome<Vec<String>> {
-    if is_stdin(path) || has_extension(path, "jsonl") {
-        let lines = lines(path)?;
-        if !has_extension(path, "jsonl") {
-            return Ok(lines);
+/// The class of each text or sequence, a group at a time.
+fn classes(doc: &classify::Doc, model: &Model, path: &Path, out: &Out, sink: &mut Sink<'_>) -> Outcome {
+    let classify::Kind::Text { vocabulary, text } = &doc.input else {
+        let classify::Kind::Series { scaler, .. } = &doc.input else { return Ok(()) };
+        let series = doc.unlabelled(path)?;
+        let inputs = classify::scaled(&series, scaler)?;
+        let all: Vec<usize> = (0..inputs.len()).collect();
+        for some in all.chunks(doc.group()) {
+            let names: Vec<String> = some.iter().map(|&sequence| series.ids[sequence].clone()).collect();
+            let probabilities = doc.probabilities(model, &inputs.select(some))?;
+            sink.add(of_classes(doc, "id", &names, &probabilities, None)?)?;
         }
-        let key = columns.text.as_deref().unwrap_or("text");
-        let text = |(i, line): (usize, &String)| {
-            let value: Value = serde_json::from_str(line).unwrap_or_default();
-            value.get(key).and_then(Value::as_str).map(str::to_string).ok_or_else(|| {
-                let message = format!("{}, line {}: no object with a text `{key}`", path.display(), i + 1);
-                Failure::work("data", message)
-            })
-        };
-        return lines.iter().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(text).collect();
+        return Ok(());
+    };
+    let columns = TextColumns { text: text.clone(), label: None, header: doc.header };
+    let mut texts = Texts::open(path, &columns, &doc.classes)?;
+    let mut strangers = Strangers::default();
+    let (mut strange, mut all) = (0, 0);
+    loop {
+        let some = texts.next(doc.group())?;
+        if some.is_empty() {
+            break;
+        }
+        let ids: Vec<Vec<u32>> = some.iter().map(|text| vocabulary.encode_units(text)).collect();
+        // Of each text, how many tokens are not in the vocabulary.
+        let unknown: Vec<usize> = ids.iter().map(|ids| Vocabulary::unknowns(ids)).collect();
+        strange += ids.iter().zip(&unknown).filter(|(ids, unknown)| ids.len() == **unknown).count();
+        all += ids.len();
+        strangers.meet(vocabulary, some.iter().map(String::as_str).zip(ids.iter().map(Vec::as_slice)), out);
+        let probabilities = doc.probabilities(model, &Sequences::from(&ids))?;
+        sink.add(of_classes(doc, "text", &some, &probabilities, Some(&unknown))?)?;
     }
-    Ok(read_texts(path, columns)?)
+    if let Some(form) = texts.read_as() {
+        out.log(format!("read as: {form}"));
+    }
+    if strange > 0 {
+        let (strange, all) = (thousands(strange), thousands(all));
+        out.log(format!(
+            "note: {strange} of {all} records have no known token: their words have no part in what is predicted"
+        ));
+    }
+    Ok(())
 }
 
-fn classes(doc: &classify::Doc, model: &Model, path: &Path, out: &Out) -> Outcome<Predictions> {
-    // Of each text, how many tokens are not in the vocabulary; sequences of numbers have none.
-    let mut unknown: Option<Vec<usize>> = None;
-    let (names, inputs, key) = match &doc.input {
-        classify::Kind::Text { vocabulary, text } => {
-            let texts = texts(path, &TextColumns { text: text.clone(), label: None })?;
-            let ids: Vec<Vec<u32>> = texts.iter().map(|text| vocabulary.encode_units(text)).collect();
-            unknown = Some(ids.iter().map(|ids| Vocabulary::unknowns(ids)).collect());
-            let strange = ids.iter().filter(|ids| Vocabulary::unknowns(ids) == ids.len()).count();
-            let pairs = texts.iter().map(String::as_str).zip(ids.iter().map(Vec::as_slice));
-            Strangers::default().meet(vocabulary, pairs, out);
-            if strange > 0 {
-                let (strange, all) = (thousands(strange), thousands(texts.len()));
-                out.log(format!(
-                    "note: {strange} of {all} records have no known token: their words have no part in what is predicted"
-                ));
-            }
-            (texts, Sequences::from(&ids), "text")
-        }
-        classify::Kind::Series { features, scaler, id, time } => {
-            // The reader wants labels, which the input need not have: every sequence is taken as its own class.
-            let id = id.clone().unwrap_or_else(|| "id".into());
-            let columns = SequenceColumns {
-                label: Some(id.clone()),
-                id: Some(id),
-                time: time.clone(),
-                features: features.clone(),
-            };
-            let series = LabelledSeries::read(path, &columns)?;
-            let inputs = classify::scaled(&series, scaler)?;
-            (series.ids, inputs, "id")
-        }
-    };
-    let probabilities = doc.probabilities(model, &inputs)?;
-    let rows = named(doc, key, &names, &probabilities, unknown.as_deref());
+fn of_classes(
+    doc: &classify::Doc,
+    key: &str,
+    names: &[String],
+    probabilities: &[Vec<f64>],
+    unknown: Option<&[usize]>,
+) -> Outcome<Predictions> {
+    let rows = named(doc, key, names, probabilities, unknown);
     let numbers = to_array(&[names.len(), doc.classes.len()], &probabilities.concat())?;
     Ok(Predictions { header: header(&["label", "probability", key]), titled: false, rows, numbers })
 }
@@ -238,25 +212,39 @@ fn named(
     names.iter().zip(probabilities).enumerate().map(row).collect()
 }
 
-/// The likeliest token after each line.
-fn next_tokens(doc: &lm::Doc, model: &Model, path: &Path, out: &Out) -> Outcome<Predictions> {
-    let texts = texts(path, &TextColumns::default())?;
-    let ids: Vec<Vec<u32>> = texts.iter().map(|text| doc.vocabulary.encode_units(text)).collect();
-    let pairs = texts.iter().map(String::as_str).zip(ids.iter().map(Vec::as_slice));
-    Strangers::default().meet(&doc.vocabulary, pairs, out);
-    let logprobs = Scorer::new(model)?.next(CLOSING_ID, &ids)?;
-    let (mut rows, mut numbers) = (Vec::new(), Vec::new());
-    for (text, logprobs) in texts.iter().zip(&logprobs) {
-        let best = largest(logprobs);
-        let (token, probability) = (doc.vocabulary.token(best as u32), f64::from(logprobs[best]).exp());
-        rows.push(Row {
-            cells: vec![Cell::Text(shown(token)), Cell::Probability(probability), Cell::Text(text.clone())],
-            object: json!({"text": text, "next": token, "probability": probability}),
-        });
-        numbers.extend(logprobs.iter().map(|&x| f64::from(x).exp()));
+/// The likeliest token after each line, a group at a time.
+fn next_tokens(doc: &lm::Doc, model: &Model, path: &Path, out: &Out, sink: &mut Sink<'_>) -> Outcome {
+    const PROBABILITIES: usize = 1 << 18;
+    let group = (PROBABILITIES / doc.vocabulary.len()).clamp(1, 256);
+    let mut texts = Texts::open(path, &TextColumns::default(), &[])?;
+    let (mut strangers, scorer) = (Strangers::default(), Scorer::new(model)?);
+    loop {
+        let some = texts.next(group)?;
+        if some.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<Vec<u32>> = some.iter().map(|text| doc.vocabulary.encode_units(text)).collect();
+        let pairs = some.iter().map(String::as_str).zip(ids.iter().map(Vec::as_slice));
+        strangers.meet(&doc.vocabulary, pairs, out);
+        let logprobs = scorer.next(CLOSING_ID, &ids)?;
+        let (mut rows, mut numbers) = (Vec::new(), Vec::new());
+        for (text, logprobs) in some.iter().zip(&logprobs) {
+            let best = largest(logprobs);
+            let (token, probability) = (doc.vocabulary.token(best as u32), f64::from(logprobs[best]).exp());
+            rows.push(Row {
+                cells: vec![
+                    Cell::Text(shown(token)),
+                    Cell::Probability(probability),
+                    Cell::Text(text.clone()),
+                ],
+                object: json!({"text": text, "next": token, "probability": probability}),
+            });
+            numbers.extend(logprobs.iter().map(|&x| f64::from(x).exp()));
+        }
+        let numbers = to_array(&[some.len(), doc.vocabulary.len()], &numbers)?;
+        let header = header(&["next", "probability", "text"]);
+        sink.add(Predictions { header, titled: false, rows, numbers })?;
     }
-    let numbers = to_array(&[texts.len(), doc.vocabulary.len()], &numbers)?;
-    Ok(Predictions { header: header(&["next", "probability", "text"]), titled: false, rows, numbers })
 }
 
 fn to_array(shape: &[usize], values: &[f64]) -> Outcome<ArrayD<f32>> {
@@ -265,15 +253,18 @@ fn to_array(shape: &[usize], values: &[f64]) -> Outcome<ArrayD<f32>> {
 }
 
 /// Arrays in, an array out.
-fn arrays(args: &Predict, opened: &Opened) -> Outcome<Predictions> {
+fn arrays(args: &Predict, opened: &Opened, out: &Out) -> Outcome<Predictions> {
     let (path, model) = (&args.input, &opened.model);
     let wrong = |found: &[usize], expected: &str| {
         Failure::work("shape", format!("{}: expected {expected}, got {found:?}", path.display()))
     };
-    let array = arrays::read(path)?;
+    if let Some(form) = arrays::chosen(path, arrays::Part::Test)? {
+        out.log(format!("read as: {form}"));
+    }
+    let array = arrays::read(path, arrays::Part::Test)?.x;
     let lengths = |shape: &[usize]| -> Outcome<Vec<usize>> {
         let Some(path) = &args.lengths else { return Ok(vec![shape[1]; shape[0]]) };
-        let Array::Integers(lengths) = arrays::read(path)? else {
+        let Array::Integers(lengths) = arrays::read(path, arrays::Part::Test)?.x else {
             return Err(Failure::work("shape", format!("{}: lengths must be integers", path.display())));
         };
         let length = |&n: &i64| {
@@ -306,6 +297,7 @@ fn arrays(args: &Predict, opened: &Opened) -> Outcome<Predictions> {
                 return Err(wrong(&shape, &expected));
             }
             let lengths = lengths(&shape)?;
+            arrays::check_finite(path, &x, &lengths)?;
             if let Some(scaler) = scaler {
                 let mut values: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
                 scaler.transform(&mut values);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gimbap::bptt::Bptt;
 use gimbap::data::batch::BatchSource;
+use gimbap::data::read::plain_name;
 use gimbap::explain::{Health, Verdict};
 use gimbap::model::Model;
 use gimbap::train::{EarlyStopping, Ended, Event, Fit, Flow};
@@ -22,6 +23,11 @@ use crate::task::{self, Report, Work, line_of, short};
 
 /// Trains.
 pub fn run(args: &Train, out: &Out) -> Outcome {
+    let of_text = as_text(args)?;
+    if let Some(Train { data: Some(data), .. }) = &of_text {
+        out.log(format!("read as: {} is a text for a language model", data.display()));
+    }
+    let args = of_text.as_ref().unwrap_or(args);
     let (config, dir) = plan(args)?;
     if args.dry_run {
         let work = task::open(&config, &existing_above(&dir))?;
@@ -89,6 +95,28 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
         done.extend(report.beside);
     }
     out.json(&done)
+}
+
+/// Data in the place of the config: a text is one for a language model, as if `--task lm --data` stood before it.
+fn as_text(args: &Train) -> Outcome<Option<Train>> {
+    let Some(path) = args.config.as_ref().filter(|path| path.is_file() && args.data.is_none()) else {
+        return Ok(None);
+    };
+    let name = plain_name(path);
+    let task = match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("txt" | "text") => {
+            let data = Some(path.clone());
+            return Ok(Some(Train { config: None, task: Some(Task::Lm), data, ..args.clone() }));
+        }
+        Some("csv" | "tsv") => "classify|forecast",
+        Some("conll" | "conllu" | "bio" | "iob") => "tag",
+        Some("jsonl" | "ts" | "arff" | "npy" | "npz") => "classify",
+        _ => return Ok(None),
+    };
+    let path = path.display();
+    let message =
+        format!("{path} is data, where a config is expected: `gimbap train --task {task} --data {path}`");
+    Err(Failure::usage("usage", message))
 }
 
 /// The config that the arguments ask for, and the run's folder.
@@ -207,9 +235,8 @@ fn name_of(path: &Path) -> String {
     if let Some(grammar) = builtin(path) {
         return path_of_builtin(grammar).replace("builtin:", "");
     }
-    let packed = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-    let path = if packed { path.with_extension("") } else { path.to_path_buf() };
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    let name = plain_name(path);
+    Path::new(&name).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Refuses to resume a run with another config than its own: only when it ends may differ.

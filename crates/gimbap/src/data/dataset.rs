@@ -109,6 +109,22 @@ impl<R: Arithmetic> Sequences<R> {
     pub fn steps(&self) -> &Steps<R> {
         &self.steps
     }
+
+    /// These sequences alone, in this order.
+    ///
+    /// # Panics
+    /// If one is beyond the sequences.
+    pub fn select(&self, sequences: &[usize]) -> Self {
+        let steps = sequences.iter().flat_map(|&b| self.offset(b)..self.offset(b + 1));
+        let steps = match &self.steps {
+            Steps::Ids(ids) => Steps::Ids(steps.map(|s| ids[s]).collect()),
+            Steps::Features { values, width } => Steps::Features {
+                values: steps.flat_map(|s| &values[s * width..(s + 1) * width]).copied().collect(),
+                width: *width,
+            },
+        };
+        Sequences { steps, offsets: offsets(sequences.iter().map(|&b| self.length(b))) }
+    }
 }
 
 fn check_lengths(lengths: &[usize], b: usize, t: usize) -> Result<()> {
@@ -382,18 +398,8 @@ impl<R: Arithmetic> Dataset<R> {
         let steps: Vec<usize> =
             sequences.iter().flat_map(|&b| self.inputs.offset(b)..self.inputs.offset(b + 1)).collect();
         let rows: &[usize] = if self.per_step { &steps } else { sequences };
-        let inputs = match &self.inputs.steps {
-            Steps::Ids(ids) => Steps::Ids(steps.iter().map(|&s| ids[s]).collect()),
-            Steps::Features { values, width } => Steps::Features {
-                values: steps.iter().flat_map(|&s| &values[s * width..(s + 1) * width]).copied().collect(),
-                width: *width,
-            },
-        };
         Dataset {
-            inputs: Sequences {
-                steps: inputs,
-                offsets: offsets(sequences.iter().map(|&b| self.inputs.length(b))),
-            },
+            inputs: self.inputs.select(sequences),
             targets: self.targets.select(rows.iter().copied()),
             per_step: self.per_step,
             weights: self.weights.as_ref().map(|w| rows.iter().map(|&row| w[row]).collect()),

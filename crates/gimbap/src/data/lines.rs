@@ -1,12 +1,12 @@
 //! Lines as they come, from a file or a pipe, in memory that does not grow with their number.
 //!
-//! What [`super::read`] says of gzip, byte-order marks, line ends and UTF-8 holds here too.
+//! What [`super::read`] says of gzip, zip, byte-order marks, line ends and UTF-8 holds here too.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use super::read::{damaged, invalid, refuse_utf16, unpacked};
+use super::read::{damaged, failed, invalid, refuse_utf16, unpacked};
 use crate::{Error, Result};
 
 /// The lines of a source, read on and on.
@@ -53,7 +53,7 @@ impl<'a> Lines<'a> {
     /// [`Error::Io`] if it cannot be read.
     pub fn new(source: impl Read + Send + 'a, place: impl Into<String>) -> Result<Self> {
         let place = place.into();
-        let (source, packed) = unpacked(source).map_err(|error| Error::io(&place, error))?;
+        let (source, packed) = unpacked(source).map_err(|error| failed(&place, error))?;
         Ok(Lines { source, place, packed, line: 0, byte: 0, failed: None })
     }
 
@@ -91,7 +91,7 @@ impl<'a> Lines<'a> {
         let mut bytes = Vec::new();
         let read = self.source.read_until(b'\n', &mut bytes).map_err(|error| match self.packed {
             true => damaged(Path::new(&self.place), self.byte + bytes.len(), &error),
-            false => Error::io(&self.place, error),
+            false => failed(&self.place, error),
         })?;
         if read == 0 {
             return Ok(None);

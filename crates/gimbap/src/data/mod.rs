@@ -2,13 +2,15 @@
 //!
 //! | module | from | to |
 //! |---|---|---|
-//! | [`read`] | a file, plain or `.gz`, or a folder | text, bytes, a fingerprint |
+//! | [`read`] | a file, plain, `.gz` or `.zip`, or a folder | text, bytes, a fingerprint |
+//! | [`zip`] | an archive | the files in it |
 //! | [`source`] | the same, of any length | text, piece by piece |
 //! | [`lines`] | a file or a pipe | its lines, as they come |
 //! | [`text`] | text | token ids, by a [`Vocabulary`](text::Vocabulary) |
 //! | [`tokens`] | the ids of a text of any length | ids anywhere in it |
-//! | [`table`] | CSV, TSV, one file per class | labelled texts, labelled ragged sequences |
-//! | [`tagged`] | lines of a token and its label, JSONL | sentences with a label for every token |
+//! | [`table`] | CSV, TSV, JSONL, fastText, one file per class | labelled texts, labelled ragged sequences |
+//! | [`wide`] | a sequence a row: CSV, TSV, `.ts`, `.arff` | labelled ragged sequences |
+//! | [`tagged`] | a token a line with its label (CoNLL, CoNLL-U), JSONL | sentences with a label for every token |
 //! | [`series`] | CSV with a time column | windows and targets, a scaler, the trivial forecasts |
 //! | [`time`] | cells of a table | when rows are, and how far apart |
 //! | [`corpus`] | a seed | the built-in corpus, whose every probability is known |
@@ -21,10 +23,12 @@
 //! would be right.
 
 pub mod batch;
+mod columns;
 pub mod corpus;
 pub mod dataset;
 mod jitter;
 pub mod layout;
+mod lined;
 pub mod lines;
 pub mod memory;
 pub mod read;
@@ -36,3 +40,5 @@ pub mod tagged;
 pub mod text;
 pub mod time;
 pub mod tokens;
+pub mod wide;
+pub mod zip;

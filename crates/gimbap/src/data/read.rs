@@ -1,8 +1,9 @@
-//! Reading files: gzip, byte-order marks, line ends, UTF-8.
+//! Reading files: gzip, zip, byte-order marks, line ends, UTF-8.
 //!
 //! | what the file has | what the caller sees |
 //! |---|---|
 //! | gzip (known by its first two bytes, whatever the name) | the unpacked bytes |
+//! | zip (known by its first four bytes) with one file in it | that file's bytes |
 //! | a UTF-8 byte-order mark | nothing: [`read_text`] takes it off |
 //! | Windows line ends, `\r\n` | `\n`: [`read_text`] normalises them; a lone `\r` stays |
 //! | bytes that are not UTF-8 | [`Error::Data`] with the byte offset and the line |
@@ -13,29 +14,46 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::source::TextSource;
+use super::zip::{self, Archive};
 use crate::error::{Error, Result};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Bytes read ahead.
 const AHEAD: usize = 1 << 20;
 
-/// A source of bytes, unpacked if it is gzip, and whether it was. Waits for the first of them.
+/// A source of bytes, unpacked if it is gzip or zip, and whether it was gzip. Waits for the first of them; a zip, whose
+/// list of members stands at its end, is read whole before it is unpacked.
 pub(super) fn unpacked<'a>(
     source: impl Read + Send + 'a,
 ) -> io::Result<(BufReader<Box<dyn Read + Send + 'a>>, bool)> {
     let mut source = BufReader::with_capacity(AHEAD, source);
-    let packed = source.fill_buf()?.starts_with(&GZIP_MAGIC);
+    let start = source.fill_buf()?;
+    let packed = start.starts_with(&GZIP_MAGIC);
     let source: Box<dyn Read + Send + 'a> = match packed {
         true => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
+        false if start.starts_with(&zip::MAGIC) => {
+            let mut bytes = Vec::new();
+            source.read_to_end(&mut bytes)?;
+            Box::new(Archive::new(bytes)?.single()?)
+        }
         false => Box::new(source),
     };
     Ok((BufReader::with_capacity(AHEAD, source), packed))
 }
 
-/// The bytes of a file, unpacked if it is gzip.
+/// An error of reading: of what a zip holds, or of the system.
+pub(super) fn failed(path: impl AsRef<Path>, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::InvalidData => Error::data(path.as_ref().display().to_string(), error.to_string()),
+        _ => Error::io(path.as_ref(), error),
+    }
+}
+
+/// The bytes of a file, unpacked if it is gzip or zip.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read; [`Error::Data`] if it is empty or its gzip data is damaged.
+/// [`Error::Io`] if the file cannot be read; [`Error::Data`] if it is empty, its gzip or zip data is damaged, or a zip
+/// holds more than one file.
 pub fn read_bytes(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     let path = path.as_ref();
     let raw = std::fs::read(path).map_err(|source| Error::io(path, source))?;
@@ -44,6 +62,11 @@ pub fn read_bytes(path: impl AsRef<Path>) -> Result<Vec<u8>> {
         flate2::read::MultiGzDecoder::new(raw.as_slice())
             .read_to_end(&mut unpacked)
             .map_err(|source| damaged(path, unpacked.len(), &source))?;
+        unpacked
+    } else if raw.starts_with(&zip::MAGIC) {
+        let mut unpacked = Vec::new();
+        let mut file = Archive::new(raw).and_then(Archive::single).map_err(|error| failed(path, error))?;
+        file.read_to_end(&mut unpacked).map_err(|error| failed(path, error))?;
         unpacked
     } else {
         raw
@@ -144,10 +167,10 @@ pub(crate) fn list_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A file's name without its folder and without a final `.gz`.
-pub(crate) fn plain_name(path: &Path) -> String {
+/// A file's name without its folder and without a final `.gz` or `.zip`.
+pub fn plain_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.strip_suffix(".gz").unwrap_or(&name).to_owned()
+    name.strip_suffix(".gz").or(name.strip_suffix(".zip")).unwrap_or(&name).to_owned()
 }
 
 /// A 128-bit FNV-1a hash of `bytes` in 32 hexadecimal digits, for the model card: the same data has the same
@@ -248,6 +271,28 @@ mod tests {
         bytes.truncate(bytes.len() - 6);
         let path = file(folder.path(), "cut.txt.gz", &bytes);
         assert!(message(read_text(path)).contains("gzip data is damaged"));
+    }
+
+    #[test]
+    fn a_zip_is_the_file_in_it() {
+        use crate::data::zip::tests::archive;
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(folder.path(), "a.txt.zip", &archive(&[("a.txt", "één\r\ntwo\n".as_bytes())], true));
+        assert_eq!(read_text(&path).unwrap(), "één\ntwo\n");
+        assert_eq!(read_text_or_folder(&path).unwrap(), "één\ntwo\n");
+        assert_eq!(TextSource::open(&path).unwrap().chars(), 8);
+        let lines = crate::data::lines::Lines::open(&path).unwrap().read(5).unwrap();
+        assert_eq!((plain_name(&path).as_str(), &lines[0]), ("a.txt", &"één".to_owned()));
+        let two = file(folder.path(), "b.zip", &archive(&[("x", b"1"), ("y", b"2")], true));
+        let source = TextSource::open(&two).map(|_| ());
+        for error in [read_bytes(&two).unwrap_err(), source.unwrap_err()] {
+            assert_eq!(error.kind(), "data");
+            assert!(
+                error
+                    .to_string()
+                    .ends_with("b.zip: the zip holds 2 files (x, y), and one is read: unpack it")
+            );
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Delimited text with a header line: the ground that tables and series stand on.
+//! Delimited text, with a header line or without one: the ground that tables and series stand on.
 
 use std::path::Path;
 
@@ -9,9 +9,11 @@ use crate::error::{Error, Result};
 pub(crate) struct Sheet {
     /// The file's path, for messages.
     pub place: String,
-    /// The column names, without white space at their ends.
+    /// The column names, without white space at their ends; the numbers from 1 if the file has none.
     pub header: Vec<String>,
     pub rows: Vec<Row>,
+    /// The line of the header, if there is one.
+    pub header_line: Option<u64>,
 }
 
 pub(crate) struct Row {
@@ -31,73 +33,103 @@ impl Sheet {
     /// any other by tabs if its first line holds one. Between tabs a quotation mark is a character like any other;
     /// between commas it quotes.
     pub fn read(path: &Path) -> Result<Sheet> {
-        let text = read_text(path)?;
-        let place = path.display().to_string();
-        let tabs = match plain_name(path).rsplit_once('.') {
+        Self::read_with(path, None)
+    }
+
+    /// As [`read`](Self::read), with a header, without one, or (None) with one that is refused if it is all numbers.
+    pub fn read_with(path: &Path, header: Option<bool>) -> Result<Sheet> {
+        Self::parse(&read_text(path)?, &plain_name(path), path.display().to_string(), header)
+    }
+
+    /// A file's text; `name` is the file's plain name, which says how cells are separated, `place` what errors call it.
+    pub fn parse(text: &str, name: &str, place: String, header: Option<bool>) -> Result<Sheet> {
+        let tabs = match name.rsplit_once('.') {
             Some((_, "tsv" | "tab")) => true,
             Some((_, "csv")) => false,
             _ => text.lines().next().is_some_and(|line| line.contains('\t')),
         };
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .delimiter(if tabs { b'\t' } else { b',' })
-            .quoting(!tabs)
-            .terminator(csv::Terminator::Any(b'\n'))
-            .from_reader(text.as_bytes());
-        let mut records = Vec::new();
-        let mut record = csv::StringRecord::new();
-        loop {
-            match reader.read_record(&mut record) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => return Err(malformed(&place, &text, &error)),
-            }
-            let line = record.position().map_or(0, |position| start_line(&text, position));
-            records.push(Row { line, cells: record.clone() });
+        if !tabs {
+            check_quotes(text, &place)?;
         }
-        let mut rows = records.into_iter();
-        let Some(header) = rows.next() else {
+        let rows = records(text, tabs, &place)?;
+        let Some(first) = rows.first() else {
             return Err(Error::data(place, "the file is empty: give one with a header line and rows"));
         };
-        let sheet = Sheet {
-            header: header.cells.iter().map(|name| name.trim().to_owned()).collect(),
-            rows: rows.collect(),
-            place,
-        };
-        let all_numbers = sheet.header.iter().all(|name| name.parse::<f64>().is_ok());
-        if all_numbers {
+        let numbers = (1..=first.cells.len()).map(|number| number.to_string()).collect();
+        let mut sheet = Sheet { header: numbers, rows, place, header_line: None };
+        if header == Some(false) {
+            return Ok(sheet);
+        }
+        if header.is_none() && sheet.rows[0].cells.iter().all(|cell| cell.trim().parse::<f64>().is_ok()) {
             return Err(Error::data(
-                format!("{}, line {}", sheet.place, header.line),
-                "the first line holds numbers where the column names belong: put a header line before it",
+                format!("{}, line {}", sheet.place, sheet.rows[0].line),
+                format!("the first line holds numbers where the column names belong: {NO_HEADER}"),
             ));
         }
+        let header = sheet.rows.remove(0);
+        sheet.header_line = Some(header.line);
+        sheet.header = header.cells.iter().map(|name| name.trim().to_owned()).collect();
         if sheet.rows.is_empty() {
             return Err(Error::data(sheet.place, "there is a header and no row below it: give rows of data"));
         }
         Ok(sheet)
     }
 
-    /// The index of a column; `option` is the setting that names it, for the message.
+    /// The same with the header as its first row.
+    pub fn without_header(mut self) -> Sheet {
+        let numbers = (1..=self.header.len()).map(|number| number.to_string()).collect();
+        let header = std::mem::replace(&mut self.header, numbers);
+        if let Some(line) = self.header_line.take() {
+            self.rows.insert(0, Row { line, cells: header.into() });
+        }
+        self
+    }
+
+    /// Whether the header repeats a cell below it, or has a number or a sentence among its names: then it is none.
+    pub fn header_looks_like_data(&self) -> bool {
+        let data = |(column, name): (usize, &String)| {
+            name.parse::<f64>().is_ok()
+                || name.split_whitespace().count() > 4
+                || !name.is_empty() && self.rows.iter().any(|row| row.text(column).trim() == name)
+        };
+        self.header_line.is_some() && self.header.iter().enumerate().any(data)
+    }
+
+    /// The index of a column, by its name or else its number from 1; `option` is the setting that names it, for the
+    /// message.
     pub fn column(&self, name: &str, option: &str) -> Result<usize> {
-        let mut found = (0..self.header.len()).filter(|&column| self.header[column] == name.trim());
+        let name = name.trim();
+        let mut found = (0..self.header.len()).filter(|&column| self.header[column] == name);
+        let at = || format!("{}, line {}", self.place, self.header_line.unwrap_or(1));
         match (found.next(), found.next()) {
-            (Some(column), None) => Ok(column),
-            (Some(_), Some(_)) => Err(Error::data(
-                format!("{}, line 1", self.place),
-                format!("two columns are called `{name}`: rename one"),
-            )),
-            (None, _) => {
+            (Some(column), None) => return Ok(column),
+            (Some(_), Some(_)) => {
+                return Err(Error::data(at(), format!("two columns are called `{name}`: rename one")));
+            }
+            (None, _) => {}
+        }
+        if let Some(number) = name.parse().ok().filter(|number| (1..=self.header.len()).contains(number)) {
+            return Ok(number - 1);
+        }
+        let message = match self.header_line {
+            None => format!(
+                "{option} is `{name}`, but without a header a column is a number from 1 to {}",
+                self.header.len()
+            ),
+            Some(_) => {
                 let near = nearest(name, &self.header);
                 let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-                Err(Error::data(
-                    format!("{}, line 1", self.place),
-                    format!(
-                        "no column `{name}` among `{}`{near} ({option} names the column)",
-                        self.header.join("`, `")
-                    ),
-                ))
+                let remedy = match self.header_looks_like_data() {
+                    true => format!("; {NO_HEADER}"),
+                    false => String::new(),
+                };
+                format!(
+                    "no column `{name}` among `{}`{near} ({option} names the column){remedy}",
+                    self.header.join("`, `")
+                )
             }
-        }
+        };
+        Err(Error::data(at(), message))
     }
 
     /// The number in a cell: finite, and no larger than an `f32` can hold.
@@ -165,6 +197,74 @@ fn start_line(text: &str, position: &csv::Position) -> u64 {
     position.line() + blank as u64
 }
 
+/// What to do about a file without a header.
+pub(crate) const NO_HEADER: &str = "if the file has no line of names, say so with `data.header = false` and name the \
+                                    columns by their numbers, such as `data.label = 1`";
+
+/// All records, the first one too.
+fn records(text: &str, tabs: bool, place: &str) -> Result<Vec<Row>> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .delimiter(if tabs { b'\t' } else { b',' })
+        .quoting(!tabs)
+        .terminator(csv::Terminator::Any(b'\n'))
+        .from_reader(text.as_bytes());
+    let mut records = Vec::new();
+    let mut record = csv::StringRecord::new();
+    while reader.read_record(&mut record).map_err(|error| malformed(place, text, &error))? {
+        let line = record.position().map_or(0, |position| start_line(text, position));
+        records.push(Row { line, cells: record.clone() });
+    }
+    Ok(records)
+}
+
+/// Refuses what the reader of the `csv` crate takes for a cell: text behind a closing quote, and a quote that is never
+/// closed. Both swallow the rows between two stray quotes.
+fn check_quotes(text: &str, place: &str) -> Result<()> {
+    let mut line = 1;
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        if first != '"' {
+            let end = rest.find([',', '\n']).map_or(rest.len(), |at| at + 1);
+            line += u64::from(rest[..end].ends_with('\n'));
+            rest = &rest[end..];
+            continue;
+        }
+        let wrong = |message: &str| Err(Error::data(format!("{place}, line {line}"), message));
+        let Some(end) = closing_quote(rest) else {
+            return wrong(
+                "a cell begins with a quote that is never closed: close it, or double a quote that is text",
+            );
+        };
+        let behind = rest[end + 1..].split([',', '\n']).next().unwrap_or_default();
+        if !behind.trim().is_empty() {
+            return wrong(&format!(
+                "`{}` follows the closing quote of the cell that begins on this line: quote whole cells, and double a \
+                 quote that is text",
+                shorten(behind.trim())
+            ));
+        }
+        line += rest[..=end].bytes().filter(|&byte| byte == b'\n').count() as u64;
+        let next = end + 1 + behind.len();
+        line += u64::from(rest[next..].starts_with('\n'));
+        rest = rest.get(next + 1..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Where the quote is that closes the one at the start.
+fn closing_quote(cell: &str) -> Option<usize> {
+    let bytes = cell.as_bytes();
+    let mut at = 1;
+    loop {
+        at += bytes.get(at..)?.iter().position(|&byte| byte == b'"')?;
+        match bytes.get(at + 1) {
+            Some(b'"') => at += 2,
+            _ => return Some(at),
+        }
+    }
+}
+
 fn malformed(place: &str, text: &str, error: &csv::Error) -> Error {
     let line = error.position().map_or(0, |position| start_line(text, position));
     let message = match error.kind() {
@@ -218,8 +318,34 @@ mod tests {
         assert!(message.contains("a.csv, line 4: 1 cell, the header has 2"), "{message}");
         let message = refusal("a.csv", "a,b\n1,two, that is\n");
         assert!(message.contains("line 2: 3 cells"), "{message}");
+    }
+
+    /// Two stray quotes used to swallow the rows between them.
+    #[test]
+    fn a_stray_quote_swallows_no_rows() {
         let message = refusal("a.csv", "a,b\n\"one,2\n3,4\n");
-        assert!(message.contains("line 2: 1 cell"), "{message}");
+        assert!(message.contains("line 2: a cell begins with a quote that is never closed"), "{message}");
+        let text = "a,b\n1,x\n2,\"open\n3,y\n4,z\n5,close\" here\n6,w\n";
+        let message = refusal("a.csv", text);
+        assert!(message.contains("line 3: `here` follows the closing quote"), "{message}");
+        let good = sheet("a.csv", "a,b\n1,\"x \"\"y\"\"\"\n2,z \"q\"\n\"3\" ,\"\"\n").unwrap();
+        assert_eq!(good.rows.iter().map(|row| row.text(1)).collect::<Vec<_>>(), ["x \"y\"", "z \"q\"", ""]);
+    }
+
+    #[test]
+    fn columns_without_names_have_numbers() {
+        let read = |text: &str, header| Sheet::parse(text, "a.csv", "a.csv".into(), header);
+        let sheet = read("x,1\ny,2\n", Some(false)).unwrap();
+        assert_eq!((sheet.rows.len(), sheet.column("2", "data.value").unwrap()), (2, 1));
+        let message = sheet.column("v", "data.value").unwrap_err().to_string();
+        assert!(message.contains("data.value is `v`, but without a header a column is a number from 1 to 2"));
+        assert_eq!(read("2019,2020\n1,2\n", Some(true)).unwrap().header, ["2019", "2020"]);
+        let named = read("b,a\n1,2\n", None).unwrap();
+        assert_eq!((named.column("a", "").unwrap(), named.column("1", "").unwrap()), (1, 0));
+        let rows = named.without_header().rows;
+        assert_eq!((rows.len(), rows[0].line, rows[0].text(1)), (2, 1, "a"));
+        let message = read("fine,pos\nbad,neg\nwell,pos\n", None).unwrap().column("label", "data.label");
+        assert!(message.unwrap_err().to_string().contains("`data.header = false`"));
     }
 
     #[test]
@@ -227,6 +353,7 @@ mod tests {
         assert!(refusal("a.csv", "a,b\n").contains("a header and no row"));
         assert!(refusal("a.csv", "").contains("empty"));
         assert!(refusal("a.csv", "1,2\n3,4\n").contains("line 1: the first line holds numbers"));
+        assert!(refusal("a.csv", "1,2\n3,4\n").contains("`data.header = false`"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A text piece by piece: a file, or a folder of files, of any length in little memory.
 //!
-//! What [`super::read`] says of gzip, byte-order marks, line ends, UTF-8 and empty files holds here too.
+//! What [`super::read`] says of gzip, zip, byte-order marks, line ends, UTF-8 and empty files holds here too.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, is_nfkc_quick};
 
-use super::read::{Hash, damaged, empty, invalid, list_files, refuse_utf16, unpacked, white_space_alone};
+use super::read::{
+    Hash, damaged, empty, failed, invalid, list_files, refuse_utf16, unpacked, white_space_alone,
+};
 use crate::{Error, Result};
 
 /// Bytes that are read at once.
@@ -272,7 +274,7 @@ struct Reader {
 impl Reader {
     fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|source| Error::io(path, source))?;
-        let (source, packed) = unpacked(file).map_err(|source| Error::io(path, source))?;
+        let (source, packed) = unpacked(file).map_err(|error| failed(path, error))?;
         Ok(Reader {
             source,
             path: path.to_owned(),
@@ -291,7 +293,7 @@ impl Reader {
         let result = (&mut self.source).take(BLOCK as u64).read_to_end(&mut self.bytes);
         result.map_err(|error| match self.packed {
             true => damaged(&self.path, self.done + self.bytes.len(), &error),
-            false => Error::io(&self.path, error),
+            false => failed(&self.path, error),
         })?;
         if let Some(hash) = hash {
             hash.add(&self.bytes[kept..]);

@@ -2,22 +2,26 @@
 //!
 //! | on disk | read as |
 //! |---|---|
-//! | CSV or TSV with a text column and a label column | [`LabelledText`] |
+//! | CSV or TSV with a text column and a label column, named by a header or by number | [`LabelledText`] |
+//! | `.jsonl`: objects with a text and a label | [`LabelledText`] |
+//! | lines `__label__x text` (fastText), or a label and a text (TREC, SST) | [`LabelledText`] |
 //! | a folder with one file per class, an example a line | [`LabelledText`] |
 //! | CSV or TSV with a row per time step: sequence id, time, features, label | [`LabelledSeries`] |
+//! | a row per sequence: CSV or TSV, `.ts`, `.arff` ([`wide`](super::wide)) | [`LabelledSeries`] |
 //!
 //! Classes are numbered from 0: in numerical order if all their names are numbers, else in alphabetical order. A
 //! reader given the classes of a trained model keeps their numbers and refuses a label that is not among them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::lined;
 use crate::data::read::{list_files, plain_name, read_text};
 use crate::data::series::NO_TIME;
-use crate::data::sheet::{Sheet, nearest, shorten};
+use crate::data::sheet::{NO_HEADER, Sheet, nearest, shorten};
 use crate::data::time::{Time, Times};
 use crate::error::{Error, Result};
 
@@ -30,15 +34,21 @@ pub struct LabelledText {
     pub labels: Vec<u32>,
     /// The names of the classes.
     pub classes: Vec<String>,
+    /// The columns that they were read from: those asked for, or those found in a table without a header.
+    pub columns: TextColumns,
+    /// How the file was read, in words, if that had to be found out.
+    pub read_as: Option<String>,
 }
 
-/// The columns of a table of texts.
+/// The columns of a table of texts, each by its name or its number from 1; the keys of objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TextColumns {
     /// The text column; by default `text`, or `document` if there is no `text`.
     pub text: Option<String>,
     /// The label column; by default `label`.
     pub label: Option<String>,
+    /// Whether the table has a line of names; by default what it looks like.
+    pub header: Option<bool>,
 }
 
 impl TextColumns {
@@ -48,6 +58,86 @@ impl TextColumns {
         let default = if document && !text { "document" } else { "text" };
         sheet.column(self.text.as_deref().unwrap_or(default), "data.text")
     }
+
+    fn label_in(&self, sheet: &Sheet) -> Result<usize> {
+        sheet.column(self.label.as_deref().unwrap_or("label"), "data.label")
+    }
+}
+
+/// A table of texts, with the columns of the text and the label.
+struct TextTable {
+    sheet: Sheet,
+    text: usize,
+    label: usize,
+    /// Whether it was found out that there is no header.
+    headerless: bool,
+}
+
+impl TextTable {
+    fn find(sheet: Sheet, columns: &TextColumns) -> Result<Self> {
+        match (columns.text_in(&sheet), columns.label_in(&sheet)) {
+            (Ok(text), Ok(label)) => {
+                let open = columns.header.is_none() && sheet.header_line.is_some();
+                if !open || !named_by_number(&sheet, [&columns.text, &columns.label]) {
+                    return Ok(TextTable { sheet, text, label, headerless: false });
+                }
+                if is_label(&sheet, label) {
+                    return Ok(TextTable { sheet: sheet.without_header(), text, label, headerless: true });
+                }
+                match sheet.header_looks_like_data() {
+                    true => Err(first_line_unclear(&sheet)),
+                    false => Ok(TextTable { sheet, text, label, headerless: false }),
+                }
+            }
+            (text, label) => match label_of_two(&sheet, columns) {
+                Some(label) => {
+                    Ok(TextTable { sheet: sheet.without_header(), text: 1 - label, label, headerless: true })
+                }
+                None => Err(text.and(label).err().unwrap_or_else(|| unreadable(&sheet.place))),
+            },
+        }
+    }
+}
+
+/// Whether columns are given, all of them by numbers that are no names.
+fn named_by_number<const N: usize>(sheet: &Sheet, columns: [&Option<String>; N]) -> bool {
+    columns.into_iter().all(|column| {
+        column.as_ref().is_some_and(|name| name.parse::<usize>().is_ok() && !sheet.header.contains(name))
+    })
+}
+
+/// Whether the header's cell of a column is one of few values below it, as a label is and a name is not.
+fn is_label(sheet: &Sheet, column: usize) -> bool {
+    let name = sheet.header[column].as_str();
+    let values: HashSet<&str> = sheet.rows.iter().map(|row| row.text(column).trim()).collect();
+    !name.is_empty() && values.contains(name) && 2 * values.len() <= sheet.rows.len() + 1
+}
+
+/// The column of the label in a table of two columns that certainly has no header: the one that [`is_label`].
+fn label_of_two(sheet: &Sheet, columns: &TextColumns) -> Option<usize> {
+    let open = columns.header.is_none() && columns.text.is_none() && columns.label.is_none();
+    let two = open && sheet.header_line.is_some() && sheet.header.len() == 2;
+    match two.then(|| [is_label(sheet, 0), is_label(sheet, 1)])? {
+        [true, false] => Some(0),
+        [false, true] => Some(1),
+        _ => None,
+    }
+}
+
+fn first_line_unclear(sheet: &Sheet) -> Error {
+    let message = format!(
+        "the first line (`{}`) may be data or names: {NO_HEADER}; `data.header = true` if it has names",
+        shorten(&sheet.header.join("`, `"))
+    );
+    Error::data(format!("{}, line 1", sheet.place), message)
+}
+
+fn unreadable(place: &str) -> Error {
+    let message = format!(
+        "it is no table with columns `text` and `label`, and its lines do not begin with a label: give one of these, \
+         `__label__x text` a line, .jsonl with a text and a label, or a folder with a file per class ({NO_HEADER})"
+    );
+    Error::data(place, message)
 }
 
 impl LabelledText {
@@ -71,27 +161,15 @@ impl LabelledText {
     }
 
     fn read_as(path: &Path, columns: &TextColumns, classes: Option<&[String]>) -> Result<Self> {
-        let mut texts = Vec::new();
-        let mut labels = Labels::default();
+        let mut examples = Examples { columns: columns.clone(), ..Examples::default() };
         if path.is_dir() {
-            for (class, file) in class_files(path)? {
-                let content = read_text(&file)?;
-                for (index, line) in content.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-                    texts.push(line.trim_end().to_owned());
-                    labels.push(&class, &file.display().to_string(), 1 + index as u64);
-                }
-            }
+            examples.folder(path)?;
         } else {
-            let sheet = Sheet::read(path)?;
-            let text = columns.text_in(&sheet)?;
-            let label = sheet.column(columns.label.as_deref().unwrap_or("label"), "data.label")?;
-            for row in &sheet.rows {
-                texts.push(row.text(text).to_owned());
-                labels.push(label_cell(&sheet, row.line, row.text(label), label)?, &sheet.place, row.line);
-            }
+            examples.file(path, classes)?;
         }
-        let (labels, classes) = labels.number(&path.display().to_string(), classes)?;
-        Ok(LabelledText { texts, labels, classes })
+        let (labels, classes) = examples.labels.number(&path.display().to_string(), classes)?;
+        let Examples { texts, columns, read_as, .. } = examples;
+        Ok(LabelledText { texts, labels, classes, columns, read_as })
     }
 
     /// The examples at these places, in this order.
@@ -103,23 +181,157 @@ impl LabelledText {
             texts: indices.iter().map(|&index| self.texts[index].clone()).collect(),
             labels: indices.iter().map(|&index| self.labels[index]).collect(),
             classes: self.classes.clone(),
+            columns: self.columns.clone(),
+            read_as: self.read_as.clone(),
         }
     }
 }
 
+/// Labelled texts under way.
+#[derive(Default)]
+struct Examples {
+    texts: Vec<String>,
+    labels: Labels,
+    columns: TextColumns,
+    read_as: Option<String>,
+}
+
+impl Examples {
+    fn push(&mut self, text: &str, label: &str, place: &str, line: u64) {
+        self.texts.push(text.to_owned());
+        self.labels.push(label, place, line);
+    }
+
+    fn folder(&mut self, folder: &Path) -> Result<()> {
+        for (class, file) in class_files(folder)? {
+            let content = read_text(&file)?;
+            for (line, text) in (1..).zip(content.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+                self.push(text.trim_end(), &class, &file.display().to_string(), line);
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path, classes: Option<&[String]>) -> Result<()> {
+        let (text, place, name) = (read_text(path)?, path.display().to_string(), plain_name(path));
+        if is_jsonl(&name) {
+            return self.objects(&text, &place);
+        }
+        if lined::is_fasttext(&text) {
+            self.read_as = Some("fastText lines".into());
+            self.lines(&lined::fasttext(&text, &place)?, &place);
+            return Ok(());
+        }
+        if self.columns == TextColumns::default() && !is_table(&name, &text) {
+            let Some(lines) = lined::labels_first(&text, classes) else { return Err(unreadable(&place)) };
+            self.read_as = Some("lines of a label and a text".into());
+            self.lines(&lines, &place);
+            return Ok(());
+        }
+        self.table(TextTable::find(Sheet::parse(&text, &name, place, self.header(&text))?, &self.columns)?)
+    }
+
+    /// Whether a table has a header; of numbers alone in its first line it may be that it has none.
+    fn header(&self, text: &str) -> Option<bool> {
+        let first = text.lines().next().unwrap_or_default();
+        let numbers = first.split([',', '\t']).all(|cell| cell.trim().parse::<f64>().is_ok());
+        let by_number = [&self.columns.text, &self.columns.label];
+        let by_number = by_number.into_iter().flatten().all(|name| name.parse::<usize>().is_ok());
+        self.columns.header.or((numbers && by_number && self.columns.label.is_some()).then_some(false))
+    }
+
+    fn lines(&mut self, lines: &[lined::Line<'_>], place: &str) {
+        lines.iter().for_each(|line| self.push(line.text, line.label, place, line.line));
+    }
+
+    fn objects(&mut self, text: &str, place: &str) -> Result<()> {
+        for (line, content) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+            let at = || format!("{place}, line {line}");
+            let (text, label) = lined::object(content, at, &self.columns, true)?;
+            self.push(&text, &label, place, line);
+        }
+        self.read_as = Some("JSON objects".into());
+        Ok(())
+    }
+
+    fn table(&mut self, table: TextTable) -> Result<()> {
+        let TextTable { sheet, text, label, headerless } = table;
+        for row in &sheet.rows {
+            let name = label_cell(&sheet, row.line, row.text(label), label)?;
+            self.push(row.text(text), name, &sheet.place, row.line);
+        }
+        if headerless {
+            let (text, label) = (text + 1, label + 1);
+            self.read_as =
+                Some(format!("a table without a header, texts in column {text}, labels in column {label}"));
+            self.columns = TextColumns {
+                text: Some(text.to_string()),
+                label: Some(label.to_string()),
+                header: Some(false),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file holds objects, by its plain name.
+fn is_jsonl(name: &str) -> bool {
+    matches!(name.rsplit_once('.'), Some((_, "jsonl" | "ndjson")))
+}
+
+/// Whether a file is a table, by its plain name or the tabs or the column names of its first line.
+fn is_table(name: &str, text: &str) -> bool {
+    let first = text.lines().next().unwrap_or_default();
+    let names = || first.split(',').any(|name| ["label", "text", "document"].contains(&name.trim()));
+    has_table_name(name) || first.contains('\t') || names()
+}
+
+fn has_table_name(name: &str) -> bool {
+    matches!(name.rsplit_once('.'), Some((_, "csv" | "tsv" | "tab")))
+}
+
 /// Texts without labels, to predict: the text column of a CSV or TSV file (one that ends in `.csv`, `.tsv` or
-/// `.tab`, with or without `.gz`), the lines of any other.
+/// `.tab`, with or without `.gz`), the texts of the objects of a `.jsonl`, the lines of any other, without fastText's
+/// labels. A table without a header may have the text alone.
 ///
 /// # Errors
 /// As [`LabelledText::read`].
 pub fn read_texts(path: impl AsRef<Path>, columns: &TextColumns) -> Result<Vec<String>> {
     let path = path.as_ref();
-    if !matches!(plain_name(path).rsplit_once('.'), Some((_, "csv" | "tsv" | "tab"))) {
-        return Ok(read_text(path)?.lines().map(str::to_owned).collect());
+    let (text, place, name) = (read_text(path)?, path.display().to_string(), plain_name(path));
+    if is_jsonl(&name) {
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+        let parse = |(line, content)| text_of_object(content, || format!("{place}, line {line}"), columns);
+        return lines.map(parse).collect();
     }
-    let sheet = Sheet::read(path)?;
-    let text = columns.text_in(&sheet)?;
+    if !has_table_name(&name) || lined::is_fasttext(&text) {
+        return Ok(text.lines().map(|line| text_of_line(line).to_owned()).collect());
+    }
+    let sheet = Sheet::parse(&text, &name, place, columns.header)?;
+    let text = match (columns.header, sheet.header.len()) {
+        (Some(false), 1) => 0,
+        _ => columns.text_in(&sheet)?,
+    };
     Ok(sheet.rows.iter().map(|row| row.text(text).to_owned()).collect())
+}
+
+/// The text of a line: without fastText's labels, if it begins with them.
+pub fn text_of_line(line: &str) -> &str {
+    lined::without_labels(line)
+}
+
+/// The text of a line that begins with one of these classes; None of any other line.
+pub fn text_with_label<'a>(line: &'a str, classes: &[String]) -> Option<&'a str> {
+    let (label, text) = lined::label_and_text(line)?;
+    classes.iter().any(|class| class == label).then_some(text)
+}
+
+/// The text of a JSON object; `at` is its place, for errors.
+///
+/// # Errors
+/// [`Error::Data`] if it is no object with a text under the key of `columns`.
+pub fn text_of_object(line: &str, at: impl Fn() -> String, columns: &TextColumns) -> Result<String> {
+    lined::object(line, at, columns, false).map(|(text, _)| text)
 }
 
 /// The files of a folder that hold one class each, with the class's name, in the order of names.
@@ -205,6 +417,8 @@ pub struct SequenceColumns {
     pub label: Option<String>,
     /// The feature columns; by default all others, which must then all be numbers.
     pub features: Vec<String>,
+    /// Whether the table has a line of names; by default it has.
+    pub header: Option<bool>,
 }
 
 impl LabelledSeries {
@@ -231,16 +445,34 @@ impl LabelledSeries {
     }
 
     fn read_as(path: &Path, columns: &SequenceColumns, classes: Option<&[String]>) -> Result<Self> {
-        let sheet = Sheet::read(path)?;
+        Self::of_sheet(Sheet::read_with(path, columns.header)?, columns, Wanted::Labels(classes))
+    }
+
+    /// Sequences without labels, to predict: of a file or pipe with this text. One is enough, and a column of labels is
+    /// not needed.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), of all but labels.
+    pub fn unlabelled(text: &str, path: &Path, columns: &SequenceColumns) -> Result<Self> {
+        let sheet = Sheet::parse(text, &plain_name(path), path.display().to_string(), columns.header)?;
+        Self::of_sheet(sheet, columns, Wanted::Nothing)
+    }
+
+    fn of_sheet(sheet: Sheet, columns: &SequenceColumns, wanted: Wanted<'_>) -> Result<Self> {
         let id = sheet.column(columns.id.as_deref().unwrap_or("id"), "data.id")?;
         let time = match columns.time.as_deref() {
             Some(NO_TIME) => None,
             named => Some(sheet.column(named.unwrap_or("time"), "data.time")?),
         };
-        let label = sheet.column(columns.label.as_deref().unwrap_or("label"), "data.label")?;
+        let label = match wanted {
+            Wanted::Labels(_) => {
+                Some(sheet.column(columns.label.as_deref().unwrap_or("label"), "data.label")?)
+            }
+            Wanted::Nothing => None,
+        };
         let features: Vec<usize> = if columns.features.is_empty() {
             (0..sheet.header.len())
-                .filter(|column| ![id, label].contains(column) && Some(*column) != time)
+                .filter(|&column| column != id && Some(column) != time && Some(column) != label)
                 .collect()
         } else {
             columns.features.iter().map(|name| sheet.column(name, "data.value")).collect::<Result<_>>()?
@@ -276,21 +508,10 @@ impl LabelledSeries {
         };
         let mut labels = Labels::default();
         for (sequence, rows) in members.iter_mut().enumerate() {
-            let first = &sheet.rows[rows[0]];
-            let name = label_cell(&sheet, first.line, first.text(label), label)?;
-            for row in rows.iter().map(|&row| &sheet.rows[row]) {
-                let other = label_cell(&sheet, row.line, row.text(label), label)?;
-                if other != name {
-                    return Err(Error::data(
-                        format!("{}, line {}", sheet.place, row.line),
-                        format!(
-                            "sequence `{}` has label `{other}` here and `{name}` on line {}: a sequence has one",
-                            series.ids[sequence], first.line
-                        ),
-                    ));
-                }
+            if let Some(label) = label {
+                let name = label_of(&sheet, label, &series.ids[sequence], rows)?;
+                labels.push(name, &sheet.place, sheet.rows[rows[0]].line);
             }
-            labels.push(name, &sheet.place, first.line);
             if let (Some(column), Some(times)) = (time, &times) {
                 let order = |a: &usize, b: &usize| times[*a].at.total_cmp(&times[*b].at);
                 rows.sort_by(order);
@@ -316,7 +537,9 @@ impl LabelledSeries {
             series.lengths.push(rows.len());
             series.features.push(frames);
         }
-        (series.labels, series.classes) = labels.number(&sheet.place, classes)?;
+        if let Wanted::Labels(classes) = wanted {
+            (series.labels, series.classes) = labels.number(&sheet.place, classes)?;
+        }
         Ok(series)
     }
 
@@ -336,8 +559,35 @@ impl LabelledSeries {
     }
 }
 
-/// Two lists of places, `(kept, held out)`: of every class the same share `fraction` is held out (to the nearest
-/// whole number), which ones decided by `seed` alone. Both lists are in ascending order.
+/// What is wanted of sequences beside their features.
+enum Wanted<'a> {
+    /// Their labels; those of a trained model, if there is one.
+    Labels(Option<&'a [String]>),
+    Nothing,
+}
+
+/// The label of the rows of a sequence, which all have the same.
+fn label_of<'a>(sheet: &'a Sheet, label: usize, id: &str, rows: &[usize]) -> Result<&'a str> {
+    let first = &sheet.rows[rows[0]];
+    let name = label_cell(sheet, first.line, first.text(label), label)?;
+    for row in rows.iter().map(|&row| &sheet.rows[row]) {
+        let other = label_cell(sheet, row.line, row.text(label), label)?;
+        if other != name {
+            return Err(Error::data(
+                format!("{}, line {}", sheet.place, row.line),
+                format!(
+                    "sequence `{id}` has label `{other}` here and `{name}` on line {}: a sequence has one",
+                    first.line
+                ),
+            ));
+        }
+    }
+    Ok(name)
+}
+
+/// Two lists of places, `(kept, held out)`: the fraction of the whole is held out, dealt to the classes by their size (by
+/// the largest remainder), and every class keeps an example at least. Which ones, `seed` alone decides. Both lists are in
+/// ascending order.
 ///
 /// # Errors
 /// [`Error::Config`] unless `fraction` lies between 0 and 1 and both lists get an example.
@@ -349,14 +599,13 @@ pub fn hold_out(labels: &[u32], fraction: f64, seed: u64) -> Result<(Vec<usize>,
         ));
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut classes = vec![Vec::new(); labels.iter().max().map_or(0, |&most| most as usize + 1)];
+    (0..labels.len()).for_each(|index| classes[labels[index] as usize].push(index));
+    classes.iter_mut().for_each(|members| shuffle(members, &mut rng));
+    let total = (labels.len() as f64 * fraction).round() as usize;
+    let sizes: Vec<usize> = classes.iter().map(Vec::len).collect();
     let (mut kept, mut held) = (Vec::new(), Vec::new());
-    for class in 0..=labels.iter().copied().max().unwrap_or(0) {
-        let mut members: Vec<usize> = (0..labels.len()).filter(|&index| labels[index] == class).collect();
-        // Fisher and Yates, from the top; the bias of the remainder is below 2^-32 for any list that fits.
-        for top in (1..members.len()).rev() {
-            members.swap(top, (rng.next_u64() % (top as u64 + 1)) as usize);
-        }
-        let share = (members.len() as f64 * fraction).round() as usize;
+    for (members, share) in classes.iter().zip(deal(&sizes, total, &mut rng)) {
         held.extend_from_slice(&members[..share]);
         kept.extend_from_slice(&members[share..]);
     }
@@ -390,6 +639,37 @@ fn times(sheet: &Sheet, column: usize) -> Result<Vec<Time>> {
             ),
         )
     })
+}
+
+/// Fisher and Yates, from the top; the bias of the remainder is below 2^-32 for any list that fits.
+fn shuffle<T>(list: &mut [T], rng: &mut ChaCha8Rng) {
+    for top in (1..list.len()).rev() {
+        list.swap(top, (rng.next_u64() % (top as u64 + 1)) as usize);
+    }
+}
+
+/// How many of each class are among `total` of all: as many as its size is of the whole, rounded down, and one more for
+/// the largest remainders, equal ones in random order; of no class all.
+fn deal(sizes: &[usize], total: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let all = sizes.iter().sum::<usize>().max(1) as u128;
+    let quota = |class: usize| sizes[class] as u128 * total as u128;
+    let most = |class: usize| sizes[class].saturating_sub(1);
+    let mut shares: Vec<usize> =
+        (0..sizes.len()).map(|class| ((quota(class) / all) as usize).min(most(class))).collect();
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    shuffle(&mut order, rng);
+    order.sort_by_key(|&class| std::cmp::Reverse(quota(class) % all));
+    let mut left = total.saturating_sub(shares.iter().sum());
+    // What classes of one example cannot give, others do.
+    while left > 0 && (0..sizes.len()).any(|class| shares[class] < most(class)) {
+        for &class in &order {
+            if left > 0 && shares[class] < most(class) {
+                shares[class] += 1;
+                left -= 1;
+            }
+        }
+    }
+    shares
 }
 
 fn label_cell<'a>(sheet: &Sheet, line: u64, cell: &'a str, column: usize) -> Result<&'a str> {
@@ -456,14 +736,14 @@ impl Labels {
         let mut renumbered = Vec::with_capacity(self.names.len());
         for (name, place) in self.names.iter().zip(&self.places) {
             let Some(&number) = numbers.get(name.as_str()) else {
-                let near = nearest(name, &classes);
+                let near = nearest(name, &classes).filter(|_| name.parse::<f64>().is_err());
                 let near = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
                 return Err(Error::data(
                     place,
                     format!(
-                        "the label `{}` is not a class of this model{near}: its classes are `{}`",
+                        "the label `{}` is not a class of this model{near}: its classes are {}",
                         shorten(name),
-                        classes.join("`, `")
+                        listed(&classes)
                     ),
                 ));
             };
@@ -471,6 +751,16 @@ impl Labels {
         }
         let labels = self.labels.iter().map(|&label| renumbered[label as usize]).collect();
         Ok((labels, classes))
+    }
+}
+
+/// Names in a message: all of a few, the first of many.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let shown = names[..names.len().min(SHOWN)].join("`, `");
+    match names.len().saturating_sub(SHOWN) {
+        0 => format!("`{shown}`"),
+        more => format!("`{shown}` and {more} more"),
     }
 }
 

@@ -56,13 +56,13 @@ fn numeric_classes_are_in_numerical_order() {
 #[test]
 fn columns_by_name() {
     let (_folder, path) = folder(&[("a.csv", "review,stars\nfine,4\nawful,1\n")]);
-    let columns = TextColumns { text: Some("review".into()), label: Some("stars".into()) };
+    let columns = TextColumns { text: Some("review".into()), label: Some("stars".into()), header: None };
     assert_eq!(LabelledText::read(&path, &columns).unwrap().classes, ["1", "4"]);
     refused(
         LabelledText::read(&path, &TextColumns::default()),
         &["a.csv, line 1", "no column `text` among `review`, `stars`", "data.text"],
     );
-    let near = TextColumns { text: Some("reviews".into()), label: None };
+    let near = TextColumns { text: Some("reviews".into()), ..TextColumns::default() };
     refused(LabelledText::read(&path, &near), &["did you mean `review`?"]);
     assert_eq!(read_texts(&path, &columns).unwrap(), ["fine", "awful"]);
 }
@@ -121,6 +121,129 @@ fn texts_to_predict_may_be_lines() {
     assert_eq!(read_texts(path, &TextColumns::default()).unwrap(), ["one, two", "", "three"]);
 }
 
+/// What is told of a file, its labels by name, and its texts.
+fn told(name: &str, text: &str) -> (String, Vec<String>, Vec<String>) {
+    let read = texts(name, text).unwrap();
+    let labels = read.labels.iter().map(|&label| read.classes[label as usize].clone()).collect();
+    (read.read_as.unwrap_or_default(), labels, read.texts)
+}
+
+fn strings<const N: usize>(words: [&str; N]) -> Vec<String> {
+    words.map(String::from).into()
+}
+
+#[test]
+fn fasttext_lines() {
+    let (form, labels, read) =
+        told("cooking.train", "__label__a one, two\n\n__label__b three\n__label__a\tfour\n");
+    assert_eq!(
+        (form.as_str(), labels, read),
+        ("fastText lines", strings(["a", "b", "a"]), strings(["one, two", "three", "four"]))
+    );
+    refused(texts("a.txt", "__label__a x\n__label__a __label__b y\n"), &["line 2: it has several labels"]);
+    refused(
+        texts("a.txt", "__label__ x\n__label__b y\n"),
+        &["line 1: the label behind `__label__` is empty"],
+    );
+    let (_folder, path) = folder(&[("test.txt", "__label__a x y\n__label__a __label__b z\n")]);
+    assert_eq!(read_texts(path, &TextColumns::default()).unwrap(), ["x y", "z"]);
+}
+
+#[test]
+fn a_label_before_each_text() {
+    let form = "lines of a label and a text";
+    let trec = "DESC:manner How did it begin ?\nENTY:animal What animal, if any ?\nDESC:manner How ?\nENTY:animal What ?\n";
+    let (read_as, labels, read) = told("train.label", trec);
+    assert_eq!(
+        (read_as.as_str(), &labels[1], &read[1]),
+        (form, &"ENTY:animal".into(), &"What animal, if any ?".into())
+    );
+    let (read_as, labels, read) = told("sst.txt", "3 a fine film\n0 dull\n3 , warm\n0 no\n");
+    assert_eq!((read_as.as_str(), labels, &read[2]), (form, strings(["3", "0", "3", "0"]), &", warm".into()));
+    assert_eq!(told("r.txt", "pos a good one\nneg a bad one\npos well\nneg ill\n").1[0], "pos");
+    // First words that are all over the place are no labels.
+    refused(
+        texts("a.txt", "the cat sat\na dog ran\nbirds sing\nthe end\n"),
+        &["a.txt: it is no table", "__label__x"],
+    );
+    let classes = strings(["x", "y"]);
+    let (_folder, path) = folder(&[("one.txt", "y a text\n")]);
+    let one = LabelledText::read_with_classes(path, &TextColumns::default(), &classes).unwrap();
+    assert_eq!((one.labels, one.texts), (vec![1], strings(["a text"])));
+}
+
+#[test]
+fn objects_a_line() {
+    let text = "{\"text\": \"a, b\", \"label\": \"x\"}\n\n{\"label\": 2, \"text\": \"c\"}\n{\"text\": \"d\", \"label\": true}\n";
+    let (form, labels, read) = told("a.jsonl", text);
+    assert_eq!(
+        (form.as_str(), labels, read),
+        ("JSON objects", strings(["x", "2", "true"]), strings(["a, b", "c", "d"]))
+    );
+    refused(
+        texts("a.jsonl", "{\"text\": \"a\"}\n"),
+        &["line 1: no object with a text `label` (its keys: `text`): data.label"],
+    );
+    refused(texts("a.jsonl", "{\"text\": \"a\", \"label\": [1]}\n"), &["line 1: `label` is a list"]);
+    refused(texts("a.jsonl", "{\"text\": 1, \"label\": 1}\n"), &["line 1: no object with a text `text`"]);
+    refused(texts("a.jsonl", "nothing\n"), &["line 1: no JSON object"]);
+    let (_folder, path) = folder(&[(
+        "a.jsonl",
+        "{\"sentence\": \"a\", \"polarity\": 1}\n{\"sentence\": \"b\", \"polarity\": 0}\n",
+    )]);
+    let columns = TextColumns { text: Some("sentence".into()), label: Some("polarity".into()), header: None };
+    assert_eq!(LabelledText::read(&path, &columns).unwrap().classes, ["0", "1"]);
+    assert_eq!(read_texts(&path, &columns).unwrap(), ["a", "b"]);
+}
+
+#[test]
+fn a_table_without_a_header_keeps_its_first_row() {
+    let rows = "a fine film,pos\na dull one,neg\nso warm,pos\nso cold,neg\n";
+    let (form, labels, read) = told("a.csv", rows);
+    assert_eq!((labels[0].as_str(), read[0].as_str(), read.len()), ("pos", "a fine film", 4));
+    assert_eq!(form, "a table without a header, texts in column 1, labels in column 2");
+    let first = "1\tgood, \"very\n0\tbad\n1\twell\n0\till\n";
+    for name in ["a.tsv", "a.txt"] {
+        let read = texts(name, first).unwrap();
+        assert_eq!((read.texts.len(), read.classes), (4, strings(["0", "1"])));
+        let found = TextColumns { text: Some("2".into()), label: Some("1".into()), header: Some(false) };
+        assert_eq!(read.columns, found);
+        let (_folder, path) = folder(&[("b.tsv", "0\tone\n1\ttwo\n"), ("c.tsv", "one\n")]);
+        assert_eq!(read_texts(&path, &found).unwrap(), ["one", "two"]);
+        assert_eq!(read_texts(path.with_file_name("c.tsv"), &found).unwrap(), ["one"], "the text alone");
+    }
+    // Of three columns it is not certain which is which.
+    let three = "3,Wall St.,bears\n1,Oil,up\n3,Tech,down\n1,Peace,talks\n";
+    refused(texts("ag.csv", three), &["no column `text`", "`data.header = false`", "`data.label = 1`"]);
+    let (_folder, path) = folder(&[("ag.csv", three)]);
+    let columns = TextColumns { text: Some("3".into()), label: Some("1".into()), header: None };
+    let read = LabelledText::read(&path, &columns).unwrap();
+    assert_eq!((read.texts.len(), read.texts[0].as_str(), read.classes), (4, "bears", strings(["1", "3"])));
+    let given = TextColumns { header: Some(false), ..columns };
+    assert_eq!(LabelledText::read(path, &given).unwrap().texts.len(), 4);
+    // The first label does not come again: neither names nor data for certain.
+    let (_folder, path) = folder(&[("r.csv", "7,x y z u v,a\n1,b,a\n2,c,a\n1,d,a\n")]);
+    let columns = TextColumns { text: Some("2".into()), label: Some("1".into()), header: None };
+    refused(
+        LabelledText::read(path, &columns),
+        &["line 1: the first line", "may be data or names", "`data.header = false`"],
+    );
+}
+
+#[test]
+fn an_unknown_label_among_many_prints_a_short_line() {
+    let classes: Vec<String> = (0..5000).map(|class| format!("c{class:04}")).collect();
+    let (_folder, path) = folder(&[("a.csv", "text,label\nx,other\n")]);
+    let error =
+        LabelledText::read_with_classes(path, &TextColumns::default(), &classes).unwrap_err().to_string();
+    assert!(error.len() < 400 && error.contains("`c0011` and 4988 more"), "{error}");
+    let (_folder, path) = folder(&[("a.csv", "text,label\nx,9\n")]);
+    let classes = strings(["0", "1"]);
+    let error =
+        LabelledText::read_with_classes(path, &TextColumns::default(), &classes).unwrap_err().to_string();
+    assert!(error.contains("`9` is not a class") && !error.contains("mean"), "{error}");
+}
+
 #[test]
 fn long_format_is_grouped_and_sorted_by_time() {
     let read = series("id,time,x,y,label\nb,10,5,6,up\na,0,1,2,down\nb,9,3,4,up\nb,-1,0.5,1e2,up\n").unwrap();
@@ -168,10 +291,33 @@ fn features_by_name_leave_other_columns_alone() {
         time: Some("t".into()),
         label: Some("class".into()),
         features: vec!["y".into(), "x".into()],
+        header: None,
     };
     assert_eq!(LabelledSeries::read(&path, &columns).unwrap().features, [vec![2.0, 1.0], vec![4.0, 3.0]]);
     let all = SequenceColumns { features: Vec::new(), ..columns };
     refused(LabelledSeries::read(&path, &all), &["line 2, column `note`: `hm` is not a number"]);
+}
+
+#[test]
+fn sequences_to_predict_need_no_label_and_may_be_one() {
+    let columns = SequenceColumns { features: vec!["x".into()], ..SequenceColumns::default() };
+    let of = |text: &str, columns| LabelledSeries::unlabelled(text, Path::new("-"), columns);
+    let one = of("id,time,x\na,1,5\na,0,4\n", &columns).unwrap();
+    assert_eq!((one.ids, one.features, one.labels), (vec!["a".to_owned()], vec![vec![4.0, 5.0]], vec![]));
+    assert_eq!(of("id\ttime\tx\na\t0\t4\n", &columns).unwrap().features, [[4.0]]);
+    refused(of("id,time,y\na,0,4\n", &columns), &["-, line 1: no column `x`"]);
+    let numbers = SequenceColumns {
+        id: Some("1".into()),
+        time: Some("2".into()),
+        label: None,
+        features: vec!["3".into()],
+        header: Some(false),
+    };
+    assert_eq!(
+        of("a,1,5\na,0,4\n", &numbers).unwrap().features,
+        [vec![4.0, 5.0]],
+        "no row is lost to a header"
+    );
 }
 
 #[test]
@@ -190,6 +336,29 @@ fn bad_tables_of_sequences() {
     refused(series("id,time,label\na,1,u\nb,0,v\n"), &["no feature column beside"]);
     refused(series("id,tme,x,label\na,1,1,u\n"), &["no column `time`", "did you mean `tme`?", "data.time"]);
     refused(series("id,time,x,label\na,1,1,u\nb,1,1\n"), &["line 3: 3 cells, the header has 4"]);
+}
+
+/// Rounded class by class, the fraction was nothing of many small classes, or nearly half.
+#[test]
+fn a_fraction_is_that_of_the_whole() {
+    let of = |sizes: &[usize]| -> Vec<u32> {
+        (0..).zip(sizes).flat_map(|(class, &size)| std::iter::repeat_n(class, size)).collect()
+    };
+    for (sizes, fraction, wanted) in [
+        (vec![4; 10], 0.1, 4),
+        (vec![2; 5000], 0.1, 1000),
+        ([vec![2; 400], vec![100]].concat(), 0.3, 270),
+        (vec![1, 1, 1, 9], 0.5, 6),
+    ] {
+        let labels = of(&sizes);
+        let (kept, held) = hold_out(&labels, fraction, 5).unwrap();
+        assert_eq!((held.len(), kept.len()), (wanted, labels.len() - wanted));
+        let classes: HashSet<u32> = kept.iter().map(|&index| labels[index]).collect();
+        assert_eq!(classes.len(), sizes.len(), "each class has an example to train on");
+    }
+    let labels = of(&[2; 100]);
+    let held = |seed| hold_out(&labels, 0.1, seed).unwrap().1;
+    assert!(held(1) != held(2) && held(1).iter().any(|&index| index >= 100), "not the first classes alone");
 }
 
 #[test]

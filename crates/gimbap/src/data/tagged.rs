@@ -2,7 +2,7 @@
 //!
 //! | on disk | a token and its label are |
 //! |---|---|
-//! | lines `token<tab>label` or `token label` (CoNLL) | the first and the last column of a line; a blank line ends a sentence, as does `-DOCSTART-` |
+//! | lines `token<tab>label` or `token label`, or more columns (CoNLL, CoNLL-U) | in two columns of a line ([`TagColumns`]); a blank line ends a sentence, as does `-DOCSTART-`; comments are passed over |
 //! | `.jsonl`: a sentence a line, `{"tokens": [..], "tags": [..]}` | at the same place of both lists |
 //!
 //! Columns are separated by tabs where a line has one, else by blanks. A token holds neither. Labels are numbered as
@@ -10,8 +10,10 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde_json::Value;
 
+pub use super::columns::TagColumns;
+use super::columns::{Columns, is_columns};
 use crate::data::read::{plain_name, read_text};
 use crate::data::sheet::shorten;
 use crate::data::table::Labels;
@@ -26,6 +28,8 @@ pub struct Tagged {
     pub tags: Vec<Vec<u32>>,
     /// The names of the labels.
     pub labels: Vec<String>,
+    /// How the file was read, in words, if that had to be found out.
+    pub read_as: Option<String>,
 }
 
 /// The tokens of a sentence: what stands between blanks and tabs.
@@ -33,26 +37,35 @@ pub fn tokens(sentence: &str) -> impl Iterator<Item = &str> {
     sentence.split(BLANKS).filter(|token| !token.is_empty())
 }
 
-const BLANKS: [char; 2] = [' ', '\t'];
+pub(super) const BLANKS: [char; 2] = [' ', '\t'];
 
 /// A sentence as it lies in a `.jsonl`.
-#[derive(Deserialize)]
 struct Record {
     tokens: Vec<String>,
     tags: Option<Vec<String>>,
 }
 
 impl Record {
-    fn parse(line: &str, place: &str, number: usize) -> Result<Self> {
+    fn parse(line: &str, columns: &TagColumns, place: &str, number: usize) -> Result<Self> {
         let at = || format!("{place}, line {number}");
-        let record: Record = serde_json::from_str(line).map_err(|error| {
-            Error::data(
-                at(),
-                format!(
-                    "no sentence such as {{\"tokens\": [\"a\", \"b\"], \"tags\": [\"O\", \"O\"]}}: {error}"
-                ),
-            )
-        })?;
+        let (tokens, tags) = keys(columns);
+        let wrong = |what: String| {
+            let message = format!(
+                "no sentence such as {{\"{tokens}\": [\"a\", \"b\"], \"{tags}\": [\"O\", \"O\"]}}: {what}"
+            );
+            Error::data(at(), message)
+        };
+        let object: Value = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+        let list = |key: &str| {
+            let Some(value) = object.get(key) else { return Ok(None) };
+            serde_json::from_value(value.clone())
+                .map(Some)
+                .map_err(|error| wrong(format!("`{key}`: {error}")))
+        };
+        let record = Record {
+            tags: list(tags)?,
+            tokens: list(tokens)?.ok_or_else(|| wrong(format!("there is no `{tokens}`")))?,
+        };
         match record.tokens.iter().find(|token| token.is_empty() || token.contains(BLANKS)) {
             Some(token) => Err(Error::data(
                 at(),
@@ -63,6 +76,11 @@ impl Record {
     }
 }
 
+/// The keys of an object's tokens and tags.
+fn keys(columns: &TagColumns) -> (&str, &str) {
+    (columns.text.as_deref().unwrap_or("tokens"), columns.label.as_deref().unwrap_or("tags"))
+}
+
 impl Tagged {
     /// Reads a file.
     ///
@@ -71,27 +89,36 @@ impl Tagged {
     /// lengths; for a file without a sentence, and for labels that are all the same; [`Error::Io`] if the file cannot be
     /// read.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        Self::read_as(path.as_ref(), None)
+        Self::read_columns(path, &TagColumns::default(), None)
     }
 
     /// As [`read`](Self::read), with the labels of a trained model: their numbers are kept, one label alone is allowed,
     /// and one that is not among them is an error.
     pub fn read_with_labels(path: impl AsRef<Path>, labels: &[String]) -> Result<Self> {
-        Self::read_as(path.as_ref(), Some(labels))
+        Self::read_columns(path, &TagColumns::default(), Some(labels))
     }
 
-    fn read_as(path: &Path, given: Option<&[String]>) -> Result<Self> {
+    /// Reads a file whose tokens and labels lie in these columns; `given` are the labels of a trained model, if there
+    /// is one, as [`read_with_labels`](Self::read_with_labels) takes them.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); [`Error::Data`] if there is no such column, or lines differ in their number of columns.
+    pub fn read_columns(
+        path: impl AsRef<Path>,
+        columns: &TagColumns,
+        given: Option<&[String]>,
+    ) -> Result<Self> {
+        let path = path.as_ref();
         let text = read_text(path)?;
         let mut reading = Reading { place: path.display().to_string(), ..Reading::default() };
-        let lines = (1..).zip(text.lines());
         match is_jsonl(path) {
-            true => lines
+            true => (1..)
+                .zip(text.lines())
                 .filter(|(_, line)| !line.trim().is_empty())
-                .try_for_each(|(n, l)| reading.object(l, n))?,
-            false => lines.into_iter().try_for_each(|(n, line)| reading.line(line, n))?,
+                .try_for_each(|(n, line)| reading.object(line, columns, n))?,
+            false => reading.columns(&text, columns)?,
         }
-        reading.end();
-        let Reading { place, sentences, lengths, labels, .. } = reading;
+        let Reading { place, sentences, lengths, labels, read_as, .. } = reading;
         if sentences.is_empty() {
             return Err(Error::data(place, "it holds no sentence: give lines of a token and its label"));
         }
@@ -102,7 +129,7 @@ impl Tagged {
             rest = later;
             tags.to_vec()
         });
-        Ok(Tagged { tags: tags.collect(), sentences, labels })
+        Ok(Tagged { tags: tags.collect(), sentences, labels, read_as })
     }
 
     /// The sentences at these places, in this order.
@@ -114,6 +141,7 @@ impl Tagged {
             sentences: indices.iter().map(|&index| self.sentences[index].clone()).collect(),
             tags: indices.iter().map(|&index| self.tags[index].clone()).collect(),
             labels: self.labels.clone(),
+            read_as: self.read_as.clone(),
         }
     }
 }
@@ -123,18 +151,38 @@ fn is_jsonl(path: &Path) -> bool {
     plain_name(path).ends_with(".jsonl")
 }
 
-/// Sentences without labels, to tag: of a `.jsonl` the `tokens` of each object, else each line, as it stands. A blank
-/// line is a sentence without a token.
+/// Sentences without labels, to tag: of a `.jsonl` the tokens of each object, of a file of a token a line (`.conll`,
+/// `.conllu`, `.bio` and the like, or one with the labels of a model behind its tokens) the tokens of its column, else
+/// each line, as it stands. A blank line between sentences is a sentence without a token.
 ///
 /// # Errors
-/// [`Error::Data`] with the line for an object without tokens.
-pub fn sentences(text: &str, path: &Path) -> Result<Vec<String>> {
-    if !is_jsonl(path) {
+/// [`Error::Data`] with the line for an object without tokens, and if there is no such column.
+pub fn sentences(text: &str, path: &Path, columns: &TagColumns, labels: &[String]) -> Result<Vec<String>> {
+    let place = path.display().to_string();
+    if is_jsonl(path) {
+        let objects = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+        return objects
+            .map(|(n, line)| Ok(Record::parse(line, columns, &place, n)?.tokens.join(" ")))
+            .collect();
+    }
+    let table = Columns::parse(text, &place);
+    if !is_columns(&plain_name(path)) && !has_labels(&table, columns, labels) {
         return Ok(text.lines().map(str::to_owned).collect());
     }
-    let place = path.display().to_string();
-    let objects = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    objects.map(|(n, line)| Ok(Record::parse(line, &place, n)?.tokens.join(" "))).collect()
+    let column = table.token(columns)?;
+    let sentence = |rows: &Vec<_>| {
+        let tokens: Result<Vec<String>> = rows.iter().map(|row| table.token_of(row, column)).collect();
+        Ok(tokens?.join(" "))
+    };
+    table.sentences.iter().map(sentence).collect()
+}
+
+/// Whether all of several lines are a token and one of these labels, as no sentences are.
+fn has_labels(table: &Columns<'_>, columns: &TagColumns, labels: &[String]) -> bool {
+    let Ok((_, label)) = table.find(columns) else { return false };
+    let mut rows = table.sentences.iter().flatten();
+    let known = |row| table.label_of(row, label).is_ok_and(|label| labels.iter().any(|known| known == label));
+    table.sentences.iter().map(Vec::len).sum::<usize>() > 1 && rows.all(known)
 }
 
 /// A file under way.
@@ -144,6 +192,7 @@ struct Reading {
     sentences: Vec<String>,
     lengths: Vec<usize>,
     labels: Labels,
+    read_as: Option<String>,
     /// The sentence that has not ended, and its tokens.
     open: String,
     count: usize,
@@ -166,40 +215,24 @@ impl Reading {
         }
     }
 
-    fn line(&mut self, line: &str, number: usize) -> Result<()> {
-        if line.trim().is_empty() || line.starts_with("-DOCSTART-") {
-            self.end();
+    fn columns(&mut self, text: &str, columns: &TagColumns) -> Result<()> {
+        let table = Columns::parse(text, &self.place);
+        if table.sentences.is_empty() {
             return Ok(());
         }
-        let (first, last) = match line.contains('\t') {
-            true => {
-                let mut columns = line.split('\t').map(|cell| cell.trim_matches(' '));
-                (columns.next().unwrap_or_default(), columns.next_back().unwrap_or_default())
+        let (token, label) = table.find(columns)?;
+        for sentence in &table.sentences {
+            for row in sentence {
+                self.push(&table.token_of(row, token)?, table.label_of(row, label)?, row.line);
             }
-            false => {
-                let mut columns = tokens(line);
-                (columns.next().unwrap_or_default(), columns.last().unwrap_or_default())
-            }
-        };
-        let wrong = |message: String| Err(Error::data(format!("{}, line {number}", self.place), message));
-        if first.is_empty() {
-            return wrong("there is no token before the label: write `token label`".to_owned());
+            self.end();
         }
-        if last.is_empty() {
-            return wrong(format!(
-                "`{}` has no label: write `token label`, and a blank line after each sentence",
-                shorten(first)
-            ));
-        }
-        if first.contains(' ') {
-            return wrong(format!("the token `{}` holds a blank: a token is one word", shorten(first)));
-        }
-        self.push(first, last, number as u64);
+        self.read_as = table.told(token, label);
         Ok(())
     }
 
-    fn object(&mut self, line: &str, number: usize) -> Result<()> {
-        let Record { tokens, tags } = Record::parse(line, &self.place, number)?;
+    fn object(&mut self, line: &str, columns: &TagColumns, number: usize) -> Result<()> {
+        let Record { tokens, tags } = Record::parse(line, columns, &self.place, number)?;
         let tags = tags.unwrap_or_default();
         let wrong = |message: String| Err(Error::data(format!("{}, line {number}", self.place), message));
         if tokens.len() != tags.len() {

@@ -1,9 +1,10 @@
-//! Entities in tags of the BIO scheme, counted as `conlleval` counts them.
+//! Entities in tags of the schemes BIO, BIOES, BILOU and BMES, counted as `conlleval` counts them.
 //!
-//! `B-PER` begins an entity of type `PER`, `I-PER` goes on with it, `O` is outside of any; bare `B` and `I` are of one
-//! type without a name. An `I-` that follows `O` or another type begins an entity too, so that the tags of IOB1 read
-//! the same. An entity is right if its first token, its last token and its type are (Tjong Kim Sang and De Meulder
-//! 2003, CoNLL-2003 shared task; the program is that of CoNLL-2000).
+//! `B-PER` begins an entity of type `PER`, `I-PER` (`M-PER`) goes on with it, `E-PER` (`L-PER`) is its last token, `S-PER`
+//! (`U-PER`) one of a single token, `O` is outside of any; bare letters are of one type without a name. An `I-` or `E-`
+//! that follows `O`, an end or another type begins an entity too, so that the tags of IOB1 read the same. An entity is
+//! right if its first token, its last token and its type are (Tjong Kim Sang and De Meulder 2003, CoNLL-2003 shared task;
+//! the program is that of CoNLL-2000).
 
 use super::report::Scores;
 
@@ -13,6 +14,18 @@ enum Tag {
     /// Of a type.
     Begin(usize),
     Inside(usize),
+    End(usize),
+    Single(usize),
+}
+
+/// The letters of each scheme beside `B` and `O`: within an entity, its last token, one of a single token.
+const SCHEMES: [&[&str]; 4] = [&["I"], &["I", "E", "S"], &["I", "L", "U"], &["M", "E", "S"]];
+
+/// Whether labels of these letters are of one scheme.
+fn is_scheme(letters: &[&str]) -> bool {
+    let of =
+        |scheme: &[&str]| letters.iter().all(|letter| ["B", "O"].contains(letter) || scheme.contains(letter));
+    SCHEMES.into_iter().any(of)
 }
 
 /// Right, predicted and actual entities of a type.
@@ -50,28 +63,37 @@ pub struct Entities {
 }
 
 impl Entities {
-    /// For tags that are indices into `labels`; None unless every label is `O`, `B`, `I`, `B-TYPE` or `I-TYPE`, and
-    /// one of them begins or goes on with an entity.
+    /// For tags that are indices into `labels`; None unless every label is `O` or a letter of one of the schemes, bare or
+    /// with `-TYPE`, and one of them belongs to an entity. Bare letters are a scheme's if `B` or `I` is among them.
     pub fn new(labels: &[String]) -> Option<Self> {
-        let parts = labels.iter().map(|label| match label.split_once('-') {
-            None if label == "O" => Some((label.as_str(), None)),
-            None if label == "B" || label == "I" => Some((label.as_str(), Some(""))),
-            Some((part @ ("B" | "I"), name)) => Some((part, Some(name))),
-            _ => None,
-        });
-        let parts: Vec<(&str, Option<&str>)> = parts.collect::<Option<_>>()?;
+        let parts: Vec<(&str, Option<&str>)> = labels
+            .iter()
+            .map(|label| match label.split_once('-') {
+                Some((letter, name)) => (letter, Some(name)),
+                None if label == "O" => ("O", None),
+                None => (label.as_str(), Some("")),
+            })
+            .collect();
+        let letters: Vec<&str> = parts.iter().map(|&(letter, _)| letter).collect();
+        let bare = parts.iter().any(|&(_, name)| name == Some(""));
+        let outside = parts.iter().any(|&(letter, name)| letter == "O" && name.is_some());
+        if !is_scheme(&letters) || outside || bare && !letters.iter().any(|&l| l == "B" || l == "I") {
+            return None;
+        }
         let mut types: Vec<String> = parts.iter().filter_map(|(_, name)| name.map(str::to_owned)).collect();
         types.sort();
         types.dedup();
         if types.is_empty() {
             return None;
         }
-        let tag = |(part, name): (&str, Option<&str>)| {
+        let tag = |(letter, name): (&str, Option<&str>)| {
             let index = name.and_then(|name| types.iter().position(|known| known == name));
-            match index {
-                None => Tag::Outside,
-                Some(index) if part == "B" => Tag::Begin(index),
-                Some(index) => Tag::Inside(index),
+            match (index, letter) {
+                (None, _) => Tag::Outside,
+                (Some(index), "B") => Tag::Begin(index),
+                (Some(index), "E" | "L") => Tag::End(index),
+                (Some(index), "S" | "U") => Tag::Single(index),
+                (Some(index), _) => Tag::Inside(index),
             }
         };
         let tags = parts.into_iter().map(tag).collect();
@@ -99,17 +121,21 @@ impl Entities {
         let mut spans: Vec<(usize, usize, usize)> = Vec::new();
         let mut open = None;
         for (t, &tag) in tags.iter().enumerate() {
-            open = match self.tags[tag as usize] {
-                Tag::Outside => None,
-                Tag::Inside(kind) if open == Some(kind) => open,
-                Tag::Begin(kind) | Tag::Inside(kind) => {
-                    spans.push((t, t, kind));
-                    Some(kind)
+            let (kind, joins, ends) = match self.tags[tag as usize] {
+                Tag::Outside => {
+                    open = None;
+                    continue;
                 }
+                Tag::Begin(kind) => (kind, false, false),
+                Tag::Inside(kind) => (kind, true, false),
+                Tag::End(kind) => (kind, true, true),
+                Tag::Single(kind) => (kind, false, true),
             };
-            if let (Some(_), Some(last)) = (open, spans.last_mut()) {
-                last.1 = t + 1;
+            match spans.last_mut() {
+                Some(last) if joins && open == Some(kind) => last.1 = t + 1,
+                _ => spans.push((t, t + 1, kind)),
             }
+            open = (!ends).then_some(kind);
         }
         spans
     }
@@ -124,7 +150,7 @@ impl Entities {
         self.counts.iter().fold(Count::default(), sum).scores()
     }
 
-    /// The figures of each type, by name; the type of bare `B` and `I` is the empty one.
+    /// The figures of each type, by name; the type of bare letters is the empty one.
     pub fn types(&self) -> impl Iterator<Item = (&str, Scores)> {
         self.types.iter().map(String::as_str).zip(self.counts.iter().map(|count| count.scores()))
     }

@@ -1,5 +1,7 @@
 //! What is taken for what: the confusion matrix, and the figures of each class that follow from it.
 
+use std::collections::BTreeMap;
+
 /// How well one class, or one type of entity, is found. A figure whose denominator is 0 is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Scores {
@@ -41,15 +43,22 @@ impl Scores {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
-    classes: usize,
-    /// `[actual, predicted]`.
-    counts: Vec<u64>,
+    /// Of each pair of an actual and a predicted class that occurs.
+    counts: BTreeMap<(usize, usize), u64>,
+    /// How often each class is actual, and predicted.
+    actual: Vec<u64>,
+    predicted: Vec<u64>,
 }
 
 impl Confusion {
     /// Of `classes` classes, with nothing counted yet.
     pub fn new(classes: usize) -> Self {
-        Confusion { classes, counts: vec![0; classes * classes] }
+        Confusion { counts: BTreeMap::new(), actual: vec![0; classes], predicted: vec![0; classes] }
+    }
+
+    /// How many classes there are.
+    pub fn classes(&self) -> usize {
+        self.actual.len()
     }
 
     /// Counts one row.
@@ -58,34 +67,42 @@ impl Confusion {
     /// If a class is beyond the number of classes.
     pub fn add(&mut self, actual: u32, predicted: u32) {
         let (actual, predicted) = (actual as usize, predicted as usize);
-        assert!(actual < self.classes && predicted < self.classes, "a class of {}", self.classes);
-        self.counts[actual * self.classes + predicted] += 1;
+        let classes = self.classes();
+        assert!(actual < classes && predicted < classes, "a class of {classes}");
+        *self.counts.entry((actual, predicted)).or_default() += 1;
+        self.actual[actual] += 1;
+        self.predicted[predicted] += 1;
     }
 
     /// What the rows of a class were taken for: a count for each class.
-    pub fn row(&self, actual: usize) -> &[u64] {
-        &self.counts[actual * self.classes..(actual + 1) * self.classes]
+    pub fn row(&self, actual: usize) -> Vec<u64> {
+        let mut row = vec![0; self.classes()];
+        let counts = self.counts.range((actual, 0)..(actual + 1, 0));
+        counts.for_each(|(&(_, predicted), &count)| row[predicted] = count);
+        row
+    }
+
+    /// The pairs that occur, `(actual, predicted, count)`, in order.
+    pub fn pairs(&self) -> impl Iterator<Item = (usize, usize, u64)> {
+        self.counts.iter().map(|(&(actual, predicted), &count)| (actual, predicted, count))
     }
 
     /// The figures of one class.
     pub fn scores(&self, class: usize) -> Scores {
-        let predicted = (0..self.classes).map(|actual| self.row(actual)[class]).sum();
-        Scores::of(self.row(class)[class], predicted, self.row(class).iter().sum())
+        let right = self.counts.get(&(class, class)).copied().unwrap_or(0);
+        Scores::of(right, self.predicted[class], self.actual[class])
     }
 
     /// The means over the classes that occur, actual or predicted, each counting the same ("macro"). The support is
     /// the number of rows.
     pub fn macro_mean(&self) -> Scores {
-        let occurs = |class: &usize| {
-            let scores = self.scores(*class);
-            scores.support > 0 || (0..self.classes).any(|actual| self.row(actual)[*class] > 0)
-        };
-        self.mean((0..self.classes).filter(occurs).map(|class| (class, 1)))
+        let occurs = |&class: &usize| self.actual[class] > 0 || self.predicted[class] > 0;
+        self.mean((0..self.classes()).filter(occurs).map(|class| (class, 1)))
     }
 
     /// The means over the classes by their support ("weighted"). The support is the number of rows.
     pub fn weighted_mean(&self) -> Scores {
-        self.mean((0..self.classes).map(|class| (class, self.scores(class).support)))
+        self.mean((0..self.classes()).map(|class| (class, self.actual[class])))
     }
 
     fn mean(&self, weights: impl Iterator<Item = (usize, u64)>) -> Scores {
@@ -102,7 +119,7 @@ impl Confusion {
             precision: sum.precision / total,
             recall: sum.recall / total,
             f1: sum.f1 / total,
-            support: self.counts.iter().sum(),
+            support: self.actual.iter().sum(),
         }
     }
 }

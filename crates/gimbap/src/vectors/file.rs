@@ -7,7 +7,8 @@
 //! | GloVe | a word and D numbers | the same |
 //!
 //! Any of them may be gzip. Numbers are taken from a line's end, for words of GloVe may hold blanks. A word that comes
-//! twice keeps its first vector ([`Vectors::repeated`]).
+//! twice keeps its first vector ([`Vectors::repeated`]). A line without a word, a blank one, and below a header one whose
+//! word ends in a number, are passed over and counted ([`Vectors::passed_over`]).
 
 use std::fmt::Write;
 use std::path::Path;
@@ -47,7 +48,7 @@ impl Vectors {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read; [`Error::Data`] with the line or byte if it is no such file, is cut off, or
-    /// holds a line with too few or too many numbers, a number that is not finite, or no word.
+    /// holds a line with too few or too many numbers or one that is not finite, or lines without a word for the most part.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Vectors::parse(&read_bytes(path)?, &path.display().to_string())
@@ -155,15 +156,23 @@ fn is_text(body: &[u8], width: usize) -> bool {
     if sample.len() >= ENOUGH { whole.chars().all(plain) } else { whole.chars().all(number) }
 }
 
-/// Takes `width` numbers from a line's end into `row` and gives the word before them, or what is wrong.
-fn split<'a>(line: &'a str, width: usize, row: &mut Vec<f32>) -> std::result::Result<&'a str, String> {
+/// Takes `width` numbers from a line's end into `row` and gives the word before them, None if there is none, or what is
+/// wrong. Whether the width is `known`, from a header, or that of the first line.
+fn split<'a>(
+    line: &'a str,
+    (width, known): (usize, bool),
+    row: &mut Vec<f32>,
+) -> std::result::Result<Option<&'a str>, String> {
     row.clear();
     let mut rest = line.trim_end_matches(BLANKS);
+    if rest.is_empty() {
+        return Ok(None);
+    }
     for found in 0..width {
         let at = rest.rfind(BLANKS).map_or(0, |at| at + 1);
         let field = &rest[at..];
         match field.parse::<f32>() {
-            Ok(value) if at > 0 && value.is_finite() => row.push(value),
+            Ok(value) if (at > 0 || found + 1 == width) && value.is_finite() => row.push(value),
             Ok(_) if at > 0 => return Err(format!("`{field}` is not a finite number")),
             _ if at == 0 => {
                 return Err(format!("a word and {width} numbers expected, found {found} numbers"));
@@ -173,13 +182,11 @@ fn split<'a>(line: &'a str, width: usize, row: &mut Vec<f32>) -> std::result::Re
         rest = rest[..at].trim_end_matches(BLANKS);
     }
     row.reverse();
-    if rest.is_empty() {
-        return Err(format!("no word stands before the {width} numbers"));
-    }
     let more = rest.rsplit(BLANKS).take_while(|field| field.parse::<f32>().is_ok()).count();
     match more > 0 && rest.contains(BLANKS) {
+        true if known => Ok(None),
         true => Err(format!("a word and {width} numbers expected, found at least {} numbers", width + 1)),
-        false => Ok(rest),
+        false => Ok((!rest.is_empty()).then_some(rest)),
     }
 }
 
@@ -214,19 +221,39 @@ fn text(bytes: &[u8], place: &str, header: Option<(usize, usize)>) -> Result<Vec
     }
     let mut vectors = Vectors::empty(width);
     let mut row = Vec::new();
+    let mut first_passed = 0;
     for (number, line) in lines {
-        let word = split(line, width, &mut row)
-            .map_err(|message| Error::data(format!("{place}, line {}", number + 1), message))?;
-        vectors.add(word, &row);
+        let at = || format!("{place}, line {}", number + 1);
+        match split(line, (width, header.is_some()), &mut row)
+            .map_err(|message| Error::data(at(), message))?
+        {
+            Some(word) => drop(vectors.add(word, &row)),
+            None => {
+                first_passed = if vectors.passed_over == 0 { number + 1 } else { first_passed };
+                vectors.passed_over += 1;
+            }
+        }
     }
     let found = vectors.len() + vectors.repeated();
+    if vectors.passed_over > found {
+        return Err(no_words(format!("{place}, line {first_passed}"), width));
+    }
     match header {
-        Some((words, _)) if words != found => Err(Error::data(
+        Some((words, _)) if !(found..=found + vectors.passed_over).contains(&words) => Err(Error::data(
             place,
             format!("the header says {words} words, but {found} follow: correct it, or fetch the file anew"),
         )),
         _ => Ok(vectors),
     }
+}
+
+fn no_words(at: String, width: usize) -> Error {
+    Error::data(
+        at,
+        format!(
+            "no word stands before the {width} numbers here, nor on most lines: give a file of word vectors"
+        ),
+    )
 }
 
 /// Words with numbers in binary, from byte `at` on.
@@ -244,9 +271,6 @@ fn binary(bytes: &[u8], mut at: usize, place: &str, (words, width): (usize, usiz
         let Ok(word) = std::str::from_utf8(&bytes[at..at + blank]) else {
             return wrong("no word in UTF-8 stands here: is the header's count of numbers right?");
         };
-        if word.is_empty() {
-            return wrong("no word stands before the numbers");
-        }
         let numbers = at + blank + 1;
         let end = width.checked_mul(4).and_then(|size| size.checked_add(numbers));
         let Some(numbers) = end.and_then(|end| bytes.get(numbers..end)) else {
@@ -259,8 +283,14 @@ fn binary(bytes: &[u8], mut at: usize, place: &str, (words, width): (usize, usiz
         if let Some(value) = row.iter().find(|value| !value.is_finite()) {
             return wrong(&format!("`{word}` has the number {value}, which is not finite"));
         }
-        vectors.add(word, &row);
+        match word {
+            "" => vectors.passed_over += 1,
+            word => drop(vectors.add(word, &row)),
+        }
         at += blank + 1 + numbers.len();
+    }
+    if vectors.passed_over > vectors.len() + vectors.repeated() {
+        return Err(no_words(place.to_owned(), width));
     }
     if let Some(more) = bytes[at..].iter().position(|byte| !byte.is_ascii_whitespace()) {
         let message = format!("more follows the {words} words that the header says: correct it");

@@ -51,6 +51,7 @@ pub struct Vectors {
     /// `[V, D]`.
     values: Vec<f32>,
     repeated: usize,
+    passed_over: usize,
     /// The same rows with length 1, made when first asked for.
     unit: OnceLock<Vec<f32>>,
 }
@@ -85,7 +86,15 @@ impl Vectors {
 
     fn empty(width: usize) -> Self {
         let (words, values) = (Vec::new(), Vec::new());
-        Vectors { words, index: HashMap::new(), width, values, repeated: 0, unit: OnceLock::new() }
+        Vectors {
+            words,
+            index: HashMap::new(),
+            width,
+            values,
+            repeated: 0,
+            passed_over: 0,
+            unit: OnceLock::new(),
+        }
     }
 
     /// Appends a row; a word that is there already keeps its first, is counted, and gives `false`.
@@ -158,6 +167,11 @@ impl Vectors {
     /// How many rows of the file were passed over because their word had come before.
     pub fn repeated(&self) -> usize {
         self.repeated
+    }
+
+    /// How many lines of the file were passed over because no word stands before their numbers, or nothing at all.
+    pub fn passed_over(&self) -> usize {
+        self.passed_over
     }
 
     /// The rows with length 1, `[V, D]`.

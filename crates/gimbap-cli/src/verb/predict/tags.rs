@@ -53,7 +53,7 @@ pub fn run(doc: &tag::Doc, model: &Model, args: &Predict, out: &Out) -> Outcome 
             "--out: tags are no numbers: write .csv, .jsonl or lines, or give the ids as a .npy input";
         return Err(Failure::usage("usage", message));
     }
-    let sentences = sentences(&text(&args.input)?, &args.input)?;
+    let sentences = sentences(&text(&args.input)?, &args.input, &doc.columns(), &doc.labels)?;
     let ids: Vec<Vec<u32>> = sentences.iter().map(|sentence| doc.encode(sentence)).collect();
     let tagged = |index: usize, outputs: &[f32]| {
         let label = |p: &[f32]| {

@@ -68,7 +68,11 @@ struct Reader {
 }
 
 impl Reader {
+    /// Takes a line; a blank one is passed over.
     fn add(&mut self, number: usize, line: &str) -> Outcome {
+        if line.trim().is_empty() {
+            return Ok(());
+        }
         let wrong = |what: String| {
             let message =
                 format!("{}, line {number}: {what}; a line is id<TAB>score<TAB>hypothesis", self.place);
@@ -100,6 +104,14 @@ impl Reader {
     }
 }
 
+/// A hypothesis without the marks that recognisers put around a sentence: its end is counted in any case.
+fn words(text: &str) -> &str {
+    let marked = text.trim();
+    let begun = marked.strip_prefix("<s>").unwrap_or(marked);
+    let ended = begun.strip_suffix("</s>").unwrap_or(begun);
+    if ended.len() < marked.len() { ended.trim() } else { text }
+}
+
 /// Tells whole lists, each best first, once `meet` has seen their hypotheses.
 fn tell(
     args: &Score,
@@ -108,7 +120,8 @@ fn tell(
     out: &Out,
     meet: impl FnOnce(&[Judged]),
 ) -> Outcome {
-    let texts = lists.iter().flat_map(|list| &list.hypotheses).map(|hypothesis| hypothesis.text.clone());
+    let texts =
+        lists.iter().flat_map(|list| &list.hypotheses).map(|hypothesis| words(&hypothesis.text).into());
     let judged = judge.judge(texts.collect())?;
     meet(&judged);
     let mut judged = judged.into_iter();

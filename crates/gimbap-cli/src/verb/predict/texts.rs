@@ -1,0 +1,111 @@
+//! The texts of an input, some at a time: lines, the texts of JSON objects, or a column of a table.
+
+use std::path::{Path, PathBuf};
+use std::vec::IntoIter;
+
+use gimbap::data::lines::Lines;
+use gimbap::data::read::plain_name;
+use gimbap::data::table::{TextColumns, read_texts, text_of_line, text_of_object, text_with_label};
+
+use crate::input::{is_stdin, name, stream};
+use crate::output::{Failure, Outcome};
+
+enum From {
+    Lines(Lines<'static>),
+    Objects(Lines<'static>),
+    Table(IntoIter<String>),
+}
+
+/// Texts under way.
+pub(super) struct Texts {
+    path: PathBuf,
+    from: From,
+    columns: TextColumns,
+    classes: Vec<String>,
+    /// Whether lines begin with a label, once it is known.
+    labelled: Option<bool>,
+    count: usize,
+}
+
+impl Texts {
+    /// The texts of a file or of standard input, for a model with these classes.
+    pub fn open(path: &Path, columns: &TextColumns, classes: &[String]) -> Outcome<Self> {
+        let plain = plain_name(path);
+        let from = match plain.rsplit_once('.') {
+            Some((_, "jsonl" | "ndjson")) => From::Objects(stream(path)?),
+            Some((_, "csv" | "tsv" | "tab")) => From::Table(read_texts(path, columns)?.into_iter()),
+            _ => From::Lines(stream(path)?),
+        };
+        Ok(Texts {
+            path: path.to_owned(),
+            from,
+            columns: columns.clone(),
+            classes: classes.to_vec(),
+            labelled: is_stdin(path).then_some(false),
+            count: 0,
+        })
+    }
+
+    /// The next texts, `most` at most; none at the end.
+    pub fn next(&mut self, most: usize) -> Outcome<Vec<String>> {
+        let texts = match &mut self.from {
+            From::Table(texts) => texts.by_ref().take(most).collect(),
+            From::Lines(lines) => {
+                let first = lines.count() + 1;
+                let some = lines.read(most)?;
+                self.of_lines(first, some)?
+            }
+            From::Objects(lines) => objects(lines, most, &self.path, &self.columns)?,
+        };
+        if texts.is_empty() && self.count == 0 {
+            let message = format!("{}: the file is empty: give one that holds texts", name(&self.path));
+            return Err(Failure::work("data", message));
+        }
+        self.count += texts.len();
+        Ok(texts)
+    }
+
+    /// What was found out of the lines, if something was.
+    pub fn read_as(&self) -> Option<&'static str> {
+        (self.labelled == Some(true)).then_some("lines of a label and a text, the labels left out")
+    }
+
+    /// The texts of lines, without the labels before them: those of fastText, or, if every one of the first lines begins
+    /// with one, the classes of the model.
+    fn of_lines(&mut self, first: usize, lines: Vec<String>) -> Outcome<Vec<String>> {
+        let classes = &self.classes;
+        let without = |line: &str| text_with_label(line, classes).map(str::to_owned);
+        let blank = |line: &String| line.trim().is_empty();
+        let labelled = *self.labelled.get_or_insert_with(|| {
+            let mut filled = lines.iter().filter(|line| !blank(line)).peekable();
+            lines.len() > 1 && filled.peek().is_some() && filled.all(|line| without(line).is_some())
+        });
+        let text = |(number, line): (usize, &String)| {
+            match labelled {
+            false => Ok(text_of_line(line).to_owned()),
+            true if blank(line) => Ok(String::new()),
+            true => without(line).ok_or_else(|| {
+                let message = "begins with no class of the model, as the lines before do: give labels to all or to none";
+                Failure::work("data", format!("{}, line {number}: {message}", self.path.display()))
+            }),
+        }
+        };
+        (first..).zip(&lines).map(text).collect()
+    }
+}
+
+/// The texts of the next objects; blank lines are passed over.
+fn objects(lines: &mut Lines<'_>, most: usize, path: &Path, columns: &TextColumns) -> Outcome<Vec<String>> {
+    loop {
+        let first = lines.count() + 1;
+        let some = lines.read(most)?;
+        let filled = (first..).zip(&some).filter(|(_, line)| !line.trim().is_empty());
+        let text = |(number, line): (usize, &String)| {
+            text_of_object(line, || format!("{}, line {number}", path.display()), columns)
+        };
+        let texts: Vec<String> = filled.map(text).collect::<Result<_, _>>()?;
+        if some.is_empty() || !texts.is_empty() {
+            return Ok(texts);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Labelled texts that are no table: a label before each text (fastText, TREC, SST), and objects a line (JSONL).
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::table::TextColumns;
+use crate::error::{Error, Result};
+
+/// What stands before a label of fastText.
+const MARK: &str = "__label__";
+
+/// A label and a text, and the line of the file.
+pub(super) struct Line<'a> {
+    pub line: u64,
+    pub label: &'a str,
+    pub text: &'a str,
+}
+
+fn filled(text: &str) -> impl Iterator<Item = (u64, &str)> {
+    (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty())
+}
+
+/// Whether every line begins with a label of fastText.
+pub(super) fn is_fasttext(text: &str) -> bool {
+    text.trim_start().starts_with(MARK) && filled(text).all(|(_, line)| line.trim_start().starts_with(MARK))
+}
+
+/// A line of fastText without its labels.
+pub(super) fn without_labels(mut line: &str) -> &str {
+    while let Some(rest) = line.trim_start().strip_prefix(MARK) {
+        line = rest.split_once([' ', '\t']).map_or("", |(_, rest)| rest);
+    }
+    line
+}
+
+/// The lines of a file of fastText, `__label__x text`.
+///
+/// # Errors
+/// [`Error::Data`] if a line has several labels, or an empty one.
+pub(super) fn fasttext<'a>(text: &'a str, place: &str) -> Result<Vec<Line<'a>>> {
+    let parse = |(line, content): (u64, &'a str)| {
+        let wrong = |message: String| Err(Error::data(format!("{place}, line {line}"), message));
+        let marked = content.trim_start().strip_prefix(MARK).unwrap_or(content);
+        let (label, text) = marked.split_once([' ', '\t']).unwrap_or((marked, ""));
+        if label.trim().is_empty() {
+            return wrong(format!("the label behind `{MARK}` is empty: name it"));
+        }
+        if text.trim_start().starts_with(MARK) {
+            return wrong("it has several labels, and a classifier gives one: keep one a line".to_owned());
+        }
+        Ok(Line { line, label: label.trim(), text: text.trim() })
+    };
+    filled(text).map(parse).collect()
+}
+
+/// The label before the first blank or tab of a line, and the text behind it.
+pub(super) fn label_and_text(line: &str) -> Option<(&str, &str)> {
+    let (label, text) = line.trim_start().split_once([' ', '\t'])?;
+    (!text.trim().is_empty()).then_some((label, text.trim()))
+}
+
+/// The lines `label text` of a file, if it is certain that it has these: every first word is one of the `given` labels,
+/// or there are few of them in many lines, or they are numbers or `COARSE:fine`.
+pub(super) fn labels_first<'a>(text: &'a str, given: Option<&[String]>) -> Option<Vec<Line<'a>>> {
+    let parse = |(line, content): (u64, &'a str)| {
+        let (label, text) = label_and_text(content)?;
+        Some(Line { line, label, text })
+    };
+    let lines: Vec<Line<'a>> = filled(text).map(parse).collect::<Option<_>>()?;
+    let labels: HashSet<&str> = lines.iter().map(|line| line.label).collect();
+    let (n, different) = (lines.len(), labels.len());
+    let certain = match given {
+        Some(given) => labels.iter().all(|label| given.iter().any(|known| known == label)),
+        None if labels.iter().all(|label| is_number(label) || is_coarse_and_fine(label)) => {
+            different * 2 <= n
+        }
+        None => different * different <= n,
+    };
+    (certain && (given.is_some() || different > 1)).then_some(lines)
+}
+
+fn is_number(label: &str) -> bool {
+    label.parse::<i64>().is_ok()
+}
+
+/// Whether a label is one of TREC's, `DESC:manner`.
+fn is_coarse_and_fine(label: &str) -> bool {
+    label.split_once(':').is_some_and(|(coarse, fine)| {
+        let capitals = !coarse.is_empty() && coarse.chars().all(|c| c.is_ascii_uppercase());
+        capitals && !fine.is_empty() && fine.chars().all(|c| c.is_ascii_alphanumeric())
+    })
+}
+
+/// The text of an object, and its label if one is wanted.
+///
+/// # Errors
+/// [`Error::Data`] with the line if it is no object with these keys.
+pub(super) fn object(
+    line: &str,
+    at: impl Fn() -> String,
+    columns: &TextColumns,
+    labelled: bool,
+) -> Result<(String, String)> {
+    let key = columns.text.as_deref().unwrap_or("text");
+    let label_key = columns.label.as_deref().unwrap_or("label");
+    let wrong = |message: String| Error::data(at(), message);
+    let value: Value =
+        serde_json::from_str(line).map_err(|error| wrong(format!("no JSON object: {error}")))?;
+    let found = || value.as_object().into_iter().flatten().map(|(key, _)| format!("`{key}`"));
+    let missing = |key: &str, option: &str| {
+        let found = found().collect::<Vec<_>>().join(", ");
+        wrong(format!("no object with a text `{key}` (its keys: {found}): {option} names the key"))
+    };
+    let text = value.get(key).and_then(Value::as_str).ok_or_else(|| missing(key, "data.text"))?.to_owned();
+    let label = match value.get(label_key) {
+        _ if !labelled => String::new(),
+        Some(Value::String(label)) => label.trim().to_owned(),
+        Some(label @ (Value::Number(_) | Value::Bool(_))) => label.to_string(),
+        Some(Value::Array(_)) => {
+            return Err(wrong(format!(
+                "`{label_key}` is a list, and a classifier gives one label: keep one"
+            )));
+        }
+        _ => return Err(missing(label_key, "data.label")),
+    };
+    match labelled && label.is_empty() {
+        true => Err(wrong("the label is empty: fill it in or take the line out".to_owned())),
+        false => Ok((text, label)),
+    }
+}
