@@ -229,3 +229,75 @@ fn pairs_of_arrays_that_are_none() {
         assert!(!bench.path("runs").exists(), "{data} {sets:?}");
     }
 }
+
+/// An archive of stored files, as `np.savez` writes it.
+fn npz(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let (mut bytes, mut list) = (Vec::new(), Vec::new());
+    for (name, content) in files {
+        let crc = content.iter().fold(!0u32, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| crc >> 1 ^ (0xedb8_8320 * (crc & 1)))
+        });
+        let size = (content.len() as u32).to_le_bytes();
+        let mut head = [20u8, 0, 0, 0, 0, 0, 0, 0, 0, 0].to_vec();
+        head.extend([(!crc).to_le_bytes(), size, size].concat());
+        head.extend((name.len() as u32).to_le_bytes());
+        let offset = (bytes.len() as u32).to_le_bytes();
+        bytes.extend([&b"PK\x03\x04"[..], &head[..], name.as_bytes(), content].concat());
+        list.extend([&b"PK\x01\x02\x14\x00"[..], &head[..], &[0; 10], &offset, name.as_bytes()].concat());
+    }
+    let count = (files.len() as u16).to_le_bytes();
+    let place = [(list.len() as u32).to_le_bytes(), (bytes.len() as u32).to_le_bytes()].concat();
+    bytes.extend(list);
+    bytes.extend([&b"PK\x05\x06\0\0\0\0"[..], &count, &count, &place, &[0, 0]].concat());
+    bytes
+}
+
+#[test]
+fn an_archive_holds_sequences_and_labels() {
+    let bench = Bench::new();
+    tutorial(&bench);
+    let file = |name: &str| std::fs::read(bench.path(name)).unwrap();
+    let [x, y] = ["x.npy", "y.npy"].map(file);
+    bench.write(
+        "d.npz",
+        npz(&[("X_train.npy", x.clone()), ("y_train.npy", y.clone()), ("X_test.npy", x.clone())]),
+    );
+    bench.write("xy.npz", npz(&[("x.npy", x.clone()), ("y.npy", y)]));
+    let train = [
+        "train",
+        "--task",
+        "classify",
+        "--epochs",
+        "1",
+        "--force",
+        "-o",
+        "runs/z",
+        "--set",
+        "layer.0.units=3",
+    ];
+    let run = bench.ok(&[&train[..], &["--data", "d.npz"]].concat());
+    assert!(run.stderr.contains("read as: the arrays `X_train` and `y_train`, 2 labels"), "{}", run.stderr);
+    let run = bench.ok(&["predict", "runs/z", "d.npz"]);
+    assert!(run.stderr.contains("read as: the array `X_test`"), "{}", run.stderr);
+    assert_eq!(run.stdout, bench.ok(&["predict", "runs/z", "x.npy"]).stdout);
+    let eval = json(&bench.ok(&["eval", "runs/z", "xy.npz", "--json"]).stdout);
+    assert_eq!(eval, json(&bench.ok(&["eval", "runs/z", "x.npy", "--target", "y.npy", "--json"]).stdout));
+    let run = bench.run(&["eval", "runs/z", "d.npz"]);
+    assert!(run.code == Some(1) && run.stderr.contains("has no labels in it"), "{}", run.stderr);
+    bench.write("ab.npz", npz(&[("a.npy", x.clone()), ("b.npy", x)]));
+    let run = bench.run(&["predict", "runs/z", "ab.npz"]);
+    assert!(run.stderr.contains("holds a, b, where `x` or `x_test`"), "{}", run.stderr);
+}
+
+/// They gave NaN and exit code 0.
+#[test]
+fn a_value_that_is_no_number_is_refused() {
+    let bench = Bench::new();
+    tutorial(&bench);
+    bench.write("k.toml", TUTORIAL);
+    bench.ok(&["train", "k.toml", "-o", "runs/k", "--epochs", "1", "-q"]);
+    bench.write("nan.npy", npy("<f4", "(1, 2, 1)", &floats(&[1.0, f32::NAN])));
+    let run = bench.run(&["predict", "runs/k", "nan.npy"]);
+    let words = "nan.npy: the value at [0, 1, 0] is no finite number";
+    assert!(run.code == Some(1) && run.stderr.contains(words), "{}", run.stderr);
+}

@@ -75,20 +75,17 @@ struct TextTable {
 
 impl TextTable {
     fn find(sheet: Sheet, columns: &TextColumns) -> Result<Self> {
-        match (columns.text_in(&sheet), columns.label_in(&sheet)) {
-            (Ok(text), Ok(label)) => {
-                let open = columns.header.is_none() && sheet.header_line.is_some();
-                if !open || !named_by_number(&sheet, [&columns.text, &columns.label]) {
-                    return Ok(TextTable { sheet, text, label, headerless: false });
-                }
-                if is_label(&sheet, label) {
-                    return Ok(TextTable { sheet: sheet.without_header(), text, label, headerless: true });
-                }
-                match sheet.header_looks_like_data() {
-                    true => Err(first_line_unclear(&sheet)),
-                    false => Ok(TextTable { sheet, text, label, headerless: false }),
-                }
+        let open = columns.header.is_none() && sheet.header_line.is_some();
+        if let (true, Some([text, label])) = (open, by_number(&sheet, [&columns.text, &columns.label])) {
+            if is_label(&sheet, label) {
+                return Ok(TextTable { sheet: sheet.without_header(), text, label, headerless: true });
             }
+            if sheet.header_looks_like_data() {
+                return Err(first_line_unclear(&sheet));
+            }
+        }
+        match (columns.text_in(&sheet), columns.label_in(&sheet)) {
+            (Ok(text), Ok(label)) => Ok(TextTable { sheet, text, label, headerless: false }),
             (text, label) => match label_of_two(&sheet, columns) {
                 Some(label) => {
                     Ok(TextTable { sheet: sheet.without_header(), text: 1 - label, label, headerless: true })
@@ -99,11 +96,12 @@ impl TextTable {
     }
 }
 
-/// Whether columns are given, all of them by numbers that are no names.
-fn named_by_number<const N: usize>(sheet: &Sheet, columns: [&Option<String>; N]) -> bool {
-    columns.into_iter().all(|column| {
-        column.as_ref().is_some_and(|name| name.parse::<usize>().is_ok() && !sheet.header.contains(name))
-    })
+/// The columns, if all of them are given by their numbers.
+fn by_number<const N: usize>(sheet: &Sheet, columns: [&Option<String>; N]) -> Option<[usize; N]> {
+    let width = sheet.header.len();
+    let number = |name: &Option<String>| name.as_ref()?.parse().ok().filter(|n| (1..=width).contains(n));
+    let numbers: Option<Vec<usize>> = columns.into_iter().map(|name| number(name).map(|n| n - 1)).collect();
+    numbers?.try_into().ok()
 }
 
 /// Whether the header's cell of a column is one of few values below it, as a label is and a name is not.
