@@ -88,8 +88,3 @@ pub fn text(path: &Path) -> Outcome<String> {
     }
     Ok(to_text(bytes, STDIN)?)
 }
-
-/// Its lines.
-pub fn lines(path: &Path) -> Outcome<Vec<String>> {
-    Ok(text(path)?.lines().map(str::to_string).collect())
-}

@@ -31,7 +31,9 @@ fn count(bench: &Bench, file: &str) -> u64 {
 fn labelled_texts() {
     let bench = Bench::new();
     let pairs = |line: fn(&str, &str) -> String| -> String {
-        (0..20).map(|i| line(["pos", "neg"][i % 2], ["a good film", "a bad one"][i % 2])).collect()
+        (0..20)
+            .map(|i| line(["pos", "neg"][i % 2], &format!("{} {i}", ["a good film", "a bad one"][i % 2])))
+            .collect()
     };
     for (name, content, form) in [
         ("ft.train", pairs(|label, text| format!("__label__{label} {text}\n")), "fastText lines, 2 labels"),
@@ -57,7 +59,7 @@ fn labelled_texts() {
         let texts = predicted(&bench, name, "text");
         assert_eq!(
             (texts.len(), texts[0].as_str(), texts[1].as_str()),
-            (20, "a good film", "a bad one"),
+            (20, "a good film 0", "a bad one 1"),
             "{name}"
         );
     }

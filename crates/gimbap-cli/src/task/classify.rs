@@ -345,7 +345,8 @@ fn weights(config: &Config, classes: &[String], labels: &[u32]) -> Outcome<Optio
     let Some(weights) = &config.train.class_weights else { return Ok(None) };
     weights.of(classes, &counts(labels, classes.len())).map(Some).map_err(|(name, near)| {
         let near = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
-        let known = listed(classes);
+        let known: Vec<String> = classes.iter().map(|class| format!("`{class}`")).collect();
+        let known = listed(&known);
         let message =
             format!("`train.class_weights` names `{name}`, which is no class{near}: there are {known}");
         Failure::usage("config", message)

@@ -129,7 +129,7 @@ impl Judged {
         let mut text = scores_table("", &rows);
         if labels.len() <= SHOWN {
             let row = |(actual, label): (usize, &String)| {
-                let counts = self.confusion.row(actual).iter().map(u64::to_string);
+                let counts = self.confusion.row(actual).into_iter().map(|count| count.to_string());
                 std::iter::once(label.clone()).chain(counts).collect()
             };
             let rows: Vec<Vec<String>> = labels.iter().enumerate().map(row).collect();

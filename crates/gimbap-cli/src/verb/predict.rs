@@ -22,7 +22,6 @@ use serde_json::{Map, Value, json};
 use self::sink::Sink;
 use self::texts::Texts;
 use crate::args::Predict;
-use crate::input::is_stdin;
 use crate::lm::judge::shown;
 use crate::lm::unknown::Strangers;
 use crate::model_file::{self, Opened};
@@ -217,7 +216,7 @@ fn next_tokens(doc: &lm::Doc, model: &Model, path: &Path, out: &Out, sink: &mut 
     const PROBABILITIES: usize = 1 << 18;
     let group = (PROBABILITIES / doc.vocabulary.len()).clamp(1, 256);
     let mut texts = Texts::open(path, &TextColumns::default(), &[])?;
-    let (mut strangers, scorer) = (Strangers::default(), Scorer::new(model)?);
+    let (mut strangers, mut scorer) = (Strangers::default(), Scorer::new(model)?);
     loop {
         let some = texts.next(group)?;
         if some.is_empty() {
