@@ -57,7 +57,7 @@ fn main() -> Result<()> {
     // A stream elsewhere, restored from the bytes, goes on where the first one stands: the fork moved neither.
     let mut elsewhere = model.stream()?;
     let state = elsewhere.state().from_bytes(&saved)?;
-    elsewhere.restore(&state);
+    elsewhere.restore(&state)?;
     let [here, there] = [stream.step(&[wave(0, STEPS)])[0], elsewhere.step(&[wave(0, STEPS)])[0]];
     assert_eq!(here, there);
     println!("\nthe first stream and the restored one agree: {here} and {there}");

@@ -6,13 +6,17 @@
 //! `I8` with the scales of their columns as another tensor, `lstm.w_x.scale`. Files are written to a temporary name in
 //! the same folder, synced and renamed: there is never half a file under the final name.
 
+mod atomic;
+
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
 
 use gimbap_kernels::Arithmetic;
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
+
+pub use self::atomic::{remove_unfinished, write_atomically};
 
 use crate::layer::{LayerSpec, Parameter};
 use crate::model::{Input, Model, Sequential, Training};
@@ -59,32 +63,11 @@ fn dtype<R>() -> Dtype {
     if size_of::<R>() == 4 { Dtype::F32 } else { Dtype::F64 }
 }
 
-fn to_bytes<R: Arithmetic>(values: &[R]) -> Vec<u8> {
+fn values_to_bytes<R: Arithmetic>(values: &[R]) -> Vec<u8> {
     match dtype::<R>() {
         Dtype::F32 => values.iter().flat_map(|x| (x.to_f64() as f32).to_le_bytes()).collect(),
         _ => values.iter().flat_map(|x| x.to_f64().to_le_bytes()).collect(),
     }
-}
-
-/// Writes a file whole or not at all.
-///
-/// # Errors
-/// If it cannot be written; what was there before stays.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let io = |error: std::io::Error| Error::io(path, error);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The kind alone: the message would name the temporary file, which tells nobody anything.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| io(error.kind().into()))?;
-    file.write_all(bytes).map_err(io)?;
-    file.as_file().sync_all().map_err(io)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // A temporary file is private; the model is as readable as any file of its owner.
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(io)?;
-    }
-    file.persist(path).map_err(|error| Error::io(path, error.error))?;
-    Ok(())
 }
 
 /// A tensor as its bytes.
@@ -97,7 +80,7 @@ struct Raw {
 
 impl Raw {
     fn of<R: Arithmetic>(name: &str, shape: &[usize], values: &[R]) -> Raw {
-        Raw { name: name.into(), shape: shape.into(), dtype: dtype::<R>(), bytes: to_bytes(values) }
+        Raw { name: name.into(), shape: shape.into(), dtype: dtype::<R>(), bytes: values_to_bytes(values) }
     }
 }
 
@@ -114,15 +97,18 @@ pub(crate) fn write_tensors<R: Arithmetic>(
 
 fn write_raw(path: &Path, key: &str, document: &impl Serialize, tensors: &[Raw]) -> Result<()> {
     let failed = |message: String| Error::ModelFile { path: path.into(), message };
-    let document = serde_json::to_string(document).map_err(|error| failed(error.to_string()))?;
+    write_atomically(path, &raw_bytes(key, document, tensors).map_err(failed)?)
+}
+
+/// The bytes of a file, or why there are none.
+fn raw_bytes(key: &str, document: &impl Serialize, tensors: &[Raw]) -> std::result::Result<Vec<u8>, String> {
+    let document = serde_json::to_string(document).map_err(|error| error.to_string())?;
     let views = tensors.iter().map(|tensor| {
         TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes).map(|view| (&tensor.name, view))
     });
-    let views =
-        views.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| failed(error.to_string()))?;
+    let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
     let metadata = HashMap::from([(key.to_string(), document)]);
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| failed(error.to_string()))?;
-    write_atomically(path, &bytes)
+    safetensors::serialize(views, Some(metadata)).map_err(|error| error.to_string())
 }
 
 /// Reads all tensors, of `F32` or `F64`, and the JSON document under `key`.
@@ -139,24 +125,41 @@ fn wrong_type(path: &Path, tensor: String, found: Dtype, expected: &str) -> Erro
     Error::Tensor { path: path.into(), tensor, message: format!("has type {found:?}; {expected} is read") }
 }
 
+/// The JSON document under `key`, without the tensors.
+pub(crate) fn read_document(path: &Path, key: &str) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    document_of(&bytes, path, key)
+}
+
+/// The JSON document under `key` of a file with this content.
+fn document_of(bytes: &[u8], path: &Path, key: &str) -> Result<String> {
+    let failed = |message: String| Error::ModelFile { path: path.into(), message };
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| not_whole(bytes, path, &error))?;
+    let document = metadata.metadata().as_ref().and_then(|m| m.get(key)).cloned();
+    document.ok_or_else(|| {
+        failed(format!("is a safetensors file, but not one of Gimbap's (no `{key}` in its metadata)"))
+    })
+}
+
+fn not_whole(bytes: &[u8], path: &Path, error: &SafeTensorError) -> Error {
+    match cut_off(bytes) {
+        Some(tensor) => {
+            Error::Tensor { path: path.into(), tensor, message: "is cut off: the file ends too early".into() }
+        }
+        None => {
+            let message = format!("is damaged or no safetensors file ({error})");
+            Error::ModelFile { path: path.into(), message }
+        }
+    }
+}
+
 /// The document, and the tensors with the types that they had; integers as they are.
 type Typed<R> = (String, Vec<(Tensor<R>, Dtype)>);
 
 fn read_typed<R: Arithmetic>(path: &Path, key: &str) -> Result<Typed<R>> {
-    let failed = |message: String| Error::ModelFile { path: path.into(), message };
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    let not_whole = |error| match cut_off(&bytes) {
-        Some(tensor) => {
-            Error::Tensor { path: path.into(), tensor, message: "is cut off: the file ends too early".into() }
-        }
-        None => failed(format!("is damaged or no safetensors file ({error})")),
-    };
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_whole)?;
-    let document = metadata.metadata().as_ref().and_then(|m| m.get(key)).cloned();
-    let document = document.ok_or_else(|| {
-        failed(format!("is a safetensors file, but not one of Gimbap's (no `{key}` in its metadata)"))
-    })?;
-    let file = SafeTensors::deserialize(&bytes).map_err(not_whole)?;
+    let document = document_of(&bytes, path, key)?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| not_whole(&bytes, path, &error))?;
     let mut tensors = Vec::new();
     for (name, view) in file.tensors() {
         let data = view.data();
@@ -200,6 +203,14 @@ fn read_typed<R: Arithmetic>(path: &Path, key: &str) -> Result<Typed<R>> {
 /// # Errors
 /// If the file cannot be written.
 pub fn save<R: Arithmetic>(model: &Model<R>, path: impl AsRef<Path>) -> Result<()> {
+    write_atomically(path.as_ref(), &to_bytes(model)?)
+}
+
+/// What [`save`] writes.
+///
+/// # Errors
+/// If what the model keeps of its task cannot be written down.
+pub fn to_bytes<R: Arithmetic>(model: &Model<R>) -> Result<Vec<u8>> {
     let document = Document {
         format: format_of(model.precision),
         input: model.input,
@@ -227,7 +238,8 @@ pub fn save<R: Arithmetic>(model: &Model<R>, path: impl AsRef<Path>) -> Result<(
             }
         }
     }
-    write_raw(path.as_ref(), KEY, &document, &tensors)
+    raw_bytes(KEY, &document, &tensors)
+        .map_err(|message| Error::ModelFile { path: "the model".into(), message })
 }
 
 /// The tensor that has the scales of an `I8` tensor's columns.
@@ -274,7 +286,11 @@ pub fn load<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
             model.values[parameter.range.clone()].copy_from_slice(&tensor.values);
         }
     }
-    model.training = document.training;
+    if let Some(training) = document.training {
+        training.check().map_err(|error| failed(format!("has a training that cannot be: {error}")))?;
+        model.reduction = training.reduction;
+        model.training = Some(training);
+    }
     model.precision = document.precision;
     model.task = document.task;
     Ok(model)

@@ -76,6 +76,7 @@ pub mod network;
 pub mod optim;
 pub mod quantize;
 pub mod rng;
+mod room;
 pub mod score;
 pub mod sequence;
 pub mod stream;
@@ -100,11 +101,34 @@ pub use ndarray;
 /// it. To be called before anything else: the threads start with the first work that needs them.
 ///
 /// # Errors
-/// If they have already started.
+/// If they have already started, or the system refuses them.
 pub fn set_threads(threads: usize) -> Result<()> {
-    let cores = std::thread::available_parallelism().map_or(threads, usize::from);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.min(cores));
-    pool.build_global().map_err(|error| Error::config("threads", error.to_string()))
+    let failed = |error: rayon::ThreadPoolBuildError| Error::config("threads", error.to_string());
+    pool(Some(threads)).build_global().map_err(failed)
+}
+
+/// As [`set_threads`], for one thread for each core if there is no number; but where the system refuses them, this thread
+/// does everything alone. Whether they started.
+///
+/// # Errors
+/// If they have already started.
+pub fn start_threads(threads: Option<usize>) -> Result<bool> {
+    let failed = |error: rayon::ThreadPoolBuildError| Error::config("threads", error.to_string());
+    // A pool of the whole process can be tried but once, so another is tried first.
+    let started = pool(threads).build().is_ok();
+    let pool = if started { pool(threads) } else { pool(Some(1)).use_current_thread() };
+    pool.build_global().map_err(failed).map(|()| started)
+}
+
+fn pool(threads: Option<usize>) -> rayon::ThreadPoolBuilder {
+    let builder = rayon::ThreadPoolBuilder::new();
+    match threads {
+        Some(threads) => {
+            let cores = std::thread::available_parallelism().map_or(threads, usize::from);
+            builder.num_threads(threads.min(cores))
+        }
+        None => builder,
+    }
 }
 
 /// What a program that trains and runs a model needs.

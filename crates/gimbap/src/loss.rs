@@ -130,6 +130,16 @@ impl Loss {
         }
     }
 
+    /// Checks Huber's `delta`.
+    pub(crate) fn check_numbers(self) -> Result<()> {
+        match self {
+            Loss::Huber { delta } if !(delta > 0.0 && delta.is_finite()) => {
+                Err(Error::config("loss.huber.delta", format!("is {delta}; it is a number above 0")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that targets fit outputs of `width` values.
     pub fn check<R: Arithmetic>(self, width: usize, targets: &RowTargets<R>) -> Result<()> {
         let place = "targets";

@@ -19,9 +19,10 @@ use crate::network::{Network, States, final_activation};
 use crate::optim::Optimizer;
 use crate::quantize::Precision;
 use crate::stream::Stream;
-use crate::{Error, Result};
+use crate::{Error, Result, room};
 
 use states::StateCollector;
+use states::carry_over;
 pub(crate) use states::permute;
 pub(crate) use tally::Tally;
 
@@ -109,7 +110,7 @@ impl Sequential {
     /// A model with its initial weights, in `f32` or `f64`.
     ///
     /// # Errors
-    /// If a layer's options are wrong or it does not fit the one in front of it.
+    /// If a layer's options are wrong, it does not fit the one in front of it, or memory has no room for the weights.
     pub fn build<R: Arithmetic>(&self) -> Result<Model<R>> {
         let mut model = self.build_without_values::<R>()?;
         let numbered = model.parameters.iter().enumerate();
@@ -126,6 +127,7 @@ impl Sequential {
     pub(crate) fn build_without_values<R: Arithmetic>(&self) -> Result<Model<R>> {
         let parameters = self.parameters::<R>()?;
         let count = parameters.last().map_or(0, |p| p.range.end);
+        room::check("model", count.checked_mul(size_of::<R>()))?;
         let mut values = Vec::new();
         let too_many =
             |_| Error::config("model", format!("has {count} parameters, more than memory has room for"));
@@ -137,6 +139,7 @@ impl Sequential {
             parameters,
             values,
             training: None,
+            reduction: Reduction::default(),
             precision: Precision::Full,
             task: serde_json::Value::Null,
         })
@@ -169,6 +172,14 @@ pub struct Training {
     pub metrics: Vec<Metric>,
 }
 
+impl Training {
+    /// Checks the numbers of the optimizer and of the loss.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.optimizer.check()?;
+        self.loss.check_numbers()
+    }
+}
+
 /// A model: layers, parameters, and (once compiled) its training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model<R = f32> {
@@ -177,6 +188,8 @@ pub struct Model<R = f32> {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) values: Vec<R>,
     pub(crate) training: Option<Training>,
+    /// What [`Model::reduction`] asked for, for [`Model::compile`].
+    pub(crate) reduction: Reduction,
     pub(crate) precision: Precision,
     /// Whatever its user needs beside it (a vocabulary, a scaler): kept in the model file.
     pub task: serde_json::Value,
@@ -238,24 +251,24 @@ impl<R: Arithmetic> Model<R> {
     ///
     /// # Errors
     /// If the loss does not fit the last activation, a metric not the loss, or a weight decay a layer that is not
-    /// trained.
+    /// trained; or if a number of the optimizer or the loss cannot be meant.
     pub fn compile(
         mut self,
         optimizer: impl Into<Optimizer>,
         loss: Loss,
         metrics: impl IntoIterator<Item = Metric>,
     ) -> Result<Self> {
-        let optimizer = optimizer.into();
-        optimizer.check()?;
+        let (optimizer, metrics) = (optimizer.into(), metrics.into_iter().collect());
+        let training = Training { optimizer, loss, reduction: self.reduction, metrics };
+        training.check()?;
         let frozen = self.parameters.iter().find(|parameter| !parameter.trainable);
-        if let (Some(frozen), true) = (frozen, optimizer.weight_decay() > 0.0) {
+        if let (Some(frozen), true) = (frozen, training.optimizer.weight_decay() > 0.0) {
             return Err(Error::config(
                 "optimizer.weight_decay",
                 format!("would move `{}`, which is not `trainable`: set it to 0", frozen.name),
             ));
         }
-        let metrics: Vec<Metric> = metrics.into_iter().collect();
-        for metric in &metrics {
+        for metric in &training.metrics {
             metric.check(loss.output_kind())?;
         }
         let last = final_activation(&self.layers);
@@ -270,12 +283,13 @@ impl<R: Arithmetic> Model<R> {
                 ),
             ));
         }
-        self.training = Some(Training { optimizer, loss, reduction: Reduction::Mean, metrics });
+        self.training = Some(training);
         Ok(self)
     }
 
-    /// How the losses of rows become one number; [`Reduction::Mean`] unless said.
+    /// How the losses of rows become one number; [`Reduction::Mean`] unless said. Before or after [`Model::compile`].
     pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
         if let Some(training) = &mut self.training {
             training.reduction = reduction;
         }
@@ -319,7 +333,14 @@ impl<R: Arithmetic> Model<R> {
     }
 
     /// All parameters, to write.
+    ///
+    /// # Panics
+    /// If the model is quantised: its values are rounded ones, and others would be lost when it is saved.
     pub fn values_mut(&mut self) -> &mut [R] {
+        assert!(
+            self.precision.is_full(),
+            "a quantised model is not edited: edit the one that it was made of"
+        );
         &mut self.values
     }
 
@@ -332,8 +353,9 @@ impl<R: Arithmetic> Model<R> {
     /// Sets one parameter.
     ///
     /// # Errors
-    /// If there is none of that name, or it has another number of values.
+    /// If there is none of that name, it has another number of values, or the model is quantised.
     pub fn set_parameter(&mut self, name: &str, values: &[R]) -> Result<()> {
+        self.check_full("to set a parameter")?;
         let names = || self.parameters.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ");
         let Some(parameter) = self.parameters.iter().find(|p| p.name == name) else {
             return Err(Error::config(
@@ -432,12 +454,10 @@ impl<R: Arithmetic> Model<R> {
         let mut carried = None;
         for group in all.chunks(PREDICT_BATCH) {
             let batch = Batch::inputs(&x, group);
-            let carried_over = carried.take().filter(|_| stateful).map(|mut states: States<R>| {
-                // The last group may be smaller: it continues the first sequences of the one before.
-                let planes = states.iter_mut().flatten().flat_map(|state| &mut state.0);
-                planes.for_each(|plane| plane.truncate(plane.len() / PREDICT_BATCH * group.len()));
-                permute(&states, &batch.order, true)
-            });
+            let carried_over = carried
+                .take()
+                .filter(|_| stateful)
+                .map(|states: States<R>| carry_over(states, PREDICT_BATCH, &batch.order));
             let first = states.initial(group, &batch).or(carried_over);
             network.start(group.len(), first.as_ref());
             let pass = Pass {
@@ -540,14 +560,15 @@ impl<R: Arithmetic> Model<R> {
         self.evaluate_data(&data, PREDICT_BATCH)
     }
 
-    /// [`Model::evaluate`] on a dataset, in batches of this size.
+    /// [`Model::evaluate`] on a dataset, in batches of this size; of a model with a stateful layer each continues the
+    /// sequences of the one before, a smaller last one the first of them, as in [`Model::predict`].
     ///
     /// # Errors
     /// As [`Model::evaluate`].
     pub fn evaluate_data(&self, data: &Dataset<R>, batch: usize) -> Result<Evaluation> {
         self.check_data(data)?;
         let stateful = self.is_stateful();
-        self.evaluate_on(&Shuffled::new(data, batch, None, stateful)?)
+        self.evaluate_on(&Shuffled::in_order(data, batch, stateful)?)
     }
 
     /// [`Model::evaluate`] on any source of batches.
@@ -558,10 +579,13 @@ impl<R: Arithmetic> Model<R> {
         let training = self.trained_for()?;
         let mut network = self.network(true)?;
         let mut tally = Tally::new(training, &network)?;
-        let mut carried: Option<States<R>> = None;
+        let mut carried: Option<(States<R>, usize)> = None;
         for index in 0..source.batches(0) {
             let batch = source.batch(0, index)?;
-            let initial = carried.take().filter(|_| batch.continues).map(|s| permute(&s, &batch.order, true));
+            let initial = carried
+                .take()
+                .filter(|_| batch.continues)
+                .map(|(states, before)| carry_over(states, before, &batch.order));
             network.start(batch.layout.batch(), initial.as_ref());
             if batch.loss_from > 0 {
                 return Err(Error::unsupported(
@@ -571,7 +595,8 @@ impl<R: Arithmetic> Model<R> {
             }
             let losses = tally.run(&mut network, &self.values, &batch, |job| Ok(job.evaluate()))?;
             tally.add(&losses);
-            carried = batch.carry_at.map(|_| permute(&network.states(), &batch.order, false));
+            carried =
+                batch.carry_at.map(|_| (permute(&network.states(), &batch.order, false), batch.order.len()));
         }
         Ok(tally.finish())
     }
@@ -588,7 +613,7 @@ impl<R: Arithmetic> Model<R> {
         bptt: Bptt,
         dropout: Option<u64>,
     ) -> Result<Gradients<R>> {
-        self.check_full()?;
+        self.check_full("training")?;
         self.check_data(data)?;
         let training = self.trained_for()?;
         let mut network = self.network(true)?;

@@ -17,7 +17,7 @@
 //! never further than 0.0009 (bf16) or 0.0032 (int8) from the full model's, of a GRU 0.0013 and 0.006, of a SimpleRNN
 //! 0.0066 and 0.031 (`tests/quantized.rs`).
 //!
-//! A quantised model does not train: its gradients are those of another model.
+//! A quantised model does not train, as its gradients are those of another model, and is not edited.
 
 use gimbap_kernels::Arithmetic;
 use gimbap_kernels::linear::{LONGEST, bf16, int8_scale, to_int8};
@@ -135,14 +135,14 @@ impl<R: Arithmetic> Model<R> {
         Ok(model)
     }
 
-    /// Refuses to train a quantised model.
-    pub(crate) fn check_full(&self) -> Result<()> {
+    /// Refuses to do this to a quantised model, whose values are rounded.
+    pub(crate) fn check_full(&self, what: &'static str) -> Result<()> {
         match self.precision {
             Precision::Full => Ok(()),
             other => Err(Error::unsupported(
-                "training",
+                what,
                 format!(
-                    "takes a model with full weights; this one's are {other:?}: train the one that it was made of"
+                    "takes a model with full weights; this one's are {other:?}: take the one that it was made of"
                 ),
             )),
         }

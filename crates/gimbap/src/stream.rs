@@ -14,6 +14,7 @@ use crate::data::layout::Layout;
 use crate::layer::{Pass, Signal};
 use crate::model::{Input, Model};
 use crate::network::{Network, States};
+use crate::sequence::State;
 use crate::{Error, Result};
 
 /// What a step takes: the features of a model with features, the token of a model with token ids.
@@ -62,6 +63,24 @@ impl<R: Arithmetic> StreamState<R> {
         states.chain(self.memories.iter().flatten().copied())
     }
 
+    /// How many values there are, layer by layer: of each state, then of what each layer has beside.
+    fn sizes(&self) -> (Vec<Vec<usize>>, Vec<usize>) {
+        let layer = |states: &Vec<State<R>>| states.iter().flat_map(|state| &state.0).map(Vec::len).collect();
+        (self.states.iter().map(layer).collect(), self.memories.iter().map(Vec::len).collect())
+    }
+
+    /// Checks that another state is one of the same model as this.
+    fn check(&self, other: &StreamState<R>) -> Result<()> {
+        let (expected, found) = (self.sizes(), other.sizes());
+        if expected == found {
+            return Ok(());
+        }
+        let told = |(states, memories): (Vec<Vec<usize>>, Vec<usize>)| {
+            format!("states of {states:?} values, {memories:?} beside them")
+        };
+        Err(Error::Shape { place: "stream state".into(), expected: told(expected), found: told(found) })
+    }
+
     /// As bytes: every value as a little-endian `f64` (which holds an `f32` exactly), the states layer by layer,
     /// then what the pools have so far.
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -108,7 +127,7 @@ impl<R: Arithmetic> StreamState<R> {
 /// fork.step(16);
 /// let mut later = model.stream()?;
 /// let state = later.state().from_bytes(&bytes)?;
-/// later.restore(&state);
+/// later.restore(&state)?;
 /// assert_eq!(later.step(23), stream.step(23));
 ///
 /// // A layer that needs the whole sequence cannot run step by step, and says so.
@@ -204,9 +223,14 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
     }
 
     /// Goes on from a saved state of the same model.
-    pub fn restore(&mut self, state: &StreamState<R>) {
+    ///
+    /// # Errors
+    /// If the state is one of another model, with other layers or units; the stream then stays where it was.
+    pub fn restore(&mut self, state: &StreamState<R>) -> Result<()> {
+        self.state().check(state)?;
         self.network.set_states(&state.states);
         self.network.recall(&state.memories);
+        Ok(())
     }
 
     /// Bytes of weights that the recurrent layers read at each step.
@@ -225,7 +249,7 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
     /// None that [`Model::stream`] did not have.
     pub fn fork(&mut self) -> Result<Stream<'a, R>> {
         let mut other = Stream::new(self.model)?;
-        other.restore(&self.state());
+        other.restore(&self.state())?;
         Ok(other)
     }
 }

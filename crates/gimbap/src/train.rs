@@ -5,6 +5,8 @@
 //! ends with the same bits as one that was not.
 
 mod average;
+mod identity;
+mod log;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -13,6 +15,8 @@ use gimbap_kernels::Arithmetic;
 use serde::{Deserialize, Serialize};
 
 pub use self::average::Average;
+pub use self::identity::Identity;
+use self::log::{Logs, keras_line};
 
 use crate::bptt::{Bptt, Job};
 use crate::checkpoint::{self, Tensor};
@@ -24,12 +28,14 @@ use crate::metric::{Metric, MetricState};
 use crate::model::{Evaluation, Model, Tally, permute};
 use crate::network::{Network, States};
 use crate::optim::{Gradients, Live, Optimizer, OptimizerState, Schedule, ScheduleState, clip};
-use crate::tensorboard::EventWriter;
-use crate::{Error, Result};
+use crate::{Error, Result, room};
 
 /// How a model is trained. `Fit { epochs: 20, ..Fit::default() }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
+    /// What the answer depends on beside the model and these options: the data, its vocabulary, its labels. It is kept
+    /// with the state of the run, and a run is resumed only with what it had.
+    pub identity: Identity,
     /// Passes over the data; 1 unless said. 0 trains nothing: in [`Fit::directory`] lies the model as it is.
     pub epochs: usize,
     /// Sequences in a batch; 32 unless said.
@@ -48,7 +54,8 @@ pub struct Fit {
     pub schedule: Schedule,
     /// From when on the mean of the weights is kept; None, the default: never.
     pub average: Option<Average>,
-    /// This last part of the data, before shuffling, is for validation.
+    /// This last part of the data, before shuffling, is for validation; only where the data is a [`Dataset`] and no
+    /// other is for validation.
     pub validation_split: f64,
     /// Stops when the validation loss (without validation data, the training loss) no longer improves.
     pub early_stopping: Option<EarlyStopping>,
@@ -68,6 +75,7 @@ pub struct Fit {
 impl Default for Fit {
     fn default() -> Self {
         Fit {
+            identity: Identity::default(),
             epochs: 1,
             batch_size: 32,
             shuffle: true,
@@ -92,7 +100,7 @@ impl Fit {
     /// Checks the numbers; every training does.
     ///
     /// # Errors
-    /// If one cannot be meant: a limit of 0 for the gradient, a `k2` below `k1`.
+    /// If one cannot be meant: a limit of 0 for the gradient, a `k2` below `k1`, a negative `min_delta`.
     pub fn check(&self) -> Result<()> {
         self.bptt.check()?;
         self.schedule.check()?;
@@ -101,7 +109,25 @@ impl Fit {
                 return Err(Error::config(place, format!("is {limit}; it must be above 0")));
             }
         }
-        Ok(())
+        match self.early_stopping {
+            Some(EarlyStopping { min_delta, .. }) if !(min_delta >= 0.0 && min_delta.is_finite()) => {
+                let message = format!("is {min_delta}; it is a number from 0 on");
+                Err(Error::config("early_stopping.min_delta", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses to hold out a part of what comes in batches already.
+    fn check_whole(&self) -> Result<()> {
+        if self.validation_split == 0.0 {
+            return Ok(());
+        }
+        let message = format!(
+            "is {}, which is for a data set alone: here batches, or data for validation, are given; leave it at 0",
+            self.validation_split
+        );
+        Err(Error::config("validation_split", message))
     }
 }
 
@@ -266,7 +292,7 @@ pub struct Progress {
     pub waited: usize,
     /// Of the schedule.
     pub schedule: ScheduleState,
-    /// Stopped early.
+    /// Stopped early. A run that is resumed with more patience goes on all the same.
     pub stopped: bool,
     /// Steps in the mean of the weights.
     #[serde(default)]
@@ -280,10 +306,58 @@ pub struct Progress {
     /// What must be the same when the run is resumed: batches of an epoch, the seed.
     #[serde(default)]
     same: Option<(usize, u64)>,
+    /// And this; None of a run from before it was kept.
+    #[serde(default)]
+    identity: Option<Identity>,
+    /// The line of [`Fit::log`] of the last epoch.
+    #[serde(default)]
+    logged: Option<String>,
     sum: f64,
     rows: usize,
     norm: f64,
     seconds: f64,
+}
+
+impl Progress {
+    /// Refuses a run with other batches, another seed or other data than it had; a new one takes these.
+    fn be_of(&mut self, same: (usize, u64), identity: &Identity) -> Result<()> {
+        if let Some(kept) = &self.identity {
+            identity.check(kept)?;
+        }
+        if let Some((batches, seed)) = self.same.filter(|before| *before != same) {
+            let message = format!(
+                "the run had {batches} batches an epoch and seed {seed}, here are {} and {}: resume it with its own data \
+                 and options",
+                same.0, same.1
+            );
+            return Err(Error::config("resume", message));
+        }
+        (self.same, self.identity) = (Some(same), Some(identity.clone()));
+        Ok(())
+    }
+
+    /// Stops, or no longer, by how many epochs did not get better.
+    fn be_patient(&mut self, stopping: Option<EarlyStopping>) {
+        self.stopped = stopping.is_some_and(|stopping| self.waited >= stopping.patience.max(1));
+    }
+}
+
+/// What the run in a folder was trained on ([`Fit::identity`]); None of a run from before it was kept.
+///
+/// # Errors
+/// If there is no run, or its state cannot be read.
+pub fn identity_of(directory: &Path) -> Result<Option<Identity>> {
+    let path = directory.join(TRAINER);
+    let document = checkpoint::read_document(&path, KEY)?;
+    Ok(progress_of(&document, &path)?.2.identity)
+}
+
+/// The steps done, the optimizer and the progress that a run's state tells of.
+fn progress_of(document: &str, path: &Path) -> Result<(u64, Optimizer, Progress)> {
+    serde_json::from_str(document).map_err(|error| Error::ModelFile {
+        path: path.into(),
+        message: format!("has a damaged header ({error})"),
+    })
 }
 
 /// A run under way.
@@ -369,7 +443,7 @@ impl<R: Arithmetic> Model<R> {
         self.check_data(data)?;
         let split = match valid {
             None if fit.validation_split > 0.0 => Some(data.split(fit.validation_split)?),
-            _ => None,
+            _ => fit.check_whole().map(|()| None)?,
         };
         let (data, valid) = split.as_ref().map_or((data, valid), |(train, valid)| (train, Some(valid)));
         if let Some(valid) = valid {
@@ -377,14 +451,16 @@ impl<R: Arithmetic> Model<R> {
         }
         let stateful = self.is_stateful();
         let train = Shuffled::new(data, fit.batch_size, fit.shuffle.then_some(fit.seed), stateful)?;
-        let valid = valid.map(|valid| Shuffled::new(valid, fit.batch_size, None, stateful)).transpose()?;
+        let valid = valid.map(|valid| Shuffled::in_order(valid, fit.batch_size, stateful)).transpose()?;
+        let fit = &Fit { validation_split: 0.0, ..fit.clone() };
         self.fit_on(&train, valid.as_ref().map(|valid| valid as &dyn BatchSource<R>), fit, observe)
     }
 
-    /// Trains on any source of batches.
+    /// Trains on any source of batches, which has its own size and order of them: [`Fit::batch_size`] and
+    /// [`Fit::shuffle`] are not looked at.
     ///
     /// # Errors
-    /// As [`Model::fit`].
+    /// As [`Model::fit`]; or if there is a [`Fit::validation_split`].
     pub fn fit_on(
         &mut self,
         train: &dyn BatchSource<R>,
@@ -392,16 +468,17 @@ impl<R: Arithmetic> Model<R> {
         fit: &Fit,
         observe: &mut dyn FnMut(Event<'_>) -> Flow,
     ) -> Result<History> {
+        self.check_room(fit)?;
         let optimizer = self.trained_for()?.optimizer.state(self.values().len());
         let run = Run { progress: Progress::default(), optimizer, carried: None, best: None, other: None };
         self.go_on(run, train, valid, fit, observe)
     }
 
     /// Goes on with the run whose state is in `fit.directory`, exactly as if it had not stopped. The data and `fit`
-    /// must be the same (more epochs are fine).
+    /// must be the same (more epochs are fine, and another patience: with more, a run that stopped early goes on).
     ///
     /// # Errors
-    /// As [`Model::fit`]; or if there is no state, or one of another model.
+    /// As [`Model::fit_on`]; or if there is no state, one of another model, or one of other data ([`Fit::identity`]).
     pub fn resume_on(
         &mut self,
         train: &dyn BatchSource<R>,
@@ -411,8 +488,17 @@ impl<R: Arithmetic> Model<R> {
     ) -> Result<History> {
         let directory = fit.directory.as_ref();
         let directory = directory.ok_or_else(|| Error::config("directory", "is needed to resume from"))?;
+        self.check_room(fit)?;
         let run = self.load_run(&directory.join(TRAINER))?;
         self.go_on(run, train, valid, fit, observe)
+    }
+
+    /// Refuses a training for which memory has no room: as many numbers as there are weights for the gradient, for each slot
+    /// of the optimizer, twice for the weights as the products read them, and for the weights that are kept beside.
+    fn check_room(&self, fit: &Fit) -> Result<()> {
+        let slots = self.trained_for()?.optimizer.slot_names().len();
+        let kept = fit.early_stopping.iter().filter(|s| s.restore_best).count() + fit.average.iter().count();
+        room::check("training", self.values.len().checked_mul((3 + slots + kept) * size_of::<R>()))
     }
 
     fn go_on(
@@ -424,21 +510,14 @@ impl<R: Arithmetic> Model<R> {
         observe: &mut dyn FnMut(Event<'_>) -> Flow,
     ) -> Result<History> {
         fit.check()?;
-        self.check_full()?;
+        fit.check_whole()?;
+        self.check_full("training")?;
         let mut network = self.network(true)?;
         if fit.bptt != Bptt::Full {
             network.runs_in_segments()?;
         }
-        let same = (train.batches(0), fit.seed);
-        if let Some((batches, seed)) = run.progress.same.filter(|before| *before != same) {
-            let message = format!(
-                "the run had {batches} batches an epoch and seed {seed}, here are {} and {}: resume it with its own data \
-                 and options",
-                same.0, same.1
-            );
-            return Err(Error::config("resume", message));
-        }
-        run.progress.same = Some(same);
+        run.progress.be_of((train.batches(0), fit.seed), &fit.identity)?;
+        run.progress.be_patient(fit.early_stopping);
         if run.other.is_some() && fit.average.is_none() {
             let message = "the run keeps the mean of its weights: resume it with its own `average`";
             return Err(Error::config("average", message));
@@ -461,7 +540,7 @@ impl<R: Arithmetic> Model<R> {
                 Some(probe)
             }
         };
-        let mut logs = Logs::open(fit)?;
+        let mut logs = Logs::open(fit, run.progress.logged.as_deref())?;
         // Zero between steps: an update clears what it has used.
         let mut gradients = vec![R::ZERO; self.values().len()];
         let mut history = History { epochs: Vec::new(), best_epoch: None, ended: Ended::Finished };
@@ -587,13 +666,15 @@ impl<R: Arithmetic> Model<R> {
             if let Some(probe) = &probe {
                 epoch.health = Some(explain::health(self, probe, update_ratio)?);
             }
+            let line = epoch.to_json().to_string();
+            run.progress.logged = Some(line.clone());
             if let Some(directory) = &fit.directory {
                 if run.progress.best_epoch == Some(epoch.epoch) {
                     checkpoint::save(self, directory.join(BEST))?;
                 }
                 self.save_run(&run, directory)?;
             }
-            logs.write(&epoch, &run.progress)?;
+            logs.write(&epoch, &line, run.progress.step)?;
             if fit.verbose > 0 {
                 println!("{}", keras_line(&epoch, fit.epochs, batches));
             }
@@ -677,8 +758,7 @@ impl<R: Arithmetic> Model<R> {
             }
         } else {
             progress.waited += 1;
-            progress.stopped =
-                fit.early_stopping.is_some_and(|stopping| progress.waited >= stopping.patience.max(1));
+            progress.be_patient(fit.early_stopping);
         }
         let epoch = Epoch {
             epoch: progress.epoch,
@@ -739,9 +819,7 @@ impl<R: Arithmetic> Model<R> {
 
     fn load_run(&mut self, path: &Path) -> Result<Run<R>> {
         let (document, tensors) = checkpoint::read_tensors::<R>(path, KEY)?;
-        let failed = |message: String| Error::ModelFile { path: path.into(), message };
-        let (step, optimizer, progress): (u64, Optimizer, Progress) = serde_json::from_str(&document)
-            .map_err(|error| failed(format!("has a damaged header ({error})")))?;
+        let (step, optimizer, progress) = progress_of(&document, path)?;
         let present = &self.trained_for()?.optimizer;
         if optimizer != *present {
             let message =
@@ -810,76 +888,4 @@ fn not_finite<R: Arithmetic>(
         None => (or_else.0, or_else.1, or_else.2, None),
     };
     Error::NotFinite { what, value, layer, step, batch, epoch }
-}
-
-/// The line that Keras prints for an epoch with `verbose=1`.
-fn keras_line(epoch: &Epoch, epochs: usize, batches: usize) -> String {
-    let time = match epoch.seconds / batches.max(1) as f64 {
-        step if step >= 1.0 => format!("{step:.0}s/step"),
-        step if step >= 1e-3 => format!("{:.0}ms/step", step * 1e3),
-        step => format!("{:.0}us/step", step * 1e6),
-    };
-    let list = |prefix: &str, evaluation: &Evaluation| {
-        let mut figures: Vec<(String, f64)> =
-            evaluation.metrics.iter().map(|(m, v)| (m.to_string(), *v)).collect();
-        figures.push(("loss".into(), evaluation.loss));
-        figures.into_iter().map(|(name, value)| format!(" - {prefix}{name}: {value:.4}")).collect::<String>()
-    };
-    format!(
-        "Epoch {}/{epochs}\n{batches}/{batches} {} {:.0}s {time}{}{}",
-        epoch.epoch + 1,
-        "━".repeat(20),
-        epoch.seconds,
-        list("", &epoch.train),
-        epoch.valid.as_ref().map(|valid| list("val_", valid)).unwrap_or_default()
-    )
-}
-
-/// The files that take a line or a point per epoch.
-struct Logs {
-    jsonl: Option<(PathBuf, std::fs::File)>,
-    events: Option<EventWriter>,
-}
-
-impl Logs {
-    fn open(fit: &Fit) -> Result<Logs> {
-        if let Some(directory) = &fit.directory {
-            std::fs::create_dir_all(directory).map_err(|error| Error::io(directory, error))?;
-        }
-        let jsonl = match &fit.log {
-            None => None,
-            Some(path) => {
-                let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-                Some((path.clone(), file.map_err(|error| Error::io(path, error))?))
-            }
-        };
-        Ok(Logs { jsonl, events: fit.tensorboard.as_ref().map(EventWriter::create).transpose()? })
-    }
-
-    fn write(&mut self, epoch: &Epoch, progress: &Progress) -> Result<()> {
-        if let Some((path, file)) = &mut self.jsonl {
-            use std::io::Write;
-            writeln!(file, "{}", epoch.to_json()).map_err(|error| Error::io(&*path, error))?;
-        }
-        if let Some(events) = &mut self.events {
-            let parts = [("train", Some(&epoch.train)), ("valid", epoch.valid.as_ref())];
-            for (part, evaluation) in
-                parts.into_iter().filter_map(|(part, evaluation)| Some((part, evaluation?)))
-            {
-                events.scalar(&format!("loss/{part}"), progress.step, evaluation.loss)?;
-                for (metric, value) in &evaluation.metrics {
-                    events.scalar(&format!("{metric}/{part}"), progress.step, *value)?;
-                }
-            }
-            events.scalar("rate", progress.step, epoch.rate)?;
-            events.scalar("gradient_norm", progress.step, epoch.gradient_norm)?;
-            if let Some(health) = &epoch.health {
-                for (name, value) in health.scalars() {
-                    events.scalar(&name, progress.step, value)?;
-                }
-            }
-            events.flush()?;
-        }
-        Ok(())
-    }
 }

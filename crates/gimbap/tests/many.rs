@@ -129,15 +129,15 @@ fn states_go_to_streams_and_back() {
         many.step(&[5, 6]);
         let state = many.state(1);
         let mut stream = model.stream().unwrap();
-        stream.restore(&state);
+        stream.restore(&state).unwrap();
         let (bytes, expected) = (stream.state().to_bytes(), stream.step(7).to_vec());
         assert_eq!(bytes, state.to_bytes(), "{name}");
         close(name, &expected, &alone(&model, &[4, 6, 7]), 1e-5);
-        many.restore(&state, 3);
+        many.restore(&state, 3).unwrap();
         for output in many.step(&[7, 7, 7]).chunks_exact(V) {
             close(name, output, &expected, 1e-5);
         }
-        many.restore(&stream.state(), 1);
+        many.restore(&stream.state(), 1).unwrap();
         close(name, many.step(&[8]), &alone(&model, &[4, 6, 7, 8]), 1e-5);
         many.start(2);
         let outputs = many.step(&[1, 2]).to_vec();

@@ -121,16 +121,17 @@ fn a_step_has_the_same_bits_at_any_number_of_threads() {
 /// does not grow. `--nocapture` shows it.
 #[test]
 fn ten_thousand_steps_do_not_drift_away() {
-    let cells: [(&str, gimbap::layer::LayerSpec); 3] = [
-        ("simple_rnn", SimpleRnn::new(128).into()),
-        ("lstm", Lstm::new(128).into()),
-        ("gru", Gru::new(128).into()),
+    // The bounds are those of the module's documentation, bf16 and int8.
+    let cells: [(&str, gimbap::layer::LayerSpec, [f32; 2]); 3] = [
+        ("simple_rnn", SimpleRnn::new(128).into(), [0.0066, 0.031]),
+        ("lstm", Lstm::new(128).into(), [0.0009, 0.0032]),
+        ("gru", Gru::new(128).into(), [0.0013, 0.006]),
     ];
-    for (name, cell) in cells {
+    for (name, cell, bounds) in cells {
         let mut model = Sequential::new(Input::features(16)).add(cell).seed(2).build::<f32>().unwrap();
         // Recurrent weights at which a state neither dies out nor is chaotic.
         model.values_mut().iter_mut().for_each(|w| *w *= 0.9);
-        for (precision, bound) in [(Precision::Bf16, 0.02), (Precision::Int8, 0.1)] {
+        for (precision, bound) in PRECISIONS.into_iter().zip(bounds) {
             let small = model.quantized(precision).unwrap();
             let (mut exact, mut rounded) = (model.stream().unwrap(), small.stream().unwrap());
             let mut rng = keyed(3, 0, 0, 0);
@@ -266,4 +267,17 @@ fn malformed_quantised_files_are_refused() {
         data.truncate(data.len() / 2);
     });
     assert!(rounded.contains("gru.b") && rounded.contains("F32 or F64"), "{rounded}");
+}
+
+#[test]
+fn a_quantised_model_is_not_edited() {
+    let model = Sequential::new(Input::features(2)).add(Lstm::new(3)).build::<f32>().unwrap();
+    for precision in [Precision::Bf16, Precision::Int8] {
+        let mut small = model.quantized(precision).unwrap();
+        let before = small.clone();
+        let error = small.set_parameter("lstm.b", &[0.5; 12]).unwrap_err();
+        assert!(error.kind() == "unsupported" && error.to_string().contains("set a parameter"), "{error}");
+        let edited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| small.values_mut().fill(0.5)));
+        assert!(edited.is_err() && small == before);
+    }
 }

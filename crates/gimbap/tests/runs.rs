@@ -11,7 +11,7 @@ use gimbap::model::Evaluation;
 use gimbap::optim::Schedule;
 use gimbap::prelude::*;
 use gimbap::rng::keyed;
-use gimbap::train::{Ended, Epoch, Event, Flow};
+use gimbap::train::{Ended, Epoch, Event, Flow, Identity};
 use models::*;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -534,4 +534,168 @@ fn resume_refuses_another_batch_or_optimizer() {
         assert!(matches!(refused, Err(Error::Config { .. })), "{what}: {refused:?}");
     }
     resume(&adam, 16, &fit).unwrap();
+}
+
+/// Everything in a folder: names and contents.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        entries.map(|path| (path.display().to_string(), std::fs::read(&path).unwrap())).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_run_is_resumed_with_its_own_data_alone() {
+    let (data, valid, start) = overfitting();
+    let folder = folder();
+    let sources = |data| Shuffled::new(data, 4, Some(1), false).unwrap();
+    let (train, valid) = (sources(&data), sources(&valid));
+    let identity = |data: &str| Identity::default().with("data", data).with("labels", "a, b");
+    let fit = |epochs, identity| Fit {
+        epochs,
+        identity,
+        directory: Some(folder.path().into()),
+        log: Some(folder.path().join("log")),
+        ..Fit::default()
+    };
+    start.clone().fit_on(&train, Some(&valid), &fit(2, identity("1")), &mut go_on).unwrap();
+    assert_eq!(gimbap::train::identity_of(folder.path()).unwrap(), Some(identity("1")));
+    let before = contents(folder.path());
+    let others = [
+        (identity("2"), "data differs"),
+        (identity("1").with("scaler", "x"), "scaler differs"),
+        (Identity::default(), "data, labels differ"),
+    ];
+    for (other, told) in others {
+        let error = start
+            .clone()
+            .resume_on(&train, Some(&valid), &fit(3, other), &mut go_on)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("not that of the run") && error.contains(told), "{error}");
+        assert!(contents(folder.path()) == before);
+    }
+    let again = start.clone().resume_on(&train, Some(&valid), &fit(3, identity("1")), &mut go_on).unwrap();
+    assert_eq!(again.epochs.len(), 1);
+}
+
+#[test]
+fn more_patience_goes_on_with_a_run_that_had_stopped() {
+    let (data, valid, start) = overfitting();
+    let (train, valid) =
+        (Shuffled::new(&data, 4, Some(1), false).unwrap(), Shuffled::new(&valid, 8, None, false).unwrap());
+    let run = |folder: &TempDir, patience, resume| {
+        let fit = Fit {
+            epochs: 60,
+            early_stopping: Some(EarlyStopping { patience, ..EarlyStopping::default() }),
+            directory: Some(folder.path().into()),
+            ..Fit::default()
+        };
+        let mut model = start.clone();
+        let history = match resume {
+            true => model.resume_on(&train, Some(&valid), &fit, &mut go_on).unwrap(),
+            false => model.fit_on(&train, Some(&valid), &fit, &mut go_on).unwrap(),
+        };
+        (model, history)
+    };
+    let (whole, stopped) = (folder(), folder());
+    let (expected, long) = run(&whole, 5, false);
+    let (_, short) = run(&stopped, 2, false);
+    assert_eq!(short.ended, Ended::NoImprovement);
+    // With no more patience than it had, there is nothing to do; with more it is the run that always had it.
+    assert!(run(&stopped, 2, true).1.epochs.is_empty());
+    let (model, rest) = run(&stopped, 5, true);
+    assert_eq!(rest.epochs.len(), long.epochs.len() - short.epochs.len());
+    assert!(!rest.epochs.is_empty());
+    assert_eq!((rest.best_epoch, rest.ended), (long.best_epoch, long.ended));
+    assert_same_bits("more patience", model.values(), expected.values());
+}
+
+#[test]
+fn a_line_that_a_kill_tore_or_kept_back_is_in_the_log_again() {
+    let (data, _, start) = overfitting();
+    let folder = folder();
+    let train = Shuffled::new(&data, 4, Some(1), false).unwrap();
+    let path = folder.path().join("metrics.jsonl");
+    let fit = |epochs| Fit {
+        epochs,
+        directory: Some(folder.path().into()),
+        log: Some(path.clone()),
+        ..Fit::default()
+    };
+    let read = || std::fs::read_to_string(&path).unwrap();
+    start.clone().fit_on(&train, None, &fit(2), &mut go_on).unwrap();
+    let whole = read();
+    let first = whole.find('\n').unwrap() + 1;
+    // Killed between the state and the line; amid the line; amid one of an epoch that was not saved.
+    for log in [&whole[..first], &whole[..first + 20], &format!("{whole}{}", &whole[..9])] {
+        std::fs::write(&path, log).unwrap();
+        start.clone().resume_on(&train, None, &fit(2), &mut go_on).unwrap();
+        assert_eq!(read(), whole, "after {log:?}");
+    }
+    start.clone().resume_on(&train, None, &fit(3), &mut go_on).unwrap();
+    let epochs: Vec<u64> = read()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["epoch"].as_u64().unwrap())
+        .collect();
+    assert_eq!(epochs, [1, 2, 3]);
+}
+
+#[test]
+fn options_that_cannot_be_meant_or_are_not_followed_are_refused() {
+    let (data, valid, start) = overfitting();
+    let train = Shuffled::new(&data, 4, Some(1), false).unwrap();
+    let check = |outcome: gimbap::Result<gimbap::train::History>, place: &str| {
+        let error = outcome.unwrap_err();
+        assert!(error.kind() == "config" && error.to_string().contains(place), "{error}");
+    };
+    for min_delta in [-0.1, f64::NAN, f64::INFINITY] {
+        let early_stopping = Some(EarlyStopping { min_delta, ..EarlyStopping::default() });
+        check(
+            start.clone().fit_data(&data, None, &Fit { early_stopping, ..Fit::default() }),
+            "early_stopping.min_delta",
+        );
+    }
+    // There is nothing left to hold out.
+    let split = Fit { validation_split: 0.2, ..Fit::default() };
+    check(start.clone().fit_data(&data, Some(&valid), &split), "validation_split");
+    check(start.clone().fit_on(&train, None, &split, &mut go_on), "validation_split");
+    assert_eq!(start.clone().fit_data(&data, None, &split).unwrap().val_loss().len(), 1);
+    for delta in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let error = start.clone().compile(Sgd::new(0.1), Loss::Huber { delta }, []).unwrap_err();
+        assert!(error.to_string().contains("huber.delta"), "{error}");
+    }
+}
+
+#[test]
+fn a_reduction_that_was_asked_for_before_compile_is_kept() {
+    let (data, _, start) = overfitting();
+    let of = |model: Model<f32>| model.training().unwrap().reduction;
+    let compile = |model: Model<f32>| model.compile(Sgd::new(0.1), Loss::Mse, []).unwrap();
+    assert_eq!(of(compile(start.clone().reduction(Reduction::SumTime))), Reduction::SumTime);
+    assert_eq!(of(compile(start.clone()).reduction(Reduction::SumTime)), Reduction::SumTime);
+    assert_eq!(of(compile(start)), Reduction::Mean);
+    drop(data);
+}
+
+#[test]
+fn a_stateful_model_is_measured_on_any_number_of_sequences() {
+    let model = Sequential::new(Input::features(1))
+        .add(Lstm::new(3).stateful(true).return_sequences(true))
+        .add(Dense::new(1))
+        .seed(3)
+        .compile(Sgd::new(0.1), Loss::Mae, [])
+        .unwrap();
+    let sequences =
+        |n: usize| gimbap::ndarray::Array3::from_shape_fn((n, 4, 1), |(b, t, _)| ((b * 7 + t) as f32).sin());
+    for n in [1, 31, 32, 45, 70] {
+        let x = sequences(n);
+        let y = gimbap::ndarray::Array3::<f32>::zeros((n, 4, 1));
+        // Against nothing the mean absolute error is that of the outputs, which carry their states in the same way.
+        let outputs = model.predict(&x).unwrap();
+        let expected = outputs.iter().map(|y| f64::from(y.abs())).sum::<f64>() / outputs.len() as f64;
+        let found = model.evaluate(&x, &y).unwrap().loss;
+        assert!((found - expected).abs() < 1e-6, "{n}: {found}, {expected}");
+    }
 }

@@ -183,12 +183,12 @@ fn a_state_goes_through_bytes_and_back() {
             (0..3).for_each(|time| drop(step(&mut other, &model, 3, time)));
             let state = other.state().from_bytes(&bytes).unwrap();
             assert_eq!(state.to_bytes(), bytes, "{name}");
-            other.restore(&state);
+            other.restore(&state).unwrap();
             let found: Vec<_> = (cut..20).map(|time| step(&mut other, &model, 2, time)).collect();
             assert_eq!(found, expected, "{name}: restored after {cut} steps\n{}", model.summary());
 
             let mut again = model.stream().unwrap();
-            again.restore(&state);
+            again.restore(&state).unwrap();
             assert_eq!(step(&mut again, &model, 2, cut), expected[0], "{name}: restored at once");
         }
     }
@@ -295,4 +295,29 @@ fn a_frame_that_is_refused_leaves_the_state_as_it_was() {
     let mut stream = model.stream().unwrap();
     assert_eq!(refused(stream.try_step(11)), "a step: expected an id below 11, got the id 11");
     assert_eq!(refused(stream.try_step(&[0.0; 4])), "a step: expected an id below 11, got 4 features");
+}
+
+#[test]
+fn a_state_of_another_model_is_refused_and_the_stream_stays_where_it_was() {
+    let of = |layer: gimbap::layer::LayerSpec| {
+        Sequential::new(Input::ids(5)).add(OneHot).add(layer).seed(1).build::<f32>().unwrap()
+    };
+    let steps = |units| Lstm::new(units).return_sequences(true);
+    let (lstm, larger) = (of(steps(4).into()), of(steps(5).into()));
+    let gru = of(Gru::new(4).return_sequences(true).into());
+    let mut stream = lstm.stream().unwrap();
+    stream.step(2);
+    let mut many = gimbap::stream::Many::new(&lstm, 2).unwrap();
+    let before = stream.state();
+    for other in [&larger, &gru] {
+        let mut other = other.stream().unwrap();
+        other.step(3);
+        let state = other.state();
+        assert_eq!(stream.restore(&state).unwrap_err().kind(), "shape");
+        assert_eq!(stream.state(), before);
+        assert_eq!(many.restore(&state, 2).unwrap_err().kind(), "shape");
+    }
+    let mut other = lstm.stream().unwrap();
+    other.restore(&before).unwrap();
+    assert_eq!(other.step(1), stream.step(1));
 }

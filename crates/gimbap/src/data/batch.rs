@@ -153,12 +153,8 @@ impl<'a, R: Arithmetic> Shuffled<'a, R> {
     /// # Errors
     /// If `batch` is 0, the data is empty, or `continues` does not fit.
     pub fn new(data: &'a Dataset<R>, batch: usize, seed: Option<u64>, continues: bool) -> Result<Self> {
-        if batch == 0 {
-            return Err(Error::config("batch_size", "is 0; it must be at least 1"));
-        }
-        if data.is_empty() {
-            return Err(Error::data("data", "has no sequence"));
-        }
+        let seed = seed.filter(|_| !continues);
+        let batches = Shuffled { seed, ..Shuffled::in_order(data, batch, continues)? };
         if continues && !data.len().is_multiple_of(batch) {
             let message = format!(
                 "a stateful layer needs batches of one size: {} sequences are no multiple",
@@ -166,8 +162,25 @@ impl<'a, R: Arithmetic> Shuffled<'a, R> {
             );
             return Err(Error::config(format!("batch_size {batch}"), message));
         }
-        let seed = seed.filter(|_| !continues);
-        Ok(Shuffled { data, batch, seed, continues, drawn: RefCell::new((0, order(data.len(), seed, 0))) })
+        batches.drawn.replace((0, order(data.len(), seed, 0)));
+        Ok(batches)
+    }
+
+    /// In the order of the data, to measure: here the last batch may be smaller also where each continues the one before.
+    pub(crate) fn in_order(data: &'a Dataset<R>, batch: usize, continues: bool) -> Result<Self> {
+        if batch == 0 {
+            return Err(Error::config("batch_size", "is 0; it must be at least 1"));
+        }
+        if data.is_empty() {
+            return Err(Error::data("data", "has no sequence"));
+        }
+        Ok(Shuffled {
+            data,
+            batch,
+            seed: None,
+            continues,
+            drawn: RefCell::new((0, order(data.len(), None, 0))),
+        })
     }
 }
 

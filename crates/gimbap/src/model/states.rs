@@ -26,6 +26,14 @@ pub(crate) fn permute<R: Arithmetic>(states: &States<R>, order: &[usize], to_lay
         .collect()
 }
 
+/// The states with which a batch of this order continues one of `before` sequences, whose states are in their callers'
+/// order. It may be smaller: then it continues the first of them.
+pub(crate) fn carry_over<R: Arithmetic>(mut states: States<R>, before: usize, order: &[usize]) -> States<R> {
+    let planes = states.iter_mut().flatten().flat_map(|state| &mut state.0);
+    planes.for_each(|plane| plane.truncate(plane.len() / before.max(1) * order.len()));
+    permute(&states, order, true)
+}
+
 /// States of all sequences, taken apart into batches and put together again.
 pub(super) struct StateCollector<R> {
     initial: Option<Vec<LayerState<R>>>,

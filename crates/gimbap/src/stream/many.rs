@@ -138,12 +138,17 @@ impl<'a, R: Arithmetic> Many<'a, R> {
 
     /// Goes on with so many streams, each from this saved state of the same model, in place of those under way.
     ///
+    /// # Errors
+    /// If the state is one of another model, with other layers or units; the streams then stay where they were.
+    ///
     /// # Panics
     /// If there is to be none.
-    pub fn restore(&mut self, state: &StreamState<R>, streams: usize) {
+    pub fn restore(&mut self, state: &StreamState<R>, streams: usize) -> Result<()> {
+        self.state(0).check(state)?;
         let one_row = |plane: &Vec<R>| plane.repeat(streams);
         self.resize(streams);
         self.network.set_states(&each_plane(&state.states, one_row));
+        Ok(())
     }
 
     /// The states of these streams.

@@ -21,7 +21,7 @@ use gimbap_kernels::{Arithmetic, Kernel, Token};
 use super::Vectors;
 use crate::data::text::{CLOSING_ID, Options, Unit, Vocabulary, Words};
 use crate::rng::{Rng, keyed};
-use crate::{Error, Result};
+use crate::{Error, Result, room};
 
 /// Words of a line that are read together at most.
 const LONGEST: usize = 10_000;
@@ -125,6 +125,8 @@ impl SkipGram {
         let noise = Alias::new(&weights);
 
         let d = self.width;
+        let numbers = words.len().checked_mul(d).and_then(|n| n.checked_mul(2));
+        room::check("width", numbers.and_then(|n| n.checked_mul(size_of::<f32>())))?;
         let mut rng = keyed(self.seed, 0, 0, 0);
         let half = 0.5 / d as f64;
         let mut inputs: Vec<f32> = (0..words.len() * d).map(|_| rng.uniform(-half, half) as f32).collect();

@@ -1,0 +1,202 @@
+//! Files that appear under their names whole or not at all.
+//!
+//! The bytes go into a file beside the final one, which is synced and renamed. While it is written it is locked, so that
+//! whoever writes into the same folder later can tell one that a killed process has left, and remove it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tempfile::NamedTempFile;
+
+use crate::{Error, Result};
+
+/// How the name of a file that is not whole yet begins and ends.
+const PREFIX: &str = ".gimbap-";
+const SUFFIX: &str = ".part";
+/// The symbolic links that are followed one after another, as on Linux.
+const LINKS: usize = 40;
+
+/// The files that this process is writing.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes a file whole or not at all.
+///
+/// A file that was there keeps its mode, and a new one has that which the process's umask gives it. Where `path` is a
+/// symbolic link, the file that it leads to is written. A device or a pipe is written straight.
+///
+/// # Errors
+/// If it cannot be written; what was there before stays.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let io = |error: io::Error| Error::io(path, error);
+    let target = followed(path).map_err(io)?;
+    let before = fs::metadata(path).ok();
+    if target.starts_with("/proc") || before.as_ref().is_some_and(|found| !found.is_file() && !found.is_dir())
+    {
+        let straight = OpenOptions::new().write(true).open(path);
+        return straight.and_then(|mut file| file.write_all(bytes)).map_err(io);
+    }
+    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    remove_abandoned(folder);
+    // The kind alone: the message would name the temporary file, which tells nobody anything.
+    let mut part = Part::create(folder).map_err(|error| io(error.kind().into()))?;
+    let file = part.file.as_file_mut();
+    file.write_all(bytes).map_err(io)?;
+    if let Some(before) = before.filter(fs::Metadata::is_file) {
+        file.set_permissions(before.permissions()).map_err(io)?;
+    }
+    file.sync_all().map_err(io)?;
+    part.file.persist(&target).map_err(|error| io(error.error))?;
+    Ok(())
+}
+
+/// Removes what this process is still writing, and lets it begin no other file: for whoever ends the process at once.
+pub fn remove_unfinished() {
+    let unfinished = unfinished();
+    for path in unfinished.iter() {
+        let _ = fs::remove_file(path);
+    }
+    std::mem::forget(unfinished);
+}
+
+/// Where a path leads through symbolic links; there need be nothing.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS {
+        match fs::read_link(&path) {
+            Ok(to) => path = path.parent().unwrap_or(Path::new("")).join(to),
+            Err(_) => return Ok(path),
+        }
+        if path.starts_with("/proc") {
+            return Ok(path);
+        }
+    }
+    Err(io::Error::other("too many symbolic links one after another"))
+}
+
+/// Removes what killed processes have left in a folder. That it cannot is no reason not to write.
+fn remove_abandoned(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let is_part = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_part)) {
+        if File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// A file that is not whole yet.
+struct Part {
+    file: NamedTempFile,
+    /// While it lives, [`remove_unfinished`] removes the file.
+    _listed: Listed,
+}
+
+impl Part {
+    fn create(folder: &Path) -> io::Result<Part> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX).suffix(SUFFIX);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // A temporary file is private; this one becomes a file like any other, less what the umask takes away.
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        loop {
+            let mut unfinished = unfinished();
+            let file = builder.tempfile_in(folder)?;
+            unfinished.push(file.path().to_path_buf());
+            drop(unfinished);
+            let listed = Listed(file.path().to_path_buf());
+            // A file system without locks keeps what is left there.
+            let _ = file.as_file().try_lock();
+            // Before it was locked, somebody may have taken it for abandoned.
+            if file.path().exists() {
+                return Ok(Part { file, _listed: listed });
+            }
+        }
+    }
+}
+
+/// A path among [`UNFINISHED`].
+struct Listed(PathBuf);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        unfinished().retain(|path| *path != self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_a_killed_write_left_is_removed_and_what_is_being_written_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (left, other) = (format!("{PREFIX}abc{SUFFIX}"), ".gimbap-notes");
+        fs::write(folder.path().join(&left), "half a mod").unwrap();
+        fs::write(folder.path().join(other), "mine").unwrap();
+        let part = Part::create(folder.path()).unwrap();
+        write_atomically(&folder.path().join("model"), b"whole").unwrap();
+        let mut expected = vec![other.to_string(), "model".into()];
+        expected.extend(part.file.path().file_name().map(|name| name.to_string_lossy().into_owned()));
+        expected.sort();
+        assert_eq!(names(folder.path()), expected);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_file_as_it_was_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("taken")).unwrap();
+        assert!(write_atomically(&folder.path().join("taken"), b"x").is_err());
+        assert_eq!(names(folder.path()), ["taken"]);
+        assert!(unfinished().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_mode_is_kept_a_link_is_followed_and_a_device_stays_one() {
+        use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mode = |name: &str| fs::metadata(at(name)).unwrap().permissions().mode() & 0o7777;
+
+        // A new file has the mode that any new file has here.
+        fs::write(at("like this"), "").unwrap();
+        write_atomically(&at("new"), b"1").unwrap();
+        assert_eq!(mode("new"), mode("like this"));
+        fs::set_permissions(at("new"), fs::Permissions::from_mode(0o640)).unwrap();
+        write_atomically(&at("new"), b"2").unwrap();
+        assert_eq!((mode("new"), fs::read(at("new")).unwrap()), (0o640, b"2".to_vec()));
+
+        // Two links, the second of which is relative to its own folder; then one that leads to nothing yet.
+        fs::create_dir(at("in")).unwrap();
+        symlink("../new", at("in/second")).unwrap();
+        symlink(at("in/second"), at("first")).unwrap();
+        write_atomically(&at("first"), b"3").unwrap();
+        assert!(fs::symlink_metadata(at("first")).unwrap().is_symlink());
+        assert_eq!((mode("new"), fs::read(at("new")).unwrap()), (0o640, b"3".to_vec()));
+        symlink("later", at("dangling")).unwrap();
+        write_atomically(&at("dangling"), b"4").unwrap();
+        assert_eq!(fs::read(at("later")).unwrap(), b"4");
+        symlink("round", at("round")).unwrap();
+        assert!(write_atomically(&at("round"), b"5").unwrap_err().to_string().contains("symbolic links"));
+
+        write_atomically(Path::new("/dev/null"), b"6").unwrap();
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    }
+}
