@@ -57,6 +57,40 @@ pub(super) fn check_model(model: Option<&Value>) -> Result<(), String> {
     Ok(())
 }
 
+/// Refuses a table of SentencePiece's normalisations that says that it is longer than it is: its reader asks for that much
+/// memory first.
+pub(super) fn check_charsmaps(json: &Value) -> Result<(), String> {
+    match json {
+        Value::Object(parts) => parts.iter().try_for_each(|(key, value)| match value.as_str() {
+            Some(charsmap) if key == "precompiled_charsmap" => check_charsmap(charsmap),
+            _ => check_charsmaps(value),
+        }),
+        Value::Array(parts) => parts.iter().try_for_each(check_charsmaps),
+        _ => Ok(()),
+    }
+}
+
+/// It is in base64, and begins with the length of its trie in bytes, as a `u32`.
+fn check_charsmap(charsmap: &str) -> Result<(), String> {
+    let digit = |c: u8| match c {
+        b'A'..=b'Z' => Some(c - b'A'),
+        b'a'..=b'z' => Some(c - b'a' + 26),
+        b'0'..=b'9' => Some(c - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let bits =
+        charsmap.bytes().take(6).map_while(digit).fold(0u64, |bits, digit| bits << 6 | u64::from(digit));
+    // Six digits are 36 bits, the first 32 of which are the number.
+    let trie = ((bits >> 4) as u32).swap_bytes() as usize;
+    let bytes = charsmap.len() / 4 * 3;
+    match charsmap.len() >= 6 && trie <= bytes {
+        true => Ok(()),
+        false => Err("its `precompiled_charsmap` is cut off or damaged: fetch the file anew".into()),
+    }
+}
+
 /// Our id of each of a tokenizer's, and its tokens in our order.
 pub(super) fn ids(tokenizer: &Tokenizer, json: &Value) -> Result<(Vec<u32>, Vec<String>), String> {
     let mut by_id: BTreeMap<u32, String> = BTreeMap::new();
@@ -116,6 +150,23 @@ fn unknown(tokenizer: &Tokenizer, json: &Value, known: &HashSet<&str>) -> Result
             Err("its model has no `unk_token` and does not have all bytes, so what it does not know would \
                       vanish: name one"
                 .into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_says_that_it_is_longer_than_it_is_is_refused() {
+        // 4 bytes of a trie, then 4 of them: 8 bytes; then the same with a trie of 4 GiB.
+        let within = |charsmap: &str| {
+            check_charsmaps(&serde_json::json!({"normalizers": [{"precompiled_charsmap": charsmap}]}))
+        };
+        assert_eq!(within("BAAAAAAAAAA="), Ok(()));
+        for damaged in ["/////wAAAAA=", "BAAA", "", "CQAAAAAAAAAA"] {
+            assert!(within(damaged).unwrap_err().contains("cut off or damaged"), "{damaged}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! file keeps it. Our own are such documents too: a blank is `▁` and belongs to the word behind it.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -26,6 +27,9 @@ mod unigram;
 const BLANK: char = '▁';
 /// How many tokens are learned where no number is given.
 const TOKENS: usize = 8000;
+/// What a tokenizer is tried with, and how many of its tokens are put together.
+const TRIAL: &str = "A word, two 2 words. ß 가 é\n";
+const TRIED: usize = 64;
 /// Lines that a thread encodes at a time.
 const LINES: usize = 256;
 
@@ -151,10 +155,24 @@ pub(super) fn read(path: &Path) -> Result<(Subword, Vec<String>)> {
 
 impl Subword {
     /// A tokenizer of its document, and its tokens in the order of our ids: `<unk>`, `<eos>`, the rest in its own order.
-    /// What is wrong with it, if something is.
-    pub(super) fn new(mut json: Value) -> std::result::Result<(Subword, Vec<String>), String> {
+    /// What is wrong with it, if something is; it is tried once, as what is damaged may show only then.
+    pub(super) fn new(json: Value) -> std::result::Result<(Subword, Vec<String>), String> {
+        let made = || {
+            let (subword, tokens) = Subword::untried(json)?;
+            subword.encode_lines(TRIAL, &mut Vec::new());
+            subword.text(tokens.iter().take(TRIED).cloned().collect());
+            Ok((subword, tokens))
+        };
+        // The reader of it takes for granted that a document is whole.
+        catch_unwind(AssertUnwindSafe(made))
+            .unwrap_or_else(|_| Err("it is damaged: what reads it fails; fetch the file anew".into()))
+    }
+
+    /// As [`Subword::new`], and not tried.
+    fn untried(mut json: Value) -> std::result::Result<(Subword, Vec<String>), String> {
         let parts = json.as_object_mut().ok_or("it is no `tokenizer.json`: that is an object")?;
         foreign::check_model(parts.get("model"))?;
+        parts.values().try_for_each(foreign::check_charsmaps)?;
         // A text is taken whole, and has no marks but ours.
         for key in ["truncation", "padding", "post_processor"] {
             parts.insert(key.into(), Value::Null);
