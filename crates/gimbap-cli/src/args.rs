@@ -194,10 +194,11 @@ pub struct Train {
     /// The run's folder [default: runs/NAME]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Continue the run in the folder, to the same bits as if it had not stopped
+    /// Continue the run in the folder with its own data, to the same bits as if it had not stopped; --epochs and
+    /// --set train.patience=N make it longer
     #[arg(long, conflicts_with = "force")]
     pub resume: bool,
-    /// Replace the run in the folder
+    /// Replace the run in the folder, once the first epoch of the new one is whole
     #[arg(long)]
     pub force: bool,
     /// After each epoch say how far the gradient reaches, which gates are saturated or open, and how far a step moves the

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use gimbap::checkpoint::remove_unfinished;
+
 use crate::output::{Failure, INTERRUPTED, Outcome};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
@@ -12,6 +14,7 @@ pub fn install() -> Outcome {
     ctrlc::set_handler(|| {
         let again = ASKED.swap(true, Ordering::SeqCst);
         if again || !GRACEFUL.load(Ordering::SeqCst) {
+            remove_unfinished();
             std::process::exit(i32::from(INTERRUPTED));
         }
     })

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use gimbap::data::series::Scaler;
+use gimbap::layer::Parameter;
 use gimbap::model::{Input, Model};
 
 use crate::output::{Failure, Outcome};
 use crate::run_dir::model_path;
-use crate::task::{TaskDoc, classify, lm};
+use crate::task::{TaskDoc, classify, forecast, lm};
 
 /// A model and where it came from.
 #[derive(Debug)]
@@ -35,31 +37,110 @@ pub fn task_of(model: &Model, path: &Path) -> Outcome<Option<TaskDoc>> {
     let wrong = |what: String| Failure::work("model_file", format!("{}: {what}", path.display()));
     let task: TaskDoc = serde_json::from_value(model.task.clone())
         .map_err(|e| wrong(format!("its task is not one that this version knows: {e}")))?;
-    match misfit(&task, model) {
-        Some(misfit) => Err(wrong(misfit)),
-        None => Ok(Some(task)),
+    check(&task, model).map_err(|what| wrong(format!("{what}: give the model file as training wrote it")))?;
+    Ok(Some(task))
+}
+
+/// Holds a task against the model that it is with: what is wrong, if something is.
+fn check(task: &TaskDoc, model: &Model) -> Result<(), String> {
+    let output = model.describe().map_err(|e| e.to_string())?.last().map(|(_, _, output, _)| *output);
+    let (gives, each) = output.map_or((0, false), |output| (output.width(), output.has_steps()));
+    if let Some(vocabulary) = task.vocabulary() {
+        match model.input() {
+            Input::Features(_) => return Err("it has a vocabulary, but its model takes features".into()),
+            Input::Ids(takes) => {
+                agree("its vocabulary has", vocabulary.len(), "tokens, the model takes", takes)?
+            }
+        }
+    }
+    match task {
+        TaskDoc::Lm(doc) => {
+            agree("its vocabulary has", doc.vocabulary.len(), "tokens, the model gives scores of", gives)
+        }
+        TaskDoc::Tag(doc) if !each => {
+            Err(format!("its {} labels are for tokens, the model gives one output for all", doc.labels.len()))
+        }
+        TaskDoc::Tag(doc) => {
+            check_usual(doc.usual, doc.labels.len())?;
+            agree("its task has", doc.labels.len(), "labels, the model gives scores of", gives)
+        }
+        TaskDoc::Classify(doc) => check_classifier(doc, model, gives, each),
+        TaskDoc::Forecast(doc) => check_forecaster(doc, model, gives),
     }
 }
 
-/// What is wrong between a task's vocabulary and the model it is with.
-fn misfit(task: &TaskDoc, model: &Model) -> Option<String> {
-    let (vocabulary, writes) = match task {
-        TaskDoc::Lm(doc) => (&doc.vocabulary, true),
-        TaskDoc::Tag(doc) => (&doc.vocabulary, false),
-        TaskDoc::Classify(classify::Doc { input: classify::Kind::Text { vocabulary, .. }, .. }) => {
-            (vocabulary, false)
+/// What a task says and what the model does are the same number, and not 0.
+fn agree(has: &str, says: usize, does: &str, number: usize) -> Result<(), String> {
+    match says == number && says > 0 {
+        true => Ok(()),
+        false => Err(format!("{has} {says} {does} {number}")),
+    }
+}
+
+/// The label most frequent in training is one of the labels.
+fn check_usual(usual: Option<u32>, labels: usize) -> Result<(), String> {
+    match usual.filter(|&usual| usual as usize >= labels) {
+        Some(usual) => Err(format!("its most frequent label is number {usual} of {labels}, counted from 0")),
+        None => Ok(()),
+    }
+}
+
+fn check_classifier(doc: &classify::Doc, model: &Model, gives: usize, each: bool) -> Result<(), String> {
+    let classes = doc.classes.len();
+    check_usual(doc.usual, classes)?;
+    if each {
+        return Err(format!(
+            "its {classes} classes are for sequences, the model gives an output at every step"
+        ));
+    }
+    // One output stands for two classes.
+    if (gives, classes) != (1, 2) {
+        agree("its task has", classes, "classes, the model gives probabilities of", gives)?;
+    }
+    if !(doc.temperature > 0.0 && doc.temperature.is_finite()) {
+        return Err(format!("its temperature is {}, which must be a number above 0", doc.temperature));
+    }
+    match &doc.input {
+        classify::Kind::Text { .. } => Ok(()),
+        classify::Kind::Series { features, scaler, .. } => check_columns(features, scaler, model),
+    }
+}
+
+fn check_forecaster(doc: &forecast::Doc, model: &Model, gives: usize) -> Result<(), String> {
+    check_columns(&doc.values, &doc.scaler, model)?;
+    for (name, rows) in [("window", Some(doc.window)), ("horizon", Some(doc.horizon)), ("season", doc.season)]
+    {
+        if rows == Some(0) {
+            return Err(format!("its {name} has 0 rows"));
         }
-        TaskDoc::Classify(_) | TaskDoc::Forecast(_) => return None,
-    };
-    let tokens = vocabulary.len();
-    let outputs = || model.describe().ok()?.last().map(|(_, _, output, _)| output.width());
-    let (does, number) = match model.input() {
-        Input::Features(_) => return Some("it has a vocabulary, but its model takes features".into()),
-        Input::Ids(takes) if takes != tokens => ("takes", takes),
-        Input::Ids(_) => ("gives scores of", outputs().filter(|&gives| writes && gives != tokens)?),
-    };
-    let remedy = "give the model file as training wrote it";
-    Some(format!("its vocabulary has {tokens} tokens, the model {does} {number}: {remedy}"))
+    }
+    let wanted = doc.horizon.saturating_mul(doc.values.len());
+    agree("its horizon has", wanted, "numbers, the model gives", gives)
+}
+
+/// A task's columns are those that the model takes and the scaler scales.
+fn check_columns(columns: &[String], scaler: &Scaler, model: &Model) -> Result<(), String> {
+    let n = columns.len();
+    match model.input() {
+        Input::Ids(_) => return Err("it has columns of numbers, but its model takes tokens".into()),
+        Input::Features(takes) => agree("its task has", n, "columns, the model takes", takes)?,
+    }
+    agree("its task has", n, "columns, its scaler scales", scaler.features())
+}
+
+impl Opened {
+    /// The same, if its weights are numbers; with others every answer would be none.
+    pub fn sound(self) -> Outcome<Opened> {
+        let broken = |p: &&Parameter| self.model.values()[p.range.clone()].iter().any(|w| !w.is_finite());
+        let Some(parameter) = self.model.parameters().iter().find(broken) else { return Ok(self) };
+        let message = format!(
+            "{}: `{}` has values that are no finite numbers, so nothing comes of the model: take one from before its \
+             training went wrong",
+            self.path.display(),
+            parameter.name
+        );
+        Err(Failure::work("model_file", message))
+    }
 }
 
 /// Opens a language model; `verb` is for the message about any other.

@@ -209,3 +209,31 @@ fn what_cannot_be_trained_is_told_before_anything_is() {
     let run = bench.run(&["memory", "-o", "f"]);
     assert!(run.code == Some(2) && run.stderr.contains("--force"), "{}", run.stderr);
 }
+
+#[test]
+fn force_deletes_nothing_outside_its_folder() {
+    let bench = Bench::new();
+    for folder in ["own", "own/adding5", "other"] {
+        std::fs::create_dir(bench.path(folder)).unwrap();
+    }
+    let files =
+        ["own/adding5/lstm.safetensors", "other/best.safetensors", "mine.safetensors", "own/notes.txt"];
+    files.iter().for_each(|file| drop(bench.write(file, "x")));
+    let absolute = bench.arg("other/best.safetensors");
+    let mut names = vec!["adding5/lstm.safetensors", "../mine.safetensors", &absolute, "notes.txt", "..", ""];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(bench.path("other"), bench.path("own/out")).unwrap();
+        names.push("out/best.safetensors");
+    }
+    let record = |name: &&str| serde_json::json!({"model": name});
+    let record = serde_json::json!({"trainings": names.iter().map(record).collect::<Vec<_>>()});
+    bench.write("own/memory.json", record.to_string());
+    // Too large for a training, once the folder is taken.
+    let huge =
+        ["memory", "--problem", "adding", "--length", "3", "--units", "300000000", "-o", "own", "--force"];
+    assert_eq!(bench.run(&huge).code, Some(2));
+    let left = |file: &&str| bench.path(file).exists();
+    assert_eq!(files.iter().map(left).collect::<Vec<_>>(), [false, true, true, true]);
+    assert!(!bench.path("own/memory.json").exists());
+}

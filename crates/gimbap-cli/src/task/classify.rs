@@ -607,9 +607,9 @@ impl Work for Classify {
         }
         let outputs = self.doc.distributions(model, valid.data.inputs())?;
         self.doc.temperature = temperature(&outputs, self.doc.classes.len(), &valid.labels);
-        let task = TaskDoc::Classify(self.doc.clone()).to_value()?;
-        let changed = model.task != task;
-        model.task = task;
+        let temperature = number(self.doc.temperature);
+        let changed = model.task["temperature"] != temperature;
+        model.task["temperature"] = temperature;
         Ok(changed)
     }
 

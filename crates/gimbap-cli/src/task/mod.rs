@@ -6,6 +6,7 @@ pub mod arrays;
 pub mod builtin;
 pub mod classify;
 pub mod forecast;
+mod identity;
 mod labels;
 pub mod limited;
 pub mod lm;
@@ -24,6 +25,7 @@ use gimbap::model::{Evaluation, Input, Model, Sequential};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::identity::{identity, is_file};
 use crate::args::Language;
 use crate::config::{Config, OutputBias, TaskKind, Tokens};
 use crate::output::{Failure, Out, Outcome, thousands};
@@ -208,10 +210,13 @@ pub fn initial(config: &Config, work: &dyn Work, out: &Out) -> Outcome<(Model, O
     Ok((model, Some(found)))
 }
 
+/// What a model card calls the data's hash.
+const HASH: &str = "hash (FNV-1a 128)";
+
 /// The rows of a model card about a file or folder: its name alone, for cards are shown around.
 pub fn card_of(path: &Path, hash: &str) -> Vec<(String, String)> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    vec![("data".into(), name), ("hash (FNV-1a 128)".into(), hash.into())]
+    vec![("data".into(), name), (HASH.into(), hash.into())]
 }
 
 /// The hash of a file's bytes, unpacked, or of a folder's text.

@@ -1,7 +1,7 @@
 //! `gimbap memory`: how far back each cell remembers.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -14,7 +14,7 @@ use crate::memory::picture::{axis, picture, title};
 use crate::memory::published::{PUBLISHED, told};
 use crate::memory::{Found, Training};
 use crate::output::{Failure, INTERRUPTED, Out, Outcome, program, table, thousands};
-use crate::run_dir::{default_dir, filled, write_atomic};
+use crate::run_dir::{Lock, default_dir, filled, write_atomic};
 use crate::task::short;
 
 /// The record of a folder, and what shows it.
@@ -26,7 +26,7 @@ pub fn run(args: &Memory, out: &Out) -> Outcome {
     let lang = args.lang;
     let folder = args.out.clone().unwrap_or_else(|| default_dir("memory"));
     let trainings = trainings(args)?;
-    take(&folder, args.force)?;
+    let _lock = take(&folder, args.force)?;
     let started = Instant::now();
     let mut found: Vec<Found> = Vec::new();
     for training in &trainings {
@@ -86,9 +86,12 @@ pub fn run(args: &Memory, out: &Out) -> Outcome {
 }
 
 /// Takes a folder that is empty, or with `force` that of another `gimbap memory`, of which nothing stays.
-fn take(folder: &Path, force: bool) -> Outcome {
-    if !filled(folder)? {
-        return fs::create_dir_all(folder).map_err(|e| Failure::io(folder, &e));
+fn take(folder: &Path, force: bool) -> Outcome<Lock> {
+    let filled = filled(folder)?;
+    fs::create_dir_all(folder).map_err(|e| Failure::io(folder, &e))?;
+    let lock = Lock::take(folder)?;
+    if !filled {
+        return Ok(lock);
     }
     let (shown, record) = (folder.display(), folder.join(RECORD));
     let refuse = |message: String| Err(Failure::usage("run_dir", message));
@@ -105,9 +108,10 @@ fn take(folder: &Path, force: bool) -> Outcome {
     let text = fs::read_to_string(&record).map_err(|e| Failure::io(&record, &e))?;
     let old: Value = serde_json::from_str(&text).unwrap_or_default();
     let models = old["trainings"].as_array().into_iter().flatten().filter_map(|one| one["model"].as_str());
+    let models = models.filter_map(|name| model_within(folder, name));
     let pictures = Problem::value_variants().iter().map(|problem| format!("{}.svg", problem.name()));
-    for file in models.map(str::to_string).chain(pictures).chain([PAGE.into(), RECORD.into()]) {
-        let path = folder.join(file);
+    let others = pictures.chain([PAGE.into(), RECORD.into()]).map(|name| folder.join(name));
+    for path in models.chain(others) {
         match fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Failure::io(&path, &e)),
             _ => {}
@@ -115,7 +119,15 @@ fn take(folder: &Path, force: bool) -> Outcome {
         // The folder of a problem goes with its last model.
         path.parent().filter(|parent| *parent != folder).map(fs::remove_dir);
     }
-    Ok(())
+    Ok(lock)
+}
+
+/// The model file that a record names, unless it lies outside the folder: a record is a file, in which anything may stand.
+fn model_within(folder: &Path, name: &str) -> Option<PathBuf> {
+    let path = folder.join(name);
+    let parent = path.parent()?.canonicalize().ok()?;
+    let model = path.extension()? == "safetensors" && parent.starts_with(folder.canonicalize().ok()?);
+    model.then_some(path)
 }
 
 /// The trainings that were asked for, in order, each once.

@@ -7,7 +7,7 @@ use gimbap::data::batch::BatchSource;
 use gimbap::data::read::plain_name;
 use gimbap::explain::{Health, Verdict};
 use gimbap::model::Model;
-use gimbap::train::{EarlyStopping, Ended, Event, Fit, Flow};
+use gimbap::train::{EarlyStopping, Ended, Event, Fit, Flow, History, Identity, identity_of};
 use serde_json::{Map, Value, json};
 use toml_edit::Value as TomlValue;
 
@@ -17,7 +17,7 @@ use crate::config::{Auto, Config, NOTHING, Source, TaskKind, builtin, load, path
 use crate::interrupt;
 use crate::output::{Failure, Out, Outcome, duration, program, thousands};
 use crate::progress::{Pace, Progress, rate};
-use crate::run_dir::{BEST, CARD, CONFIG, Card, Existing, LAST, METRICS, RunDir, default_dir};
+use crate::run_dir::{BEST, CARD, CONFIG, Card, Existing, LAST, METRICS, RunDir, default_dir, write_atomic};
 use crate::task::limited::Limited;
 use crate::task::{self, Report, Work, line_of, short};
 
@@ -38,20 +38,21 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
         (_, true) => Existing::Force,
         _ => Existing::Refuse,
     };
-    let run = RunDir::check(&dir, existing)?;
+    let mut run = RunDir::check(&dir, existing)?;
     let mut work = task::open(&config, &existing_above(&dir))?;
     let left = config.train.schedule == Some(Auto::Auto);
     // From here on with numbers where it left them to the data.
     let mut config = work.config().clone();
+    let (mut model, found) = task::initial(&config, &*work, out)?;
+    let identity = task::identity(&*work, &model)?;
     if args.resume {
         let own = load(&Source::file(&run.file(CONFIG))?, &[], &[])?;
         if left {
             // A longer run does not change the rates of the one that it goes on with.
             config.train.schedule = own.train.schedule;
         }
-        same_run(&config, &own, &run)?;
+        same_run((&config, &identity), &own, &run, out)?;
     }
-    let (mut model, found) = task::initial(&config, &*work, out)?;
     out.log(model.summary().trim_end());
     work.notes().into_iter().for_each(|note| out.log(note));
     if let Some(found) = &found {
@@ -61,8 +62,8 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
         run.create(&config.to_toml()?)?;
     }
 
-    let how = How { resume: existing == Existing::Resume, watch: args.watch };
-    train(&config, &*work, &mut model, &run, how, out)?;
+    let fit = Fit { identity, watch: args.watch, ..fit(&config) };
+    train(&config, &*work, &mut model, &mut run, fit, out)?;
 
     let path = match run.file(BEST) {
         best if best.exists() => best,
@@ -193,13 +194,20 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
     };
     let dir = out.cloned().unwrap_or_else(|| name.map_or_else(travellers, |name| default_dir(&name)));
 
-    let absolute = |path: &Path| -> TomlValue {
+    let absolute = |path: &Path| -> Outcome<TomlValue> {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-        path.to_string_lossy().into_owned().into()
+        path.to_str().map(TomlValue::from).ok_or_else(|| {
+            let message = format!(
+                "{}: the name is not UTF-8, which {CONFIG} is written in and has to keep: rename it, or give a symbolic \
+                 link to it",
+                path.display()
+            );
+            Failure::usage("usage", message)
+        })
     };
     let mut flags: Vec<(&str, TomlValue)> = Vec::new();
     match &args.data {
-        Some(data) if of_data.is_none() => flags.push(("data.path", absolute(data))),
+        Some(data) if of_data.is_none() => flags.push(("data.path", absolute(data)?)),
         None if args.lang.is_none() => {}
         _ => flags.push(("data.path", path_of_builtin(grammar).into())),
     }
@@ -209,7 +217,7 @@ fn plan(args: &Train) -> Outcome<(Config, PathBuf)> {
             match valid.parse::<f64>() {
                 Ok(part) => part.into(),
                 Err(_) if valid == NOTHING => NOTHING.into(),
-                Err(_) => absolute(Path::new(valid)),
+                Err(_) => absolute(Path::new(valid))?,
             },
         ));
     }
@@ -239,8 +247,22 @@ fn name_of(path: &Path) -> String {
     Path::new(&name).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Refuses to resume a run with another config than its own: only when it ends may differ.
-fn same_run(config: &Config, own: &Config, run: &RunDir) -> Outcome {
+/// Refuses to resume a run with another config or other data than its own: only when it ends may differ.
+fn same_run((config, identity): (&Config, &Identity), own: &Config, run: &RunDir, out: &Out) -> Outcome {
+    let of_run = identity_of(run.path())?;
+    match &of_run {
+        // What was left to the data then differs too, and is not the reason.
+        Some(of_run) if identity.differing(of_run).iter().any(|name| task::is_file(name)) => {
+            identity.check(of_run)?
+        }
+        Some(_) => {}
+        None => out.log("the run does not say what data it was trained on: that it is this is not checked"),
+    }
+    same_config(config, own, run)?;
+    Ok(of_run.map_or(Ok(()), |of_run| identity.check(&of_run))?)
+}
+
+fn same_config(config: &Config, own: &Config, run: &RunDir) -> Outcome {
     let differing = config.differs(own)?;
     let keys: Vec<String> = differing
         .into_iter()
@@ -331,32 +353,18 @@ fn line_in(lang: Language, figures: &Map<String, Value>) -> String {
     )
 }
 
-/// How a run is begun.
-#[derive(Debug, Clone, Copy)]
-struct How {
-    resume: bool,
-    watch: bool,
-}
-
 fn train(
     config: &Config,
     work: &dyn Work,
     model: &mut Model,
-    run: &RunDir,
-    How { resume, watch }: How,
+    run: &mut RunDir,
+    fit: Fit,
     out: &Out,
 ) -> Outcome {
     let lang = work.lang();
     let (source, valid) = (Limited::new(work.train()?, config.train.steps), work.valid()?);
     let valid = valid.as_deref();
-    let folder = || Some(run.path().to_path_buf());
-    let fit = Fit {
-        watch,
-        directory: folder(),
-        log: Some(run.file(METRICS)),
-        tensorboard: folder(),
-        ..fit(config)
-    };
+    let resume = run.is_resumed();
     let total = source.targets() as u64;
     // Of an epoch's time, the part that a forward pass over the validation data adds.
     let validation = valid.map_or(0.0, |valid| valid.targets() as f64 / total.max(1) as f64 / 3.0);
@@ -364,7 +372,7 @@ fn train(
     let mut pace = Pace::default();
     let mut told: Outcome = Ok(());
     // A resumed run's config is replaced once the trainer's state has loaded, which the first event tells.
-    let text = config.to_toml()?;
+    let (text, config_file) = (config.to_toml()?, run.file(CONFIG));
     let mut due = resume;
     let mut observe = |event: Event<'_>| {
         match event {
@@ -424,7 +432,7 @@ fn train(
             }
         }
         if std::mem::take(&mut due)
-            && let Err(failure) = run.create(&text)
+            && let Err(failure) = write_atomic(&config_file, text.as_bytes())
         {
             told = Err(failure);
         }
@@ -435,13 +443,10 @@ fn train(
     let history = {
         let _graceful = interrupt::graceful();
         match resume {
-            true => model.resume_on(&source, valid, &fit, &mut observe)?,
-            false => model.fit_on(&source, valid, &fit, &mut observe)?,
+            true => model.resume_on(&source, valid, &in_folder(&fit, run.path()), &mut observe)?,
+            false => begin(model, (&source, valid), &fit, run, &mut observe)?,
         }
     };
-    if due {
-        run.create(&text)?;
-    }
     if let Some(bar) = bar.take() {
         bar.finish();
     }
@@ -451,6 +456,10 @@ fn train(
         return Err(failure);
     }
     match history.ended {
+        Ended::Interrupted if run.replaces() => Err(Failure::interrupted(format!(
+            "stopped before the first epoch was whole: the run that was in {} before is as it was",
+            run.path().display()
+        ))),
         Ended::Interrupted => Err(Failure::interrupted(format!(
             "stopped; everything is saved in {dir}. Go on with: {} train --resume -o {dir}",
             program(),
@@ -461,6 +470,9 @@ fn train(
                 "stopped early: the validation loss no longer gets better",
                 "조기 종료: 검증 손실이 더 낮아지지 않습니다",
             ));
+            if resume && history.epochs.is_empty() {
+                out.log("it had stopped before: --set train.patience=N, with a larger N, goes on");
+            }
             Ok(())
         }
         Ended::Finished => {
@@ -471,6 +483,42 @@ fn train(
             }
             Ok(())
         }
+    }
+}
+
+/// These options, for a run in this folder.
+fn in_folder(fit: &Fit, folder: &Path) -> Fit {
+    let path = || Some(folder.to_path_buf());
+    Fit { directory: path(), log: Some(folder.join(METRICS)), tensorboard: path(), ..fit.clone() }
+}
+
+/// Begins a run. One that is to replace another takes its place after the first epoch, from which it is resumed, and that
+/// changes no bit of it.
+fn begin(
+    model: &mut Model,
+    (source, valid): (&Limited<'_>, Option<&dyn BatchSource<f32>>),
+    fit: &Fit,
+    run: &mut RunDir,
+    observe: &mut dyn FnMut(Event<'_>) -> Flow,
+) -> Outcome<History> {
+    let first = in_folder(fit, run.target());
+    if !run.replaces() {
+        return Ok(model.fit_on(source, valid, &first, observe)?);
+    }
+    let mut flow = Flow::Continue;
+    let history = model.fit_on(source, valid, &first, &mut |event| {
+        flow = observe(event);
+        if matches!(event, Event::Epoch(_)) { Flow::Stop } else { flow }
+    })?;
+    if history.epochs.is_empty() && fit.epochs > 0 {
+        return Ok(history);
+    }
+    run.replace()?;
+    match (history.ended, flow) {
+        (Ended::Interrupted, Flow::Continue) => {
+            Ok(model.resume_on(source, valid, &in_folder(fit, run.path()), observe)?)
+        }
+        _ => Ok(history),
     }
 }
 

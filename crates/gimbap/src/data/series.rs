@@ -148,6 +148,11 @@ impl TryFrom<StoredScaler> for Scaler {
 }
 
 impl Scaler {
+    /// The columns that it scales.
+    pub fn features(&self) -> usize {
+        self.offset.len()
+    }
+
     /// Fits to `train [N, features]`: give the training part alone, or the test part leaks into the model.
     ///
     /// # Errors
