@@ -34,7 +34,8 @@ fn main() -> ExitCode {
     let (out, outcome) = match Cli::try_parse_from(args::with_signs_apart(std::env::args_os())) {
         Ok(cli) => {
             let out = Out { json: cli.common.json, quiet: cli.common.quiet };
-            let work = || setting(&cli).and_then(|()| interrupt::install()).and_then(|()| run(&cli, &out));
+            let work =
+                || setting(&cli, &out).and_then(|()| interrupt::install()).and_then(|()| run(&cli, &out));
             set_hook(Box::new(|panic| {
                 PANIC.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(panic.to_string());
             }));
@@ -86,11 +87,11 @@ fn run(cli: &Cli, out: &Out) -> Outcome {
     }
 }
 
-/// `GIMBAP_ISA` and `--threads N`.
-fn setting(cli: &Cli) -> Outcome {
+/// `GIMBAP_ISA` and `--threads N`; a system that refuses threads leaves one.
+fn setting(cli: &Cli, out: &Out) -> Outcome {
     gimbap::Isa::requested().map_err(|message| Failure::usage("usage", message))?;
-    if let Some(threads) = cli.common.threads {
-        gimbap::set_threads(threads)?;
+    if !gimbap::start_threads(cli.common.threads)? {
+        out.log("the system refuses to start threads: everything runs on one");
     }
     Ok(())
 }

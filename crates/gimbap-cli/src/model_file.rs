@@ -107,25 +107,35 @@ fn check_classifier(doc: &classify::Doc, model: &Model, gives: usize, each: bool
 }
 
 fn check_forecaster(doc: &forecast::Doc, model: &Model, gives: usize) -> Result<(), String> {
-    check_columns(&doc.values, &doc.scaler, model)?;
+    // Where something is known ahead, a step says whether it lies there, and has an output of its own.
+    let ahead = !doc.known.is_empty() || !doc.calendar.is_empty();
+    let (values, scaled) = (doc.values.len(), doc.scaler.features());
+    check_takes("its scaler and steps have", scaled + usize::from(ahead), model)?;
+    if values > scaled {
+        return Err(format!("its task has {values} columns to forecast, its scaler scales {scaled}"));
+    }
     for (name, rows) in [("window", Some(doc.window)), ("horizon", Some(doc.horizon)), ("season", doc.season)]
     {
         if rows == Some(0) {
             return Err(format!("its {name} has 0 rows"));
         }
     }
-    let wanted = doc.horizon.saturating_mul(doc.values.len());
-    agree("its horizon has", wanted, "numbers, the model gives", gives)
+    let wanted = if ahead { values } else { doc.horizon.saturating_mul(values) };
+    agree("its forecast has", wanted, "numbers, the model gives", gives)
 }
 
 /// A task's columns are those that the model takes and the scaler scales.
 fn check_columns(columns: &[String], scaler: &Scaler, model: &Model) -> Result<(), String> {
-    let n = columns.len();
+    check_takes("its task has", columns.len(), model)?;
+    agree("its task has", columns.len(), "columns, its scaler scales", scaler.features())
+}
+
+/// The model takes so many columns of numbers.
+fn check_takes(has: &str, columns: usize, model: &Model) -> Result<(), String> {
     match model.input() {
-        Input::Ids(_) => return Err("it has columns of numbers, but its model takes tokens".into()),
-        Input::Features(takes) => agree("its task has", n, "columns, the model takes", takes)?,
+        Input::Ids(_) => Err("it has columns of numbers, but its model takes tokens".into()),
+        Input::Features(takes) => agree(has, columns, "columns, the model takes", takes),
     }
-    agree("its task has", n, "columns, its scaler scales", scaler.features())
 }
 
 impl Opened {

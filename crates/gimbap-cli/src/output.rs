@@ -129,7 +129,11 @@ impl Out {
         }
         if self.json {
             let value = json!({"error": {"kind": failure.kind, "message": failure.message}});
-            let _ = write_stdout(value.to_string().as_bytes(), true);
+            let told = write_stdout(value.to_string().as_bytes(), true);
+            // A full disk takes no document; stderr may be elsewhere.
+            if told.is_err_and(|error| error.kind != "pipe") {
+                let _ = writeln!(io::stderr().lock(), "error: {}", failure.message);
+            }
         } else if failure.code == INTERRUPTED {
             let _ = writeln!(io::stderr().lock(), "{}", failure.message);
         } else {

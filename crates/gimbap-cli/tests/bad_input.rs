@@ -249,3 +249,28 @@ fn a_full_disk() {
         .collect();
     assert!(left.is_empty(), "half-written: {left:?}");
 }
+
+#[test]
+fn a_model_that_memory_has_no_room_for_is_refused() {
+    let bench = Bench::new();
+    let huge = ["train", "--task", "lm", "--data", "text.txt", "-o", "run", "--set", "layer.1.units=1000000"];
+    let run = bench.run(&huge);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("of memory") && run.stderr.contains("make it smaller"), "{}", run.stderr);
+    assert!(!bench.path("run").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_a_config_cannot_hold_is_refused_for_that() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let bench = Bench::new();
+    let name = OsStr::from_bytes(b"text-\xff.txt");
+    std::fs::copy(bench.path("text.txt"), bench.path(".").join(name)).unwrap();
+    let mut command = common::command(&["train", "--task", "lm", "--data"]);
+    let output = command.arg(name).current_dir(bench.path(".")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("not UTF-8") && said.contains("link"), "{said}");
+}

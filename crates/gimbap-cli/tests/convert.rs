@@ -47,3 +47,33 @@ fn a_converted_model_is_smaller_and_does_what_the_model_did() {
     assert_eq!(no_data.code, Some(1));
     assert_eq!(bench.files(), files, "nothing is written where something is wrong");
 }
+
+/// A pipe, or a device, is written to and stays what it is; a link is followed.
+#[cfg(unix)]
+#[test]
+fn a_converted_model_goes_through_pipes_and_links() {
+    use std::io::Read;
+    use std::os::unix::fs::FileTypeExt;
+
+    let bench = Bench::new();
+    bench.ok(&small_lm("run", &["--quiet"]));
+    bench.ok(&["convert", "run", "small.safetensors", "--quantize", "int8"]);
+    let whole = std::fs::read(bench.path("small.safetensors")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(bench.path("pipe")).status().unwrap().success());
+    let path = bench.path("pipe");
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        std::fs::File::open(path).unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+    });
+    let told = bench.ok(&["convert", "run", "pipe", "--quantize", "int8", "--force", "--json"]);
+    assert!(reader.join().unwrap() == whole);
+    assert!(std::fs::symlink_metadata(bench.path("pipe")).unwrap().file_type().is_fifo());
+    assert_eq!(json(&told.stdout)["bytes"]["after"].as_u64(), Some(whole.len() as u64));
+
+    bench.write("elsewhere", "old");
+    std::os::unix::fs::symlink("elsewhere", bench.path("link")).unwrap();
+    bench.ok(&["convert", "run", "link", "--quantize", "int8", "--force"]);
+    assert!(std::fs::read(bench.path("elsewhere")).unwrap() == whole);
+    assert!(std::fs::symlink_metadata(bench.path("link")).unwrap().is_symlink());
+}

@@ -45,30 +45,35 @@ fn check_refused(bench: &Bench, run: &str, changes: &[(&str, String, &str)]) {
 #[test]
 fn a_classifier_is_not_resumed_with_other_labels() {
     let bench = Bench::new();
-    let read = |name: &str| std::fs::read_to_string(bench.path(name)).unwrap();
-    bench.write("valid.csv", read("reviews.csv"));
+    let train = ["train", "--task", "classify", "--data", "reviews.csv", "-o", "run", "--epochs", "2", "-q"];
+    bench.ok(&[&train[..], &["--set", STEADY], SMALL].concat());
+    let own = std::fs::read_to_string(bench.path("reviews.csv")).unwrap();
+    let turned = own.replace(",pos", ",unfavourable").replace(",neg", ",favourable");
+    let changes = [
+        ("reviews.csv", turned, "data.path, labels differ"),
+        ("reviews.csv", format!("{own}one line more,pos\n"), "data.path"),
+    ];
+    check_refused(&bench, "run", &changes);
+    bench.ok(&["train", "--resume", "-o", "run", "--epochs", "3", "-q"]);
+}
+
+#[test]
+fn a_validation_file_is_part_of_a_run_and_calibration_changes_the_temperature_alone() {
+    let bench = Bench::new();
+    let own = std::fs::read_to_string(bench.path("reviews.csv")).unwrap();
+    bench.write("valid.csv", &own);
     let train = ["train", "--task", "classify", "--data", "reviews.csv", "--valid", "valid.csv", "-o", "run"];
     bench.ok(&[&train[..], &["--epochs", "2", "-q", "--set", STEADY], SMALL].concat());
-    let own = read("reviews.csv");
-    let turned = own.replace(",pos", ",unfavourable").replace(",neg", ",favourable");
-    check_refused(
-        &bench,
-        "run",
-        &[
-            ("reviews.csv", turned, "data.path"),
-            ("reviews.csv", format!("{own}one line more,pos\n"), "data.path"),
-            ("valid.csv", own.replacen("warm", "cold", 1), "data.valid differs"),
-        ],
-    );
-    bench.ok(&["train", "--resume", "-o", "run", "--epochs", "3", "-q"]);
-    // Once calibrated, what the model file keeps of the task is what it kept, but for the temperature.
+    let changes = [("valid.csv", own.replacen("warm", "cold", 1), "data.valid differs")];
+    check_refused(&bench, "run", &changes);
     let task = |file: &str| {
         let model: gimbap::model::Model = gimbap::checkpoint::load(bench.path("run").join(file)).unwrap();
-        let mut task = model.task;
-        task["temperature"] = 1.0.into();
-        task
+        model.task
     };
-    assert_eq!(task("best.safetensors"), task("last.safetensors"));
+    let (mut best, last) = (task("best.safetensors"), task("last.safetensors"));
+    assert!(best != last, "it is calibrated");
+    best["temperature"] = 1.0.into();
+    assert_eq!(best, last);
 }
 
 #[test]
@@ -134,7 +139,7 @@ fn force_keeps_the_run_that_is_there_until_the_first_epoch_is_whole() {
     bench.ok(&small_lm("run", &["-q"]));
     let before = contents(&bench, "run");
     // The first epoch fails.
-    let high = ["--force", "-q", "--set", "train.optimizer={type=\"sgd\",rate=1e30}"];
+    let high = ["--force", "-q", "--set", "train.optimizer={type=\"sgd\",rate=1e300}"];
     let failed = bench.run(&small_lm("run", &high));
     assert_eq!(failed.code, Some(1), "{}", failed.stderr);
     assert!(contents(&bench, "run") == before);

@@ -90,6 +90,13 @@ fn a_full_disk_on_stdout_is_a_failure_and_a_closed_pipe_is_not() {
     let child = command(&["new", "lm"]).stdout(full).output().unwrap();
     assert_eq!(child.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&child.stderr).contains("standard output"));
+    // What should have been a document is told where there is room.
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let child = command(&["new", "lm", "--json"]).stdout(full()).output().unwrap();
+    assert_eq!(child.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&child.stderr).contains("standard output"));
+    let child = command(&["eval", "nowhere", "text.txt", "--json"]).stdout(full()).output().unwrap();
+    assert!(String::from_utf8_lossy(&child.stderr).contains("nowhere"));
 
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

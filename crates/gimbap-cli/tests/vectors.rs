@@ -262,6 +262,8 @@ fn vectors_are_learned_from_a_text() {
     assert!(again.stderr.contains("epoch 2/2") && again.stdout.contains("b.txt"), "{}", again.stdout);
     let read = |name: &str| std::fs::read(bench.path(name)).unwrap();
     assert_eq!(read("a.txt"), read("b.txt"), "the same bits");
+    let wide = ["embed", "text.txt", "-o", "x.txt", "--min-count", "1", "--units", "1000000000000000"];
+    refused(&bench, &wide, 2, "config", &["of memory", "make it smaller"]);
     refused(&bench, &["embed", "text.txt", "-o", "x.csv"], 2, "usage", &["x.csv", ".bin"]);
     refused(&bench, &["embed", "no.txt", "-o", "x.txt"], 1, "io", &["no.txt"]);
     refused(&bench, &["embed", "text.txt", "-o", "x.txt", "--rate", "0"], 2, "config", &["rate"]);
@@ -329,4 +331,16 @@ fn vectors_that_do_not_fit_are_refused() {
     }
     let args = ["train", "--task", "forecast", "--data", "flow.csv", "--set", "data.vectors=court.txt"];
     refused(&bench, &args, 2, "config", &["data.vectors", "is no key of a forecast"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn vectors_are_written_though_nobody_reads_along() {
+    let bench = Bench::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let embed = ["embed", "text.txt", "-o", "x.txt", "--units", "4", "--epochs", "2", "--json"];
+    let output = common::command(&embed).current_dir(bench.path(".")).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+    assert!(bench.path("x.txt").exists());
 }

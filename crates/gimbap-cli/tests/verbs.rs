@@ -214,7 +214,19 @@ fn a_dry_run_shows_and_writes_nothing() {
     let run = bench.ok(&small_lm("runs/a", &["--dry-run"]));
     assert!(run.stdout.contains("memory, about") && run.stdout.contains("first batch"), "{}", run.stdout);
     let run = json(&bench.ok(&small_lm("runs/a", &["--dry-run", "--json"])).stdout);
-    assert!(run["parameters"].as_u64() > Some(0) && run["memory_bytes"]["total"].as_u64() > Some(0));
+    // Weights, their gradient and RMSprop's mean of squares; 4 sequences of 20 steps through an embedding, LSTMs and scores.
+    let bytes = |key: &str| run["memory_bytes"][key].as_u64().unwrap();
+    assert_eq!(bytes("weights"), 3 * 4 * run["parameters"].as_u64().unwrap());
+    let kept = |layer: &serde_json::Value| match layer["type"].as_str().unwrap() {
+        "lstm" => 7 * layer["shape"][2].as_u64().unwrap(),
+        "embedding" | "dense" => 2 * layer["shape"][2].as_u64().unwrap(),
+        "dropout" => 2 * 8,
+        other => panic!("{other}"),
+    };
+    let layers = run["layers"].as_array().unwrap();
+    assert!(layers.iter().any(|layer| layer["type"] == "lstm"));
+    assert_eq!(bytes("activations"), 4 * 20 * 4 * layers.iter().map(kept).sum::<u64>());
+    assert_eq!(bytes("total"), bytes("weights") + bytes("activations"));
     assert_eq!(run["batch"]["sequences"], 4);
     let seconds = |key: &str| run["seconds"][key].as_f64().unwrap();
     assert!(seconds("epoch") > 0.0 && (seconds("total") / seconds("epoch") - 2.0).abs() < 1e-9, "{run}");
@@ -298,11 +310,13 @@ fn layers_are_added_and_wrapped_from_the_command_line() {
 #[test]
 fn threads_do_not_change_a_bit() {
     let bench = Bench::new();
-    let train = |threads: &str, out: &str| {
-        bench.ok(&small_lm(out, &["--threads", threads, "-q"]));
+    // So many products a batch that they are shared out: 80 rows of 64 times 256.
+    let work = ["-q", "--set", "layer.1.units=64", "--set", "train.steps=20", "--threads"];
+    let train = |threads: &'static str, out: &str| {
+        bench.ok(&small_lm(out, &[&work[..], &[threads]].concat()));
         std::fs::read(bench.path(out).join("last.safetensors")).unwrap()
     };
-    assert_eq!(train("1", "one"), train("2", "two"));
+    assert!(train("1", "one") == train("2", "two"));
 }
 
 #[test]

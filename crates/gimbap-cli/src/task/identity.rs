@@ -69,7 +69,8 @@ fn parts(mut identity: Identity, task: &TaskDoc) -> Outcome<Identity> {
             }
         }
         TaskDoc::Forecast(doc) => {
-            identity.with("columns", fingerprint(&doc.values)?).with("scaler", fingerprint(&doc.scaler)?)
+            let columns = fingerprint(&(&doc.values, &doc.past, &doc.known))?;
+            identity.with("columns", columns).with("scaler", fingerprint(&doc.scaler)?)
         }
     })
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use gimbap::checkpoint::save;
+use gimbap::checkpoint::to_bytes;
 use gimbap::model::Model;
 use gimbap::quantize::Precision;
 use gimbap::vectors::Format;
@@ -64,8 +64,9 @@ fn quantize(args: &Convert, precision: Precision, name: &str, out: &Out) -> Outc
         Some(data) => Some((measure(&opened, &opened.model, data)?, measure(&opened, &small, data)?)),
         None => None,
     };
-    save(&small, &args.out)?;
-    let after_bytes = size(&args.out)?;
+    let content = to_bytes(&small)?;
+    write_atomic(&args.out, &content)?;
+    let after_bytes = content.len();
     let (error, parameter) = largest_error(&opened.model, &small);
 
     if let Some((before, after)) = &measured {

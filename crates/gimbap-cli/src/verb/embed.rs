@@ -41,8 +41,9 @@ pub fn run(args: &Embed, out: &Out) -> Outcome {
             told = out.json(&event);
         }
     })?;
-    told?;
+    // What was learned is not lost because nobody reads along.
     write_atomic(&args.out, &vectors.to_bytes(format)?)?;
+    told?;
     let (words, width) = (vectors.len(), vectors.width());
     out.line(format!("{}: {} words of {width} numbers", args.out.display(), thousands(words)))?;
     out.json(&json!({"event": "done", "vectors": args.out, "words": words, "width": width}))

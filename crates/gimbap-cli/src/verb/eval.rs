@@ -11,7 +11,7 @@ use crate::task::{Report, TaskDoc, arrays, classify, forecast, lm, tag};
 
 /// Measures.
 pub fn run(args: &Eval, out: &Out) -> Outcome {
-    let opened = model_file::open(&args.model)?;
+    let opened = model_file::open(&args.model)?.sound()?;
     let classifies = matches!(opened.task, Some(TaskDoc::Classify(_)));
     if args.target.is_some() && !classifies {
         let message = "--target is for the labels of a classifier's array: leave it out";

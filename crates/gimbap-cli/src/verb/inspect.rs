@@ -1,6 +1,7 @@
 //! `gimbap inspect MODEL`: layers, shapes, parameters, memory, operations per step.
 
 use gimbap::checkpoint::format_of;
+use gimbap::layer::Parameter;
 use gimbap::model::{Input, Model};
 use gimbap::quantize::Precision;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use crate::task::TaskDoc;
 pub fn run(args: &Inspect, out: &Out) -> Outcome {
     let opened = model_file::open(&args.model)?;
     let model = &opened.model;
-    let (parameters, flop) = (model.values().len(), flop_per_step(model));
+    let (parameters, flop) = (model.values().len(), flop_per_step(model)?);
     let task = opened.task.as_ref().map_or("none", TaskDoc::name);
     let format = format_of(model.precision());
     let about = opened.task.as_ref().map(about).unwrap_or_default();
@@ -82,9 +83,42 @@ pub fn layers(model: &Model) -> Outcome<Vec<Value>> {
     Ok(model.describe()?.into_iter().map(layer).collect())
 }
 
-/// A multiplication and an addition for each weight of a product; tables of vectors are only looked up.
-fn flop_per_step(model: &Model) -> usize {
-    let products =
-        model.parameters().iter().filter(|p| p.shape.len() == 2 && !p.name.starts_with("embedding"));
-    2 * products.map(|p| p.range.len()).sum::<usize>()
+/// A multiplication and an addition for each weight of a product, of tied ones where they are multiplied. What is looked up
+/// by a token costs nothing: the vectors of an embedding, and the weights behind one-hot vectors.
+fn flop_per_step(model: &Model) -> Outcome<usize> {
+    let (mut products, mut inputs) = (0, 0);
+    for (name, kind, shape, _) in model.describe()? {
+        let of_layer = |p: &&Parameter| p.shape.len() == 2 && p.name.split('.').next() == Some(&name);
+        let matrices: Vec<&Parameter> = model.parameters().iter().filter(of_layer).collect();
+        products += match kind {
+            "dense" if matrices.is_empty() => inputs * shape.width(),
+            _ => matrices.iter().filter(|p| !p.by_token).map(|p| p.range.len()).sum(),
+        };
+        inputs = shape.width();
+    }
+    Ok(2 * products)
+}
+
+#[cfg(test)]
+mod tests {
+    use gimbap::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_product_is_counted_where_it_is_made_and_what_is_looked_up_is_not() {
+        let (v, e, h) = (50, 8, 8);
+        let ids = || Sequential::new(Input::ids(v));
+        let flop = |layers: Sequential| flop_per_step(&layers.build().unwrap()).unwrap();
+        let last = Dense::new(v);
+        let lstm = || Lstm::new(h).return_sequences(true);
+        let all = 2 * (e * 4 * h + h * 4 * h + h * v);
+        assert_eq!(flop(ids().add(Embedding::new(e)).add(lstm()).add(last.clone())), all);
+        assert_eq!(flop(ids().add(Embedding::new(e).tied(true)).add(lstm()).add(last.clone())), all);
+        assert_eq!(flop(ids().add(OneHot).add(lstm()).add(last.clone())), all - 2 * e * 4 * h);
+        let both = ids().add(OneHot).add(Bidirectional::new(lstm())).add(last);
+        assert_eq!(flop(both), 2 * (2 * h * 4 * h + 2 * h * v));
+        let features = Sequential::new(Input::features(3)).add(Gru::new(h)).add(Dense::new(1));
+        assert_eq!(flop(features), 2 * (3 * 3 * h + h * 3 * h + h));
+    }
 }

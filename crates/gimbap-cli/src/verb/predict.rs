@@ -85,7 +85,7 @@ struct Predictions {
 
 /// Predicts.
 pub fn run(args: &Predict, out: &Out) -> Outcome {
-    let opened = model_file::open(&args.model)?;
+    let opened = model_file::open(&args.model)?.sound()?;
     if !matches!(opened.task, Some(TaskDoc::Forecast(_))) && (args.every.is_some() || args.plot.is_some()) {
         let message =
             format!("--every and --plot are for forecasters, and {} is none", opened.path.display());
