@@ -61,8 +61,8 @@ fn check(task: &TaskDoc, model: &Model) -> Result<(), String> {
             Err(format!("its {} labels are for tokens, the model gives one output for all", doc.labels.len()))
         }
         TaskDoc::Tag(doc) => {
-            check_usual(doc.usual, doc.labels.len())?;
-            agree("its task has", doc.labels.len(), "labels, the model gives scores of", gives)
+            agree("its task has", doc.labels.len(), "labels, the model gives scores of", gives)?;
+            check_usual(doc.usual, doc.labels.len())
         }
         TaskDoc::Classify(doc) => check_classifier(doc, model, gives, each),
         TaskDoc::Forecast(doc) => check_forecaster(doc, model, gives),
@@ -87,7 +87,6 @@ fn check_usual(usual: Option<u32>, labels: usize) -> Result<(), String> {
 
 fn check_classifier(doc: &classify::Doc, model: &Model, gives: usize, each: bool) -> Result<(), String> {
     let classes = doc.classes.len();
-    check_usual(doc.usual, classes)?;
     if each {
         return Err(format!(
             "its {classes} classes are for sequences, the model gives an output at every step"
@@ -97,6 +96,7 @@ fn check_classifier(doc: &classify::Doc, model: &Model, gives: usize, each: bool
     if (gives, classes) != (1, 2) {
         agree("its task has", classes, "classes, the model gives probabilities of", gives)?;
     }
+    check_usual(doc.usual, classes)?;
     if !(doc.temperature > 0.0 && doc.temperature.is_finite()) {
         return Err(format!("its temperature is {}, which must be a number above 0", doc.temperature));
     }
