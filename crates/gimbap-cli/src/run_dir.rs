@@ -329,7 +329,8 @@ mod tests {
     #[test]
     fn force_replaces_the_run_once_the_new_one_has_something_and_keeps_other_files() {
         let dir = tempfile::tempdir().unwrap();
-        let old = [BEST, CARD, CONFIG, "events.out.tfevents.1", "notes.txt", TRAINER];
+        // In the order of their bytes.
+        let old = [CARD, BEST, CONFIG, "events.out.tfevents.1", "notes.txt", TRAINER];
         old.iter().for_each(|name| fs::write(dir.path().join(name), "old").unwrap());
         let mut run = RunDir::check(dir.path(), Existing::Force).unwrap();
         run.create("# new").unwrap();

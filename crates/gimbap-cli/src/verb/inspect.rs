@@ -91,6 +91,8 @@ fn flop_per_step(model: &Model) -> Outcome<usize> {
         let of_layer = |p: &&Parameter| p.shape.len() == 2 && p.name.split('.').next() == Some(&name);
         let matrices: Vec<&Parameter> = model.parameters().iter().filter(of_layer).collect();
         products += match kind {
+            // Looked up; if they are tied, multiplied in the output layer.
+            "embedding" => 0,
             "dense" if matrices.is_empty() => inputs * shape.width(),
             _ => matrices.iter().filter(|p| !p.by_token).map(|p| p.range.len()).sum(),
         };

@@ -164,7 +164,8 @@ mod tests {
         fs::create_dir(folder.path().join("taken")).unwrap();
         assert!(write_atomically(&folder.path().join("taken"), b"x").is_err());
         assert_eq!(names(folder.path()), ["taken"]);
-        assert!(unfinished().is_empty());
+        // Other tests write at the same time.
+        assert!(!unfinished().iter().any(|path| path.starts_with(folder.path())));
     }
 
     #[cfg(unix)]

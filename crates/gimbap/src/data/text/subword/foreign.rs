@@ -84,8 +84,8 @@ fn check_charsmap(charsmap: &str) -> Result<(), String> {
         charsmap.bytes().take(6).map_while(digit).fold(0u64, |bits, digit| bits << 6 | u64::from(digit));
     // Six digits are 36 bits, the first 32 of which are the number.
     let trie = ((bits >> 4) as u32).swap_bytes() as usize;
-    let bytes = charsmap.len() / 4 * 3;
-    match charsmap.len() >= 6 && trie <= bytes {
+    let behind = (charsmap.len() / 4 * 3).saturating_sub(4);
+    match charsmap.len() >= 6 && trie <= behind {
         true => Ok(()),
         false => Err("its `precompiled_charsmap` is cut off or damaged: fetch the file anew".into()),
     }
