@@ -181,7 +181,7 @@ impl Doc {
                 }
             }
         }
-        self.scaler.first(v).inverse(&mut values);
+        self.scaler.columns(0..v).inverse(&mut values);
         Ok(values)
     }
 
@@ -212,11 +212,8 @@ impl Doc {
             ))
         })?;
         let roles = series.roles;
-        let k = roles.known;
-        let scaler = &self.scaler;
-        for (i, x) in known.iter_mut().enumerate() {
-            let column = roles.ahead().start + i % k;
-            *x = (*x - scaler.offset()[column]) / scaler.scale()[column];
+        if roles.known > 0 {
+            self.scaler.columns(roles.ahead()).transform(&mut known);
         }
         let windows = self.windows()?;
         let scaled = self.scaled(std::slice::from_ref(series));

@@ -190,9 +190,9 @@ impl Scaler {
         Ok(Scaler { scaling, offset, scale })
     }
 
-    /// That of the first `columns` columns.
-    pub fn first(&self, columns: usize) -> Scaler {
-        let [offset, scale] = [&self.offset, &self.scale].map(|all| all[..columns].to_vec());
+    /// That of some of the columns.
+    pub fn columns(&self, columns: std::ops::Range<usize>) -> Scaler {
+        let [offset, scale] = [&self.offset, &self.scale].map(|all| all[columns.clone()].to_vec());
         Scaler { scaling: self.scaling, offset, scale }
     }
 
@@ -313,8 +313,7 @@ impl Windows {
                     continue;
                 }
                 let (f, roles) = (series.features(), &series.roles);
-                let known = asked.clone().flat_map(|row| &series.values[row * f..][roles.ahead()]).copied();
-                self.read(series, start, known, &mut set.inputs);
+                self.read_within(series, start, &mut set.inputs);
                 let wanted = asked.flat_map(|row| &series.values[row * f..][..roles.values]);
                 set.targets.extend(wanted.map(|&x| x as f32));
                 set.starts.push((n, start));
@@ -336,6 +335,14 @@ impl Windows {
             ));
         }
         Ok(set)
+    }
+
+    /// As [`read`](Self::read), where the rows asked for are there: what is known of them is what stands in them.
+    pub fn read_within(&self, series: &Series, start: usize, inputs: &mut Vec<f32>) {
+        let asked = start + self.window..start + self.window + self.horizon;
+        let f = series.features();
+        let known = asked.flat_map(|row| &series.values[row * f..][series.roles.ahead()]).copied();
+        self.read(series, start, known, inputs);
     }
 
     /// The sequence of the window that begins at row `start` of a series, scaled already; `known` is what is known ahead of

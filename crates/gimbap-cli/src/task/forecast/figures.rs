@@ -93,7 +93,7 @@ pub fn compare(doc: &Doc, model: &Model, part: &Part) -> Outcome<(Map<String, Va
     if figures.v > 1 {
         metrics.insert("columns".into(), figures.columns_json(&columns));
     }
-    let steps = figures.steps()?;
+    let steps = figures.steps();
     if doc.horizon > 1 {
         let json = |errors: &Vec<f64>| {
             let of = figures.answers.iter().zip(errors);
@@ -147,7 +147,7 @@ impl Figures<'_> {
     }
 
     /// MASE of each answer at each step of the horizon.
-    fn steps(&self) -> Outcome<Vec<Vec<f64>>> {
+    fn steps(&self) -> Vec<Vec<f64>> {
         let width = self.doc.horizon * self.v;
         let of_step = |step: usize| {
             let of_answer = |answer: &Answer| {
@@ -164,7 +164,7 @@ impl Figures<'_> {
             };
             self.answers.iter().map(of_answer).collect()
         };
-        Ok((0..self.doc.horizon).map(of_step).collect())
+        (0..self.doc.horizon).map(of_step).collect()
     }
 
     /// Of one column its errors; of several only what is free of their units.

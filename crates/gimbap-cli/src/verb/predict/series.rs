@@ -84,11 +84,7 @@ fn back_test<'a>(doc: &Doc, model: &Model, series: &'a Series, every: usize) -> 
     let mut forecasts = Vec::with_capacity(starts.len());
     for starts in starts.chunks(AT_ONCE) {
         let mut inputs = Vec::new();
-        for &start in starts {
-            let asked = start + doc.window..start + doc.window + doc.horizon;
-            let known = asked.flat_map(|row| &scaled[0].values[row * f..][roles.ahead()]).copied();
-            windows.read(&scaled[0], start, known, &mut inputs);
-        }
+        starts.iter().for_each(|&start| windows.read_within(&scaled[0], start, &mut inputs));
         let lengths = vec![windows.steps(&roles); starts.len()];
         let found = doc.forecast(model, &Sequences::features(inputs, windows.width(&roles), &lengths)?)?;
         for (&start, values) in starts.iter().zip(found.chunks_exact(doc.horizon * v)) {
