@@ -94,8 +94,10 @@ pub enum Verb {
 pub enum Task {
     /// Language model: the next character or word of a text
     Lm,
-    /// One label for every sequence
+    /// One label for every sequence, or several
     Classify,
+    /// A number for every sequence
+    Regress,
     /// A label for every token of a sentence
     Tag,
     /// The next values of a series
@@ -108,6 +110,7 @@ impl Task {
         match self {
             Task::Lm => "lm",
             Task::Classify => "classify",
+            Task::Regress => "regress",
             Task::Tag => "tag",
             Task::Forecast => "forecast",
         }

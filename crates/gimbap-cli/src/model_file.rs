@@ -8,6 +8,7 @@ use gimbap::model::{Input, Model};
 
 use crate::output::{Failure, Outcome};
 use crate::run_dir::model_path;
+use crate::task::examples::{Kind, Reading};
 use crate::task::{TaskDoc, classify, forecast, lm};
 
 /// A model and where it came from.
@@ -65,6 +66,19 @@ fn check(task: &TaskDoc, model: &Model) -> Result<(), String> {
             check_usual(doc.usual, doc.labels.len())
         }
         TaskDoc::Classify(doc) => check_classifier(doc, model, gives, each),
+        TaskDoc::MultiLabel(doc) => {
+            agree("its task has", doc.classes.len(), "labels, the model gives probabilities of", gives)?;
+            doc.usual.iter().try_for_each(|&usual| check_usual(Some(usual), doc.classes.len()))?;
+            check_reading(&doc.reading, model, each)
+        }
+        TaskDoc::Regress(doc) => {
+            agree("its task has", 1, "number, the model gives", gives)?;
+            agree("its task has", 1, "number, its scaler scales", doc.target.features())?;
+            if !doc.mean.is_finite() {
+                return Err(format!("the mean of its training data is {}", doc.mean));
+            }
+            check_reading(&doc.reading, model, each)
+        }
         TaskDoc::Forecast(doc) => check_forecaster(doc, model, gives),
     }
 }
@@ -87,11 +101,6 @@ fn check_usual(usual: Option<u32>, labels: usize) -> Result<(), String> {
 
 fn check_classifier(doc: &classify::Doc, model: &Model, gives: usize, each: bool) -> Result<(), String> {
     let classes = doc.classes.len();
-    if each {
-        return Err(format!(
-            "its {classes} classes are for sequences, the model gives an output at every step"
-        ));
-    }
     // One output stands for two classes.
     if (gives, classes) != (1, 2) {
         agree("its task has", classes, "classes, the model gives probabilities of", gives)?;
@@ -100,9 +109,17 @@ fn check_classifier(doc: &classify::Doc, model: &Model, gives: usize, each: bool
     if !(doc.temperature > 0.0 && doc.temperature.is_finite()) {
         return Err(format!("its temperature is {}, which must be a number above 0", doc.temperature));
     }
-    match &doc.input {
-        classify::Kind::Text { .. } => Ok(()),
-        classify::Kind::Series { features, scaler, .. } => check_columns(features, scaler, model),
+    check_reading(&doc.reading, model, each)
+}
+
+/// A label of a whole sequence comes of one output, and of the columns that the model takes.
+fn check_reading(reading: &Reading, model: &Model, each: bool) -> Result<(), String> {
+    if each {
+        return Err("its labels are for sequences, the model gives an output at every step".into());
+    }
+    match &reading.input {
+        Kind::Text { .. } => Ok(()),
+        Kind::Series { features, scaler, .. } => check_columns(features, scaler, model),
     }
 }
 

@@ -100,13 +100,15 @@ fn shape_of(text: &str) -> Result<Vec<usize>, String> {
         .collect()
 }
 
-/// The bytes of a `float32` file.
-pub fn to_bytes(array: &ArrayD<f32>) -> Vec<u8> {
-    let dims: String = array.shape().iter().map(|d| format!("{d}, ")).collect();
-    let dims = if array.ndim() > 1 { dims.trim_end_matches(", ") } else { dims.trim_end() };
+/// The first 128 bytes of a `float32` file, behind which its numbers stand.
+pub fn header(shape: &[usize]) -> Vec<u8> {
+    /// Room for a shape of four numbers, and a multiple of 64 bytes.
+    const BYTES: usize = 128;
+    let dims: String = shape.iter().map(|d| format!("{d}, ")).collect();
+    let dims = if shape.len() > 1 { dims.trim_end_matches(", ") } else { dims.trim_end() };
     let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({dims}), }}");
-    // The data starts at a multiple of 64 bytes; the header ends in a line end.
-    while (10 + header.len() + 1) % 64 != 0 {
+    // It ends in a line end.
+    while 10 + header.len() + 1 < BYTES || (10 + header.len() + 1) % 64 != 0 {
         header.push(' ');
     }
     header.push('\n');
@@ -114,13 +116,21 @@ pub fn to_bytes(array: &ArrayD<f32>) -> Vec<u8> {
     bytes.extend([1, 0]);
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
-    bytes.extend(array.iter().flat_map(|x| x.to_le_bytes()));
     bytes
+}
+
+/// The bytes of numbers in a `float32` file.
+pub fn bytes_of<'a>(numbers: impl IntoIterator<Item = &'a f32>) -> Vec<u8> {
+    numbers.into_iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn to_bytes(array: &ArrayD<f32>) -> Vec<u8> {
+        [header(array.shape()), bytes_of(array)].concat()
+    }
 
     fn file(header: &str, data: &[u8]) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();

@@ -226,10 +226,16 @@ pub fn filled(path: &Path) -> Outcome<bool> {
 
 /// Writes whole or not at all. A device or a pipe (`/dev/stdout`) is written straight.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Outcome {
-    if path.file_name().is_none() {
-        return Err(Failure::usage("usage", format!("{} names no file", path.display())));
-    }
+    names_file(path)?;
     Ok(gimbap::checkpoint::write_atomically(path, bytes)?)
+}
+
+/// Refuses a path such as `..`.
+pub fn names_file(path: &Path) -> Outcome {
+    match path.file_name() {
+        Some(_) => Ok(()),
+        None => Err(Failure::usage("usage", format!("{} names no file", path.display()))),
+    }
 }
 
 /// A model argument: a file, or a run's folder, whose best model is meant.

@@ -141,3 +141,32 @@ fn a_file_of_one_column_is_forecast() {
     let refused = bench.run(&["predict", "r", "one.csv", "--every", "0"]);
     assert_eq!(refused.code, Some(2));
 }
+
+#[test]
+fn a_table_without_a_header_is_forecast_by_the_numbers_of_its_columns() {
+    let bench = Bench::new();
+    let rows: String = (0..120).map(|i| format!("{},{}\n", i % 12, 100 - i % 7)).collect();
+    bench.write("n.csv", rows);
+    let train = [
+        "train",
+        "--task",
+        "forecast",
+        "--data",
+        "n.csv",
+        "-o",
+        "r",
+        "--epochs",
+        "1",
+        "--set",
+        "layer.0.units=4",
+    ];
+    let refused = bench.run(&train);
+    assert!(refused.code == Some(1) && refused.stderr.contains("data.header = false"), "{}", refused.stderr);
+    bench.ok(&[
+        &train[..],
+        &["--set", "data.header=false", "--set", "data.time=none", "--set", "data.value=2"],
+    ]
+    .concat());
+    let answer = json(&bench.ok(&["predict", "r", "n.csv", "--json", "-q"]).stdout);
+    assert!(answer["values"]["2"].is_f64(), "{answer}");
+}

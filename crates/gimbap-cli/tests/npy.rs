@@ -198,7 +198,7 @@ fn pairs_of_arrays_that_are_none() {
     bench.write("short.npy", npy("<f4", "(9,)", &floats(&[0.0; 9])));
     bench.write("zeros.npy", npy("<f4", "(10,)", &floats(&[0.0; 10])));
     bench.write("half.npy", npy("<f4", "(10,)", &floats(&[0.5; 10])));
-    bench.write("rows.npy", npy("<f4", "(5, 2)", &floats(&[1.0; 10])));
+    bench.write("rows.npy", npy("<f4", "(10, 2)", &floats(&[1.0; 20])));
     bench.write("nan.npy", npy("<f4", "(10, 1, 1)", &floats(&[f32::NAN; 10])));
     let train = |data: &str, sets: &[&str]| {
         let sets = &[&["data.valid=0"], sets].concat();
@@ -284,6 +284,15 @@ fn an_archive_holds_sequences_and_labels() {
     assert_eq!(eval, json(&bench.ok(&["eval", "runs/z", "x.npy", "--target", "y.npy", "--json"]).stdout));
     let run = bench.run(&["eval", "runs/z", "d.npz"]);
     assert!(run.code == Some(1) && run.stderr.contains("has no labels in it"), "{}", run.stderr);
+    // What is there to choose the best model by is used for that, in a run that is resumed too.
+    let [x2, y2] = [["X_train.npy", "X_valid.npy"], ["y_train.npy", "y_valid.npy"]]
+        .map(|names| names.map(|name| (name, file(if name.starts_with('X') { "x.npy" } else { "y.npy" }))));
+    bench.write("v.npz", npz(&[x2, y2].concat()));
+    let run = bench.ok(&[&train[..], &["--data", "v.npz"]].concat());
+    let words = "to choose the best model: the arrays `X_valid` and `y_valid`";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    let run = bench.ok(&["train", "--resume", "-o", "runs/z", "--epochs", "2", "--json"]);
+    assert_eq!(jsonl(&run.stdout).pop().unwrap()["metrics"]["sequences"], 10);
     bench.write("ab.npz", npz(&[("a.npy", x.clone()), ("b.npy", x)]));
     let run = bench.run(&["predict", "runs/z", "ab.npz"]);
     assert!(run.stderr.contains("holds a, b, where `x` or `x_test`"), "{}", run.stderr);

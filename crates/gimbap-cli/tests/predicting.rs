@@ -129,3 +129,37 @@ fn texts_of_unknown_words_alone_are_told_of() {
     let lines = jsonl(&bench.ok(&["predict", "runs/g", "gestures.csv", "--json"]).stdout);
     assert!(lines.iter().all(|line| line.get("unknown").is_none()), "{}", lines[0]);
 }
+
+/// The file was gathered in memory, and written at the end.
+#[test]
+fn a_file_is_written_as_it_comes_and_is_there_once_it_is_whole() {
+    let bench = classifier();
+    // More than are predicted together.
+    let lines: String = (0..700).map(|i| format!("a good film {i}\n")).collect();
+    bench.write("in.txt", &lines);
+    bench.ok(&["predict", "runs/c", "in.txt", "-o", "out.npy", "-q"]);
+    let bytes = std::fs::read(bench.path("out.npy")).unwrap();
+    assert!(String::from_utf8_lossy(&bytes[..128]).contains("'shape': (700, 2), "));
+    assert_eq!(bytes.len(), 128 + 4 * 700 * 2);
+    let numbers: Vec<f32> =
+        bytes[128..].chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    let told = jsonl(&bench.ok(&["predict", "runs/c", "in.txt", "--json"]).stdout);
+    for (row, told) in numbers.chunks(2).zip(&told) {
+        assert_eq!(f64::from(row[0]) as f32, told["probabilities"]["neg"].as_f64().unwrap() as f32);
+    }
+    for name in ["out.csv", "out.jsonl", "out.txt"] {
+        bench.ok(&["predict", "runs/c", "in.txt", "-o", name, "-q"]);
+        assert_eq!(read(&bench, name).lines().count(), 700 + usize::from(name == "out.csv"), "{name}");
+    }
+    let before = bench.files();
+    bench.write("cut.txt", [lines.as_bytes(), b"\xff\n"].concat());
+    for name in ["out.npy", "out.csv", "new.csv"] {
+        let kept = std::fs::read(bench.path(name)).ok();
+        let run = bench.run(&["predict", "runs/c", "cut.txt", "-o", name]);
+        assert!(run.code == Some(1) && run.stderr.contains("line 701"), "{}", run.stderr);
+        assert_eq!(std::fs::read(bench.path(name)).ok(), kept, "{name}");
+    }
+    assert_eq!(bench.files().len(), before.len() + 1, "nothing is left beside the input");
+    let run = bench.run(&["predict", "runs/c", "in.txt", "-o", "no/such/out.csv"]);
+    assert!(run.code == Some(1) && run.stderr.contains("no/such/out.csv"), "{}", run.stderr);
+}

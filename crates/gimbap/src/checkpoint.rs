@@ -16,7 +16,7 @@ use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-pub use self::atomic::{remove_unfinished, write_atomically};
+pub use self::atomic::{WholeFile, remove_unfinished, write_atomically};
 
 use crate::layer::{LayerSpec, Parameter};
 use crate::model::{Input, Model, Sequential, Training};

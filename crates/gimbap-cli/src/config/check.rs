@@ -80,7 +80,9 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     }
     let schedule = train.schedule().check();
     let losses: &[&str] = match config.task.kind {
+        TaskKind::Classify if data.separator.is_some() => &[BINARY],
         TaskKind::Classify => &["sparse_categorical_crossentropy", BINARY],
+        TaskKind::Regress => &["mse", "mae", "huber"],
         TaskKind::Lm | TaskKind::Tag => &["sparse_categorical_crossentropy"],
         TaskKind::Forecast => &["mse", "mae", "huber"],
     };
@@ -98,6 +100,9 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
             Err(other) => return bad("data", &other.to_string()),
             Ok(()) => {}
         }
+    }
+    if data.separator.as_deref() == Some("") {
+        return bad("data.separator", "is empty, but must stand between two labels: such as \";\" or \" \"");
     }
     if data.wide == Some(true) && data.value.is_some() {
         return bad("data.value", "is for a row per step, but data.wide says that a row is a whole sequence");
@@ -118,6 +123,31 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     }
     Ok(())
 }
+
+/// The keys of labelled examples; the last one is for classes alone.
+const EXAMPLES: [&str; 21] = [
+    "path",
+    "target",
+    "valid",
+    "test",
+    "unit",
+    "vocab",
+    "tokenizer",
+    "min_count",
+    "lowercase",
+    "words",
+    "normal_form",
+    "vectors",
+    "text",
+    "label",
+    "id",
+    "time",
+    "value",
+    "scaler",
+    "header",
+    "wide",
+    "separator",
+];
 
 /// The keys of `[data]` that a task reads; a key of another task would be passed over in silence.
 fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
@@ -140,31 +170,8 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
                 "vectors",
             ],
         ),
-        TaskKind::Classify => (
-            "a classifier",
-            &[
-                "path",
-                "target",
-                "valid",
-                "test",
-                "unit",
-                "vocab",
-                "tokenizer",
-                "min_count",
-                "lowercase",
-                "words",
-                "normal_form",
-                "vectors",
-                "text",
-                "label",
-                "id",
-                "time",
-                "value",
-                "scaler",
-                "header",
-                "wide",
-            ],
-        ),
+        TaskKind::Classify => ("a classifier", &EXAMPLES),
+        TaskKind::Regress => ("a regression", &EXAMPLES[..EXAMPLES.len() - 1]),
         TaskKind::Tag => (
             "a tagger",
             &[
@@ -195,6 +202,7 @@ fn known(config: &Config) -> (&'static str, &'static [&'static str]) {
                 "frequency",
                 "fill",
                 "doubles",
+                "header",
                 "window",
                 "horizon",
                 "season",
@@ -225,17 +233,20 @@ fn foreign(config: &Config) -> Result<(), (String, String)> {
     if config.train.loss_reduction.is_some() && config.task.kind != TaskKind::Lm {
         return Err(("train.loss_reduction".into(), "is for language models alone".into()));
     }
-    if config.train.output_bias.is_some() && (config.task.kind == TaskKind::Forecast || config.is_builtin()) {
+    let several = config.data.separator.is_some();
+    let numbers = [TaskKind::Forecast, TaskKind::Regress].contains(&config.task.kind);
+    if config.train.output_bias.is_some() && (numbers || several || config.is_builtin()) {
         let message = "is for tasks that count tokens or labels, not for this one";
         return Err(("train.output_bias".into(), message.into()));
     }
-    if config.task.kind != TaskKind::Classify {
+    if config.task.kind != TaskKind::Classify || several {
         let given = [
             ("train.class_weights", config.train.class_weights.is_some()),
             ("train.calibrate", config.train.calibrate.is_some()),
         ];
         if let Some((key, _)) = given.into_iter().find(|(_, given)| *given) {
-            return Err((key.into(), "is for classifiers alone".into()));
+            let whose = if several { "classifiers that give one label" } else { "classifiers alone" };
+            return Err((key.into(), format!("is for {whose}")));
         }
     }
     Ok(())

@@ -63,8 +63,10 @@ pub struct Task {
 pub enum TaskKind {
     /// The next token of a text.
     Lm,
-    /// One label for a sequence.
+    /// One label for a sequence, or several.
     Classify,
+    /// A number for a sequence.
+    Regress,
     /// A label for every token.
     Tag,
     /// The next values of a series.
@@ -118,6 +120,8 @@ pub struct Data {
     /// The column of the label, likewise.
     #[serde(deserialize_with = "column")]
     pub label: Option<String>,
+    /// What stands between the labels of an example; None: it has one.
+    pub separator: Option<String>,
     /// The column of the time, likewise.
     #[serde(deserialize_with = "column")]
     pub time: Option<String>,
@@ -340,7 +344,7 @@ impl Config {
     /// How the vocabulary of a text is made.
     pub fn vocabulary(&self) -> Options {
         let usual = match self.task.kind {
-            TaskKind::Classify | TaskKind::Tag => Unit::Word,
+            TaskKind::Classify | TaskKind::Regress | TaskKind::Tag => Unit::Word,
             TaskKind::Lm | TaskKind::Forecast => Unit::Char,
         };
         let data = &self.data;

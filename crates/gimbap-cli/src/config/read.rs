@@ -86,8 +86,8 @@ pub fn load(source: &Source, flags: &[(&str, Value)], sets: &[String]) -> Outcom
     let path = edits.iter().rev().find(|(_, key, _)| key == "data.path");
     let path = path.and_then(|(.., value)| value.as_str().map(PathBuf::from)).or(config.data.path.clone());
     let numbers = path.is_some_and(|path| is_array(&path) || is_sequence_file(&path));
-    let is_template = config.layer.is_empty() || text == template::CLASSIFY;
-    if config.task.kind == TaskKind::Classify
+    let is_template = config.layer.is_empty() || [template::CLASSIFY, template::REGRESS].contains(&text);
+    if [TaskKind::Classify, TaskKind::Regress].contains(&config.task.kind)
         && is_template
         && (config.data.id.is_some()
             || config.data.value.is_some()

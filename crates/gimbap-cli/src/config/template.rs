@@ -9,6 +9,7 @@ pub fn template(task: Task) -> &'static str {
     match task {
         Task::Lm => LM,
         Task::Classify => CLASSIFY,
+        Task::Regress => REGRESS,
         Task::Tag => TAG,
         Task::Forecast => FORECAST,
     }
@@ -31,6 +32,7 @@ pub(super) fn layers(kind: TaskKind) -> &'static str {
     match kind {
         TaskKind::Lm => LM,
         TaskKind::Classify => CLASSIFY,
+        TaskKind::Regress => REGRESS,
         TaskKind::Tag => TAG,
         TaskKind::Forecast => FORECAST,
     }
@@ -38,6 +40,7 @@ pub(super) fn layers(kind: TaskKind) -> &'static str {
 
 const LM: &str = include_str!("template/lm.toml");
 pub(super) const CLASSIFY: &str = include_str!("template/classify.toml");
+pub(super) const REGRESS: &str = include_str!("template/regress.toml");
 const TAG: &str = include_str!("template/tag.toml");
 const FORECAST: &str = include_str!("template/forecast.toml");
 
@@ -53,7 +56,7 @@ mod tests {
 
     #[test]
     fn every_template_is_a_config() {
-        for task in [Task::Lm, Task::Classify, Task::Tag, Task::Forecast] {
+        for task in [Task::Lm, Task::Classify, Task::Regress, Task::Tag, Task::Forecast] {
             let config = load(&Source::template(task), &[], &[]).unwrap();
             assert!(!config.layer.is_empty());
         }
@@ -75,8 +78,10 @@ mod tests {
     #[test]
     fn every_commented_key_of_a_template_is_a_key() {
         let presets = Preset::value_variants().iter().filter(|&&p| p != Preset::CharRnn).map(|&p| preset(p));
-        for own in
-            [Task::Lm, Task::Classify, Task::Tag, Task::Forecast].map(template).into_iter().chain(presets)
+        for own in [Task::Lm, Task::Classify, Task::Regress, Task::Tag, Task::Forecast]
+            .map(template)
+            .into_iter()
+            .chain(presets)
         {
             let key_of = |line: &'static str| {
                 let (key, rest) = line.split_once(" = ")?;

@@ -12,7 +12,8 @@ use crate::lm::judge::shown;
 use crate::lm::unknown::{nothing_known, words_of};
 use crate::model_file::Opened;
 use crate::output::{Failure, Outcome};
-use crate::task::{TaskDoc, arrays, classify, forecast};
+use crate::task::examples::{self, Reading};
+use crate::task::{TaskDoc, arrays, classify, forecast, short};
 
 /// More steps than these are not looked at: their pictures could not be read.
 const MOST_STEPS: usize = 1000;
@@ -55,8 +56,10 @@ pub enum Kind {
     Labels,
     /// One label.
     Label,
-    /// Numbers.
+    /// Numbers behind the sequence.
     Numbers,
+    /// Numbers for the whole sequence.
+    Values,
 }
 
 impl Subject {
@@ -90,7 +93,7 @@ impl Subject {
         match self.kind {
             Kind::Next => self.steps.len() - 1,
             Kind::Labels | Kind::Label => self.steps.len(),
-            Kind::Numbers => 0,
+            Kind::Numbers | Kind::Values => 0,
         }
     }
 
@@ -107,7 +110,7 @@ impl Subject {
                 ids.swap(a, b);
                 wanted.swap(a, b);
             }
-            Kind::Label | Kind::Numbers => ids.swap(a, b),
+            Kind::Label | Kind::Numbers | Kind::Values => ids.swap(a, b),
         }
         let rows = RowTargets::Classes(wanted);
         let steps = ids.len();
@@ -134,28 +137,54 @@ pub struct Question<'a> {
 /// The sequence of a question, as this model reads it.
 pub fn subject(opened: &Opened, question: &Question<'_>) -> Outcome<Subject> {
     if let (Some(_), Some(task)) = (question.label, &opened.task)
-        && !matches!(task, TaskDoc::Classify(_))
+        && task.reading().is_none()
     {
         let message = format!("--label: {} is {}, and has no classes", opened.path.display(), task.name());
         return Err(Failure::usage("usage", message));
     }
     let subject = match &opened.task {
         Some(TaskDoc::Lm(doc)) => sentence(&doc.vocabulary, text(question)?, question.lang)?,
-        Some(TaskDoc::Classify(doc)) => match &doc.input {
-            classify::Kind::Text { vocabulary, .. } => document(doc, vocabulary, opened, question)?,
-            classify::Kind::Series { scaler, .. } => {
+        Some(TaskDoc::Classify(doc)) => match &doc.reading.input {
+            examples::Kind::Text { vocabulary, .. } => document(doc, vocabulary, opened, question)?,
+            examples::Kind::Series { scaler, .. } => {
                 let path = input(question)?;
                 let series = match arrays::is_array(path) {
                     true => arrays::unlabelled(path, &doc.classes, question.label)?,
-                    false => doc.series(path, None)?,
+                    false => doc.reading.series(path, None, &doc.classes)?,
                 };
-                let all = classify::scaled(&series, scaler)?;
+                let all = examples::scaled(&series, scaler)?;
                 let first = first_of(&all)?;
                 let steps = (0..first.0.len() / first.1).map(|t| (t + 1).to_string()).collect();
                 let label = series.labels.first().map(|&label| doc.classes[label as usize].clone());
                 labelled(doc, opened, steps, Inputs::Features(first.0, first.1), label)?
             }
         },
+        Some(TaskDoc::MultiLabel(doc)) => {
+            let (inputs, names) = whole(&doc.reading, &doc.classes, question)?;
+            let given = match question.label {
+                Some(label) => doc.labels(label)?,
+                None => doc.given(&doc.probabilities(&opened.model, &inputs.sequences()?)?.concat()),
+            };
+            let came = (0..doc.classes.len() as u32).map(|label| f64::from(u8::from(given.contains(&label))));
+            let target = doc.named(&given);
+            values(inputs, names, doc.classes.clone(), target, came.collect(), &doc.reading, question)?
+        }
+        Some(TaskDoc::Regress(doc)) => {
+            let (inputs, names) = whole(&doc.reading, &[], question)?;
+            let wanted = match question.label {
+                None => doc.mean,
+                Some(label) => label.parse().map_err(|_| {
+                    Failure::usage(
+                        "usage",
+                        format!("--label: `{label}` is no number, and the model gives numbers"),
+                    )
+                })?,
+            };
+            let mut came = vec![wanted];
+            doc.target.transform(&mut came);
+            let output = doc.reading.label.clone().unwrap_or_else(|| "label".into());
+            values(inputs, names, vec![output], short(wanted), came, &doc.reading, question)?
+        }
         Some(TaskDoc::Tag(doc)) => {
             let text = text(question)?;
             let ids = doc.encode(text);
@@ -290,6 +319,76 @@ enum Inputs {
     Features(Vec<f32>, usize),
 }
 
+/// A whole sequence of a question, as a model reads it, and what its steps are called.
+fn whole(reading: &Reading, classes: &[String], question: &Question<'_>) -> Outcome<(Inputs, Names)> {
+    if let examples::Kind::Series { scaler, .. } = &reading.input {
+        let path = input(question)?;
+        let series = match arrays::is_array(path) {
+            true => arrays::unlabelled(path, &[], None)?,
+            false => reading.unlabelled(path, classes)?,
+        };
+        let (x, width) = first_of(&examples::scaled(&series, scaler)?)?;
+        let all = (1..=x.len() / width).map(|t| t.to_string()).collect();
+        return Ok((Inputs::Features(x, width), Names { all, unknown: Vec::new() }));
+    }
+    let vocabulary = reading.vocabulary().ok_or_else(|| Failure::work("task", "it has no vocabulary"))?;
+    let text = text(question)?;
+    let ids = vocabulary.encode_units(text);
+    let names = names(vocabulary, text, &ids, question.lang)?;
+    Ok((Inputs::Ids(ids), names))
+}
+
+/// A sequence with numbers for the whole of it.
+fn values(
+    inputs: Inputs,
+    names: Names,
+    outputs: Vec<String>,
+    target: String,
+    came: Vec<f64>,
+    reading: &Reading,
+    question: &Question<'_>,
+) -> Outcome<Subject> {
+    if names.all.is_empty() {
+        return Err(Failure::work("data", "there is no token to look at: give a text that has one"));
+    }
+    let rows = RowTargets::Values { values: came.clone(), width: came.len() };
+    Ok(Subject {
+        kind: Kind::Values,
+        steps: names.all,
+        targets: vec![target],
+        wanted: None,
+        outputs,
+        came,
+        tokens: reading.vocabulary().map(tokens).unwrap_or_default(),
+        guessed: question.label.is_none(),
+        unknown: names.unknown,
+        unit: reading.vocabulary().map(Vocabulary::unit),
+        data: inputs.with(rows)?,
+    })
+}
+
+impl Inputs {
+    fn sequences(&self) -> Outcome<Sequences<f32>> {
+        Ok(match self {
+            Inputs::Ids(ids) => Sequences::from(&vec![ids.clone()]),
+            Inputs::Features(x, width) => Sequences::features(x.clone(), *width, &[x.len() / width])?,
+        })
+    }
+
+    /// With a target for the whole sequence.
+    fn with(self, rows: RowTargets<f64>) -> Outcome<Dataset<f64>> {
+        let targets = Targets::per_sequence(rows);
+        Ok(match self {
+            Inputs::Ids(ids) => Dataset::new(&vec![ids], targets)?,
+            Inputs::Features(x, width) => {
+                let x: Vec<f64> = x.into_iter().map(f64::from).collect();
+                let steps = x.len() / width;
+                Dataset::new(Sequences::features(x, width, &[steps])?, targets)?
+            }
+        })
+    }
+}
+
 /// A sequence with a class: the one that is said, or the likeliest.
 fn labelled(
     doc: &classify::Doc,
@@ -301,12 +400,7 @@ fn labelled(
     if steps.is_empty() {
         return Err(Failure::work("data", "there is no token to look at: give a text that has one"));
     }
-    let found = match &inputs {
-        Inputs::Ids(ids) => doc.probabilities(&opened.model, &Sequences::from(&vec![ids.clone()]))?,
-        Inputs::Features(x, width) => {
-            doc.probabilities(&opened.model, &Sequences::features(x.clone(), *width, &[x.len() / width])?)?
-        }
-    };
+    let found = doc.probabilities(&opened.model, &inputs.sequences()?)?;
     let class = match &label {
         None => largest(&found[0]),
         Some(label) => doc.classes.iter().position(|class| class == label).ok_or_else(|| {
@@ -315,15 +409,7 @@ fn labelled(
             Failure::usage("usage", message)
         })?,
     };
-    let rows = RowTargets::Classes(vec![class as u32]);
-    let data = match inputs {
-        Inputs::Ids(ids) => Dataset::new(&vec![ids], Targets::per_sequence(rows))?,
-        Inputs::Features(x, width) => {
-            let x: Vec<f64> = x.into_iter().map(f64::from).collect();
-            let steps = x.len() / width;
-            Dataset::new(Sequences::features(x, width, &[steps])?, Targets::per_sequence(rows))?
-        }
-    };
+    let data = inputs.with(RowTargets::Classes(vec![class as u32]))?;
     Ok(Subject {
         kind: Kind::Label,
         steps,

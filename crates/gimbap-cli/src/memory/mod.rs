@@ -22,6 +22,7 @@ use crate::args::{Cell, Language, Problem, typed};
 use crate::interrupt;
 use crate::output::{Failure, Out, Outcome};
 use crate::progress::Progress;
+use crate::task::examples::{Kind, Reading};
 use crate::task::{TaskDoc, classify, lm};
 use world::{BATCH, Endless, Part, World};
 
@@ -276,14 +277,10 @@ impl Training {
                 model.task = TaskDoc::Lm(doc).to_value()?;
             }
             World::Prefixes(_, vocabulary) => {
-                let doc = classify::Doc {
-                    classes: vocabulary.tokens().to_vec(),
-                    input: classify::Kind::Text { vocabulary: vocabulary.clone(), text: None },
-                    label: None,
-                    temperature: 1.0,
-                    usual: None,
-                    header: None,
-                };
+                let input = Kind::Text { vocabulary: vocabulary.clone(), text: None };
+                let reading = Reading { input, label: None, header: None, separator: None };
+                let classes = vocabulary.tokens().to_vec();
+                let doc = classify::Doc { classes, reading, temperature: 1.0, usual: None };
                 model.task = TaskDoc::Classify(doc).to_value()?;
             }
             World::Adding(_) | World::Copying(_) => {}

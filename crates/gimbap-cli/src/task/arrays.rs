@@ -1,5 +1,5 @@
-//! NumPy arrays as labelled sequences: `x [B, T, I]`, or `[B, T]` of one feature, and `y [B]`, `[B, 1]`, or one-hot
-//! `[B, C]`. Both may be in one `.npz`.
+//! NumPy arrays as labelled sequences: `x [B, T, I]`, or `[B, T]` of one feature, and `y`: classes `[B]`, `[B, 1]`, or
+//! one-hot `[B, C]`; several classes each, zeros and ones `[B, C]`; numbers `[B]` or `[B, 1]`. Both may be in one `.npz`.
 
 use std::path::Path;
 
@@ -28,6 +28,8 @@ pub enum Part {
     Train,
     /// `x_test`, or else `x`.
     Test,
+    /// `x_valid` or `x_val`, if they are there.
+    Valid,
 }
 
 /// What the features and the labels are called in an archive, in any case.
@@ -36,12 +38,16 @@ const TARGETS: [&str; 5] = ["y", "label", "labels", "target", "targets"];
 
 /// The arrays of an archive with features and, if they are there, with labels, by name.
 fn choose(path: &Path, names: &[String], part: Part) -> Outcome<(String, Option<String>)> {
-    let suffix = if part == Part::Train { "_train" } else { "_test" };
+    let (suffix, rest): (&str, &[&str]) = match part {
+        Part::Train => ("_train", &[""]),
+        Part::Test => ("_test", &[""]),
+        Part::Valid => ("_valid", &["_val", "_validation"]),
+    };
     let find = |bases: &[&str], suffix: &str| {
         let fits = |name: &&String| bases.iter().any(|base| name.to_lowercase() == format!("{base}{suffix}"));
         names.iter().find(fits).cloned()
     };
-    for suffix in [suffix, ""] {
+    for suffix in std::iter::once(suffix).chain(rest.iter().copied()) {
         if let Some(x) = find(&FEATURES, suffix) {
             return Ok((x, find(&TARGETS, suffix)));
         }
@@ -98,6 +104,11 @@ pub fn chosen(path: &Path, part: Part) -> Outcome<Option<String>> {
     }))
 }
 
+/// Whether an archive has sequences with labels to choose the best model by.
+pub fn has_valid(path: &Path) -> Outcome<bool> {
+    Ok(is_archive(path) && matches!(choose(path, &names(&archive(path)?), Part::Valid), Ok((_, Some(_)))))
+}
+
 fn archive(path: &Path) -> Outcome<Archive> {
     let bytes = std::fs::read(path).map_err(|e| Failure::io(path, &e))?;
     Archive::new(bytes).map_err(|e| damaged(path, &e))
@@ -135,15 +146,105 @@ pub fn features(path: &Path, array: Array) -> Outcome<ArrayD<f32>> {
     }
 }
 
-/// Sequences and their classes, of a pair of files or of an archive that holds both. The classes are numbers from 0: those of a trained model, or as many as there are.
-pub fn labelled(
+/// A label that arrays can hold.
+pub trait ArrayLabel: Sized {
+    /// The labels in an array, and the names of the classes: those of a trained model, or as many as there are.
+    fn of_array(path: &Path, array: Array, classes: Option<&[String]>) -> Outcome<(Vec<Self>, Vec<String>)>;
+    /// The groups among which a part that is held out is dealt.
+    fn strata(labels: &[Self]) -> Vec<u32>;
+}
+
+impl ArrayLabel for u32 {
+    fn of_array(path: &Path, array: Array, classes: Option<&[String]>) -> Outcome<(Vec<u32>, Vec<String>)> {
+        let labels = labels(path, array)?;
+        let count = labels.iter().max().map_or(0, |&most| most as usize + 1);
+        let classes = match classes {
+            None if count < 2 => {
+                return Err(wrong(path, "all labels are 0: two classes or more are needed".into()));
+            }
+            None => numbered(count),
+            Some(classes) if count > classes.len() => {
+                let message = format!("has the label {}, but the model's are {}", count - 1, listed(classes));
+                return Err(wrong(path, message));
+            }
+            Some(classes) => classes.to_vec(),
+        };
+        Ok((labels, classes))
+    }
+
+    fn strata(labels: &[u32]) -> Vec<u32> {
+        labels.to_vec()
+    }
+}
+
+impl ArrayLabel for Vec<u32> {
+    fn of_array(
+        path: &Path,
+        array: Array,
+        classes: Option<&[String]>,
+    ) -> Outcome<(Vec<Vec<u32>>, Vec<String>)> {
+        let y = floats(array);
+        let &[_, count] = y.shape() else {
+            let message =
+                format!("expected [B, C], 1 where a sequence is of the class, else 0; got {:?}", y.shape());
+            return Err(Failure::work("shape", format!("{}: {message}", path.display())));
+        };
+        if classes.map_or(count < 2, |classes| classes.len() != count) {
+            let wanted = classes.map_or("two classes or more are needed".to_owned(), |classes| {
+                format!("the model's classes are {}", listed(classes))
+            });
+            return Err(wrong(path, format!("has {count} columns: {wanted}")));
+        }
+        let set = |(row, y): (usize, ndarray::ArrayViewD<'_, f32>)| match y
+            .iter()
+            .find(|&&x| x != 0.0 && x != 1.0)
+        {
+            Some(x) => Err(wrong(path, format!("row {row} has the value {x}, and only 0 and 1 are wanted"))),
+            None => Ok((0..count as u32).filter(|&class| y[class as usize] == 1.0).collect()),
+        };
+        let sets = y.outer_iter().enumerate().map(set).collect::<Outcome<_>>()?;
+        Ok((sets, classes.map_or_else(|| numbered(count), <[String]>::to_vec)))
+    }
+
+    fn strata(labels: &[Vec<u32>]) -> Vec<u32> {
+        vec![0; labels.len()]
+    }
+}
+
+impl ArrayLabel for f64 {
+    fn of_array(path: &Path, array: Array, _: Option<&[String]>) -> Outcome<(Vec<f64>, Vec<String>)> {
+        let y = floats(array);
+        let ((1, _) | (2, Some(1))) = (y.ndim(), y.shape().get(1)) else {
+            let message = format!("expected a number for each sequence, [B] or [B, 1], got {:?}", y.shape());
+            return Err(Failure::work("shape", format!("{}: {message}", path.display())));
+        };
+        if let Some(row) = y.iter().position(|value| !value.is_finite()) {
+            return Err(wrong(path, format!("the value at [{row}] is no finite number")));
+        }
+        Ok((y.iter().map(|&value| f64::from(value)).collect(), Vec::new()))
+    }
+
+    fn strata(labels: &[f64]) -> Vec<u32> {
+        vec![0; labels.len()]
+    }
+}
+
+fn numbered(count: usize) -> Vec<String> {
+    (0..count).map(|class| class.to_string()).collect()
+}
+
+fn wrong(path: &Path, message: String) -> Failure {
+    Failure::work("data", format!("{}: {message}", path.display()))
+}
+
+/// Sequences and their labels, of a pair of files or of an archive that holds both. Classes are numbers from 0: those of a
+/// trained model, or as many as there are.
+pub fn labelled<L: ArrayLabel>(
     x: &Path,
     y: Option<&Path>,
     classes: Option<&[String]>,
     part: Part,
-) -> Outcome<LabelledSeries> {
-    let wrong =
-        |path: &Path, message: String| Failure::work("data", format!("{}: {message}", path.display()));
+) -> Outcome<LabelledSeries<L>> {
     if let Some(other) = [Some(x), y].into_iter().flatten().find(|path| !is_array(path)) {
         let message =
             "expected an array, NAME.npy: data.path and data.target (--target) are a pair of arrays";
@@ -159,26 +260,21 @@ pub fn labelled(
         Some(labels) if y == x => labels,
         _ => read(y, part)?.x,
     };
-    let (features, labels) = (self::features(x, features)?, self::labels(y, labels)?);
-    if labels.len() != features.len_of(Axis(0)) {
+    let features = self::features(x, features)?;
+    let count = match &labels {
+        Array::Floats(y) => y.shape().first().copied(),
+        Array::Integers(y) => y.shape().first().copied(),
+    };
+    if let Some(count) = count.filter(|&count| count != features.len_of(Axis(0))) {
         let message = format!(
             "has {} labels, but {} has {} sequences",
-            thousands(labels.len()),
+            thousands(count),
             x.display(),
             thousands(features.len_of(Axis(0)))
         );
         return Err(wrong(y, message));
     }
-    let count = labels.iter().max().map_or(0, |&most| most as usize + 1);
-    let classes = match classes {
-        None if count < 2 => return Err(wrong(y, "all labels are 0: two classes or more are needed".into())),
-        None => (0..count).map(|class| class.to_string()).collect(),
-        Some(classes) if count > classes.len() => {
-            let message = format!("has the label {}, but the model's are {}", count - 1, listed(classes));
-            return Err(wrong(y, message));
-        }
-        Some(classes) => classes.to_vec(),
-    };
+    let (labels, classes) = L::of_array(y, labels, classes)?;
     series(x, &features, labels, classes)
 }
 
@@ -212,17 +308,16 @@ pub fn check_finite(path: &Path, features: &ArrayD<f32>, lengths: &[usize]) -> O
 }
 
 /// Features `[B, T, I]` as sequences of `T` steps.
-fn series(
+fn series<L>(
     path: &Path,
     features: &ArrayD<f32>,
-    labels: Vec<u32>,
+    labels: Vec<L>,
     classes: Vec<String>,
-) -> Outcome<LabelledSeries> {
+) -> Outcome<LabelledSeries<L>> {
     let (count, steps, width) =
         (features.len_of(Axis(0)), features.len_of(Axis(1)), features.len_of(Axis(2)));
-    let wrong = |message: String| Failure::work("data", format!("{}: {message}", path.display()));
     if features.is_empty() {
-        return Err(wrong(format!("has the shape {:?}, and no value in it", features.shape())));
+        return Err(wrong(path, format!("has the shape {:?}, and no value in it", features.shape())));
     }
     check_finite(path, features, &vec![steps; count])?;
     Ok(LabelledSeries {
@@ -238,7 +333,7 @@ fn series(
 /// Classes from `[B]`, `[B, 1]`, or a one-hot `[B, C]`.
 fn labels(path: &Path, array: Array) -> Outcome<Vec<u32>> {
     let y = floats(array);
-    let wrong = |message: String| Failure::work("data", format!("{}: {message}", path.display()));
+    let wrong = |message: String| wrong(path, message);
     let class = |(row, &value): (usize, &f32)| match value {
         value if value >= 0.0 && value.fract() == 0.0 && value < 65_536.0 => Ok(value as u32),
         value => Err(wrong(format!("label {row} is {value}; classes are whole numbers from 0"))),

@@ -13,12 +13,12 @@ use gimbap::data::series::{
 };
 use gimbap::data::time::Calendar;
 use gimbap::layer::Dense;
-use gimbap::loss::{Loss, RowTargets};
+use gimbap::loss::RowTargets;
 use gimbap::model::{Evaluation, Input, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Report, TaskDoc, Work, card_of, data_path, hash_of, plain_figures, sequential};
+use super::{Report, TaskDoc, Work, card_of, data_path, hash_of, loss_of_numbers, plain_figures, sequential};
 use crate::config::{Config, Data, Held, Names};
 use crate::output::{Failure, Out, Outcome, thousands};
 
@@ -61,6 +61,9 @@ pub struct Doc {
     /// What is done about rows at one time.
     #[serde(default)]
     pub doubles: Doubles,
+    /// Whether tables have a line of names, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
     /// How far a row lies from the one before it in the training part, in the mean, for each value: what MASE divides by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub naive: Vec<f64>,
@@ -98,6 +101,7 @@ impl Doc {
             frequency: self.frequency.clone(),
             fill: self.fill,
             doubles: self.doubles,
+            header: self.header,
         }
     }
 
@@ -254,6 +258,7 @@ fn columns_of(data: &Data) -> SeriesColumns {
         frequency: data.frequency.clone(),
         fill: data.fill.unwrap_or_default(),
         doubles: data.doubles.unwrap_or_default(),
+        header: data.header,
     }
 }
 
@@ -313,7 +318,7 @@ impl Forecast {
         };
         let (test, valid) = (held(&data.test)?, held(&data.valid)?);
         let season = data.season.or_else(|| guess_period(&stacked(&train[..1]), roles.features()));
-        let SeriesColumns { id, past, known, calendar, frequency, fill, doubles, .. } = columns;
+        let SeriesColumns { id, past, known, calendar, frequency, fill, doubles, header, .. } = columns;
         let doc = Doc {
             time,
             values,
@@ -329,6 +334,7 @@ impl Forecast {
             frequency,
             fill,
             doubles,
+            header,
             naive: naive_errors(&train),
         };
         let part =
@@ -367,11 +373,7 @@ impl Work for Forecast {
 
     fn model(&self) -> Outcome<Model> {
         let Roles { values, known, .. } = self.train.series[0].roles;
-        let loss = match self.config.train.loss.as_deref() {
-            Some("mae") => Loss::Mae,
-            Some("huber") => Loss::Huber { delta: 1.0 },
-            _ => Loss::Mse,
-        };
+        let loss = loss_of_numbers(&self.config);
         let width = self.doc.windows()?.width(&self.train.series[0].roles);
         // A step of what is known ahead has an output of its own.
         let outputs = if known > 0 { values } else { self.doc.horizon * values };

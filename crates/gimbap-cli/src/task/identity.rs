@@ -8,7 +8,8 @@ use gimbap::model::Model;
 use gimbap::train::Identity;
 use serde::Serialize;
 
-use super::{HASH, TaskDoc, Work, classify, hash_of};
+use super::examples::Kind;
+use super::{HASH, TaskDoc, Work, hash_of};
 use crate::config::{Config, Held, TaskKind};
 use crate::model_file;
 use crate::output::{Failure, Outcome};
@@ -56,18 +57,15 @@ fn parts(mut identity: Identity, task: &TaskDoc) -> Outcome<Identity> {
     if let Some(vocabulary) = task.vocabulary() {
         identity = identity.with("vocabulary", fingerprint(vocabulary)?);
     }
+    if let Some(Kind::Series { features, scaler, .. }) = task.reading().map(|reading| &reading.input) {
+        identity = identity.with("columns", fingerprint(features)?).with("scaler", fingerprint(scaler)?);
+    }
     Ok(match task {
         TaskDoc::Lm(_) => identity,
         TaskDoc::Tag(doc) => identity.with("labels", fingerprint(&doc.labels)?),
-        TaskDoc::Classify(doc) => {
-            let identity = identity.with("labels", fingerprint(&doc.classes)?);
-            match &doc.input {
-                classify::Kind::Text { .. } => identity,
-                classify::Kind::Series { features, scaler, .. } => {
-                    identity.with("columns", fingerprint(features)?).with("scaler", fingerprint(scaler)?)
-                }
-            }
-        }
+        TaskDoc::Classify(doc) => identity.with("labels", fingerprint(&doc.classes)?),
+        TaskDoc::MultiLabel(doc) => identity.with("labels", fingerprint(&doc.classes)?),
+        TaskDoc::Regress(doc) => identity.with("target", fingerprint(&doc.target)?),
         TaskDoc::Forecast(doc) => {
             let columns = fingerprint(&(&doc.values, &doc.past, &doc.known))?;
             identity.with("columns", columns).with("scaler", fingerprint(&doc.scaler)?)

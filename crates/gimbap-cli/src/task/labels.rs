@@ -70,36 +70,13 @@ impl Judged {
         [loss].into_iter().chain(metrics).collect()
     }
 
-    /// The labels that occur with the lowest f1 and with the highest, from the worst to the best.
-    fn ends(&self) -> Vec<usize> {
-        let mut labels: Vec<(f64, usize)> = (0..self.confusion.classes())
-            .map(|label| (self.confusion.scores(label), label))
-            .filter(|(scores, _)| scores.support > 0)
-            .map(|(scores, label)| (scores.f1, label))
-            .collect();
-        labels.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        if labels.len() > 2 * ENDS {
-            labels.drain(ENDS..labels.len() - ENDS);
-        }
-        labels.into_iter().map(|(_, label)| label).collect()
-    }
-
     /// Adds the report for each label to the figures; gives back the same as tables. Of many labels it has the worst and
     /// the best, unless it is to be full; then what is taken for what is a list of the pairs that occur.
     pub fn report(&self, labels: &[String], metrics: &mut Map<String, Value>, full: bool) -> String {
         let many = labels.len() > ALL;
-        let told = if many && !full { self.ends() } else { (0..labels.len()).collect() };
-        let each: Vec<(&String, Scores)> =
-            told.iter().map(|&label| (&labels[label], self.confusion.scores(label))).collect();
-        let of = |(label, scores): &(&String, Scores)| {
-            let mut object = json!({"label": label});
-            if let (Value::Object(object), Value::Object(scores)) = (&mut object, object_of(scores)) {
-                object.extend(scores);
-            }
-            object
-        };
+        let (json, mut rows) = each(labels, |label| self.confusion.scores(label), full);
         let means = [("macro", self.confusion.macro_mean()), ("weighted", self.confusion.weighted_mean())];
-        metrics.insert("classes".into(), each.iter().map(of).collect());
+        metrics.insert("classes".into(), json);
         if many {
             metrics.insert("classes_in_all".into(), labels.len().into());
         }
@@ -117,14 +94,6 @@ impl Judged {
         };
         metrics.extend(confusion.map(|confusion| ("confusion".to_owned(), confusion)));
 
-        let mut rows: Vec<_> = each.iter().map(|(label, scores)| row_of(label, scores)).collect();
-        if many && !full {
-            let more = format!(".. {} more (--full)", thousands(labels.len() - each.len()));
-            rows.insert(
-                ENDS.min(rows.len()),
-                std::iter::once(more).chain([const { String::new() }; 4]).collect(),
-            );
-        }
         rows.extend(means.iter().map(|(name, scores)| row_of(&format!("{name} mean"), scores)));
         let mut text = scores_table("", &rows);
         if labels.len() <= SHOWN {
@@ -139,6 +108,35 @@ impl Judged {
         }
         text
     }
+}
+
+/// The figures of each label for JSON, and as rows of a table; of many labels, unless they are to be in full, of those that
+/// occur with the lowest f1 and with the highest, from the worst to the best.
+pub fn each(labels: &[String], scores: impl Fn(usize) -> Scores, full: bool) -> (Value, Vec<Vec<String>>) {
+    let few = labels.len() <= ALL || full;
+    let mut all: Vec<(usize, Scores)> = (0..labels.len()).map(|label| (label, scores(label))).collect();
+    if !few {
+        all.retain(|(_, scores)| scores.support > 0);
+        all.sort_by(|a, b| a.1.f1.total_cmp(&b.1.f1).then(a.0.cmp(&b.0)));
+        if all.len() > 2 * ENDS {
+            all.drain(ENDS..all.len() - ENDS);
+        }
+    }
+    let of = |(label, scores): &(usize, Scores)| {
+        let mut object = json!({"label": labels[*label]});
+        if let (Value::Object(object), Value::Object(scores)) = (&mut object, object_of(scores)) {
+            object.extend(scores);
+        }
+        object
+    };
+    let mut rows: Vec<Vec<String>> =
+        all.iter().map(|(label, scores)| row_of(&labels[*label], scores)).collect();
+    if !few {
+        let more = format!(".. {} more (--full)", thousands(labels.len() - all.len()));
+        let row = std::iter::once(more).chain([const { String::new() }; 4]).collect();
+        rows.insert(ENDS.min(rows.len()), row);
+    }
+    (all.iter().map(of).collect(), rows)
 }
 
 /// Labels by name: all of a few, the first of many.
@@ -184,8 +182,8 @@ pub fn majority(counts: &[usize], of_training: Option<u32>) -> f64 {
 }
 
 /// What is told of a file whose form had to be found out.
-pub fn read_as(form: &str, labels: usize) -> String {
-    format!("read as: {form}, {} labels", thousands(labels))
+pub fn read_as(form: &str, count: usize, what: &str) -> String {
+    format!("read as: {form}, {} {what}", thousands(count))
 }
 
 /// What is told of the label most frequent in training before a model learns.

@@ -5,11 +5,14 @@
 pub mod arrays;
 pub mod builtin;
 pub mod classify;
+pub mod examples;
 pub mod forecast;
 mod identity;
 mod labels;
 pub mod limited;
 pub mod lm;
+pub mod multi_label;
+pub mod regress;
 pub mod tag;
 mod units;
 
@@ -21,10 +24,12 @@ use gimbap::data::source::TextSource;
 use gimbap::data::text::{Counter, Tokenizer, Vocabulary};
 use gimbap::init::Initializer;
 use gimbap::layer::{Activation, Dense, LayerConfig, LayerSpec, Parameter};
+use gimbap::loss::Loss;
 use gimbap::model::{Evaluation, Input, Model, Sequential};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::examples::Reading;
 pub use self::identity::{identity, is_file};
 use crate::args::Language;
 use crate::config::{Config, OutputBias, TaskKind, Tokens};
@@ -39,6 +44,10 @@ pub enum TaskDoc {
     Lm(lm::Doc),
     /// A classifier.
     Classify(classify::Doc),
+    /// A classifier that gives any number of labels.
+    MultiLabel(multi_label::Doc),
+    /// A regression.
+    Regress(regress::Doc),
     /// A tagger.
     Tag(tag::Doc),
     /// A forecaster.
@@ -51,6 +60,8 @@ impl TaskDoc {
         match self {
             TaskDoc::Lm(_) => "a language model",
             TaskDoc::Classify(_) => "a classifier",
+            TaskDoc::MultiLabel(_) => "a classifier of several labels",
+            TaskDoc::Regress(_) => "a regression",
             TaskDoc::Tag(_) => "a tagger",
             TaskDoc::Forecast(_) => "a forecaster",
         }
@@ -61,11 +72,17 @@ impl TaskDoc {
         match self {
             TaskDoc::Lm(doc) => Some(&doc.vocabulary),
             TaskDoc::Tag(doc) => Some(&doc.vocabulary),
-            TaskDoc::Classify(doc) => match &doc.input {
-                classify::Kind::Text { vocabulary, .. } => Some(vocabulary),
-                classify::Kind::Series { .. } => None,
-            },
-            TaskDoc::Forecast(_) => None,
+            _ => self.reading().and_then(Reading::vocabulary),
+        }
+    }
+
+    /// How the examples are read, of a task with a label for each.
+    pub fn reading(&self) -> Option<&Reading> {
+        match self {
+            TaskDoc::Classify(doc) => Some(&doc.reading),
+            TaskDoc::MultiLabel(doc) => Some(&doc.reading),
+            TaskDoc::Regress(doc) => Some(&doc.reading),
+            TaskDoc::Lm(_) | TaskDoc::Tag(_) | TaskDoc::Forecast(_) => None,
         }
     }
 
@@ -160,7 +177,11 @@ pub fn open(config: &Config, scratch: &Path) -> Outcome<Box<dyn Work>> {
     Ok(match config.task.kind {
         _ if config.is_builtin() => Box::new(builtin::Builtin::open(config)?),
         TaskKind::Lm => Box::new(lm::Lm::open(config, scratch)?),
+        TaskKind::Classify if config.data.separator.is_some() => {
+            Box::new(multi_label::MultiLabel::open(config)?)
+        }
         TaskKind::Classify => Box::new(classify::Classify::open(config)?),
+        TaskKind::Regress => Box::new(regress::Regress::open(config)?),
         TaskKind::Tag => Box::new(tag::Tag::open(config)?),
         TaskKind::Forecast => Box::new(forecast::Forecast::open(config)?),
     })
@@ -323,6 +344,15 @@ pub fn begin_at(model: &mut Model, config: &Config, counts: &[u64]) -> Outcome {
     let all = counts.iter().map(|n| n + 1).sum::<u64>() as f64;
     let logs: Vec<f32> = counts.iter().map(|&n| ((n + 1) as f64 / all).ln() as f32).collect();
     Ok(model.set_parameter(&name, &logs)?)
+}
+
+/// The loss of outputs that are quantities.
+fn loss_of_numbers(config: &Config) -> Loss {
+    match config.train.loss.as_deref() {
+        Some("mae") => Loss::Mae,
+        Some("huber") => Loss::Huber { delta: 1.0 },
+        _ => Loss::Mse,
+    }
 }
 
 /// A figure for JSON, whose numbers are finite: an infinite one is the text `inf` or `-inf`, NaN is null.

@@ -191,7 +191,7 @@ impl Tag {
         let test = held(&config.data.test, seed)?;
         let valid = held(&config.data.valid, seed.wrapping_add(1))?;
         config.settle_tokens(0, 0);
-        let told = train.read_as.as_ref().map(|form| read_as(form, labels.len()));
+        let told = train.read_as.as_ref().map(|form| read_as(form, labels.len(), "labels"));
         let chosen = told.into_iter().chain(config.settle_sequences(train.sentences.len())).collect();
         let vocabulary = vocabulary(&config, path, |counter| {
             train.sentences.iter().for_each(|sentence| counter.add(sentence));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::args::Inspect;
 use crate::model_file;
 use crate::output::{Out, Outcome, bytes, thousands};
-use crate::task::TaskDoc;
+use crate::task::{TaskDoc, short};
 
 /// Inspects a model file.
 pub fn run(args: &Inspect, out: &Out) -> Outcome {
@@ -42,6 +42,8 @@ pub fn run(args: &Inspect, out: &Out) -> Outcome {
         "task": opened.task.as_ref().map(|task| match task {
             TaskDoc::Lm(_) => "lm",
             TaskDoc::Classify(_) => "classify",
+            TaskDoc::MultiLabel(_) => "multi_label",
+            TaskDoc::Regress(_) => "regress",
             TaskDoc::Tag(_) => "tag",
             TaskDoc::Forecast(_) => "forecast",
         }),
@@ -64,6 +66,8 @@ fn about(task: &TaskDoc) -> String {
     match task {
         TaskDoc::Lm(doc) => format!(", {} tokens", thousands(doc.vocabulary.len())),
         TaskDoc::Classify(doc) => format!(", classes {}", doc.classes.join(", ")),
+        TaskDoc::MultiLabel(doc) => format!(", labels {}", doc.classes.join(", ")),
+        TaskDoc::Regress(doc) => format!(", a number for each sequence, {} in the mean", short(doc.mean)),
         TaskDoc::Tag(doc) => format!(", labels {}", doc.labels.join(", ")),
         TaskDoc::Forecast(doc) => {
             format!(", {} after {} rows of {}", doc.horizon, doc.window, doc.values.join(", "))

@@ -27,7 +27,8 @@ use crate::lm::unknown::Strangers;
 use crate::model_file::{self, Opened};
 use crate::npy::Array;
 use crate::output::{Failure, Out, Outcome, thousands};
-use crate::task::{TaskDoc, arrays, classify, lm, number, short};
+use crate::task::examples::{self, Kind, Reading};
+use crate::task::{TaskDoc, arrays, classify, lm, multi_label, number, short};
 
 /// A value of a prediction.
 enum Cell {
@@ -101,19 +102,18 @@ pub fn run(args: &Predict, out: &Out) -> Outcome {
             ));
         }
         Some(TaskDoc::Lm(doc)) => next_tokens(doc, &opened.model, &args.input, out, &mut sink)?,
-        Some(TaskDoc::Classify(doc)) => classes(doc, &opened.model, &args.input, out, &mut sink)?,
         Some(TaskDoc::Tag(doc)) => return tags::run(doc, &opened.model, args, out),
         Some(TaskDoc::Forecast(doc)) => sink.add(series::run(doc, &opened.model, args, out)?)?,
+        Some(task) => {
+            let reading = task.reading().ok_or_else(|| Failure::work("task", "it reads no examples"))?;
+            each(task, reading, &opened.model, &args.input, out, &mut sink)?;
+        }
         None => {
             let message = format!("{} has no task: give it arrays, X.npy", opened.path.display());
             return Err(Failure::work("task", message));
         }
     }
     sink.finish()
-}
-
-fn has_extension(path: &Path, wanted: &str) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(wanted))
 }
 
 fn csv_line(cells: &[String]) -> String {
@@ -128,37 +128,47 @@ fn header(names: &[&str]) -> Vec<String> {
     names.iter().map(|n| n.to_string()).collect()
 }
 
-/// The class of each text or sequence, a group at a time.
-fn classes(doc: &classify::Doc, model: &Model, path: &Path, out: &Out, sink: &mut Sink<'_>) -> Outcome {
-    let classify::Kind::Text { vocabulary, text } = &doc.input else {
-        let classify::Kind::Series { scaler, .. } = &doc.input else { return Ok(()) };
-        let series = doc.unlabelled(path)?;
-        let inputs = classify::scaled(&series, scaler)?;
+/// What is told of each text or sequence, a group at a time.
+fn each(
+    task: &TaskDoc,
+    reading: &Reading,
+    model: &Model,
+    path: &Path,
+    out: &Out,
+    sink: &mut Sink<'_>,
+) -> Outcome {
+    let (classes, group) = match task {
+        TaskDoc::Classify(doc) => (&doc.classes[..], doc.group()),
+        TaskDoc::MultiLabel(doc) => (&doc.classes[..], doc.group()),
+        _ => (&[][..], examples::group(1)),
+    };
+    let Kind::Text { vocabulary, .. } = &reading.input else {
+        let Kind::Series { scaler, .. } = &reading.input else { return Ok(()) };
+        let series = reading.unlabelled(path, classes)?;
+        let inputs = examples::scaled(&series, scaler)?;
         let all: Vec<usize> = (0..inputs.len()).collect();
-        for some in all.chunks(doc.group()) {
+        for some in all.chunks(group) {
             let names: Vec<String> = some.iter().map(|&sequence| series.ids[sequence].clone()).collect();
-            let probabilities = doc.probabilities(model, &inputs.select(some))?;
-            sink.add(of_classes(doc, "id", &names, &probabilities, None)?)?;
+            sink.add(told(task, model, &Asked { key: "id", names, unknown: None }, &inputs.select(some))?)?;
         }
         return Ok(());
     };
-    let columns = TextColumns { text: text.clone(), label: None, header: doc.header };
-    let mut texts = Texts::open(path, &columns, &doc.classes)?;
+    let columns = TextColumns { label: None, ..reading.text_columns() };
+    let mut texts = Texts::open(path, &columns, classes)?;
     let mut strangers = Strangers::default();
     let (mut strange, mut all) = (0, 0);
     loop {
-        let some = texts.next(doc.group())?;
+        let some = texts.next(group)?;
         if some.is_empty() {
             break;
         }
         let ids: Vec<Vec<u32>> = some.iter().map(|text| vocabulary.encode_units(text)).collect();
-        // Of each text, how many tokens are not in the vocabulary.
         let unknown: Vec<usize> = ids.iter().map(|ids| Vocabulary::unknowns(ids)).collect();
         strange += ids.iter().zip(&unknown).filter(|(ids, unknown)| ids.len() == **unknown).count();
         all += ids.len();
         strangers.meet(vocabulary, some.iter().map(String::as_str).zip(ids.iter().map(Vec::as_slice)), out);
-        let probabilities = doc.probabilities(model, &Sequences::from(&ids))?;
-        sink.add(of_classes(doc, "text", &some, &probabilities, Some(&unknown))?)?;
+        let asked = Asked { key: "text", names: some, unknown: Some(unknown) };
+        sink.add(told(task, model, &asked, &Sequences::from(&ids))?)?;
     }
     if let Some(form) = texts.read_as() {
         out.log(format!("read as: {form}"));
@@ -172,43 +182,86 @@ fn classes(doc: &classify::Doc, model: &Model, path: &Path, out: &Out, sink: &mu
     Ok(())
 }
 
-fn of_classes(
-    doc: &classify::Doc,
-    key: &str,
-    names: &[String],
-    probabilities: &[Vec<f64>],
-    unknown: Option<&[usize]>,
-) -> Outcome<Predictions> {
-    let rows = named(doc, key, names, probabilities, unknown);
-    let numbers = to_array(&[names.len(), doc.classes.len()], &probabilities.concat())?;
-    Ok(Predictions { header: header(&["label", "probability", key]), titled: false, rows, numbers })
+/// Sequences of which something is asked: what each is called, under which name, and how many tokens of each are unknown.
+struct Asked {
+    key: &'static str,
+    names: Vec<String>,
+    unknown: Option<Vec<usize>>,
 }
 
-/// Sequences, called by `key`, with their classes by name; of texts with the number of their unknown tokens.
-fn named(
-    doc: &classify::Doc,
-    key: &str,
-    names: &[String],
-    probabilities: &[Vec<f64>],
-    unknown: Option<&[usize]>,
-) -> Vec<Row> {
-    let row = |(i, (name, p)): (usize, (&String, &Vec<f64>))| {
-        let best = largest(p);
-        let each: Map<String, Value> =
-            doc.classes.iter().cloned().zip(p.iter().map(|&x| number(x))).collect();
-        let mut object = json!({
-            key: name,
-            "label": doc.classes[best],
-            "probability": number(p[best]),
-            "probabilities": each,
-        });
-        if let Some(unknown) = unknown {
-            object["unknown"] = unknown[i].into();
+impl Asked {
+    fn object(&self, sequence: usize) -> Value {
+        json!({self.key: self.names[sequence]})
+    }
+
+    /// The columns of what is told, then the sequence's own.
+    fn header(&self, names: &[&str]) -> Vec<String> {
+        names.iter().chain([&self.key]).map(|name| name.to_string()).collect()
+    }
+
+    fn row(&self, sequence: usize, mut cells: Vec<Cell>, mut object: Value) -> Row {
+        if let Some(unknown) = &self.unknown {
+            object["unknown"] = unknown[sequence].into();
         }
-        let (label, name) = (doc.classes[best].clone(), name.clone());
-        Row { cells: vec![Cell::Text(label), Cell::Probability(p[best]), Cell::Text(name)], object }
+        cells.push(Cell::Text(self.names[sequence].clone()));
+        Row { cells, object }
+    }
+}
+
+/// What a task tells of sequences.
+fn told(task: &TaskDoc, model: &Model, asked: &Asked, inputs: &Sequences<f32>) -> Outcome<Predictions> {
+    match task {
+        TaskDoc::Classify(doc) => of_classes(doc, asked, &doc.probabilities(model, inputs)?),
+        TaskDoc::MultiLabel(doc) => of_labels(doc, asked, &doc.probabilities(model, inputs)?),
+        TaskDoc::Regress(doc) => of_numbers(asked, &doc.numbers(model, inputs)?),
+        TaskDoc::Lm(_) | TaskDoc::Tag(_) | TaskDoc::Forecast(_) => {
+            Err(Failure::work("task", format!("{} tells nothing of whole sequences", task.name())))
+        }
+    }
+}
+
+/// The probability of each class, by name.
+fn by_name(classes: &[String], probabilities: &[f64]) -> Map<String, Value> {
+    classes.iter().cloned().zip(probabilities.iter().map(|&p| number(p))).collect()
+}
+
+fn of_classes(doc: &classify::Doc, asked: &Asked, probabilities: &[Vec<f64>]) -> Outcome<Predictions> {
+    let row = |(i, p): (usize, &Vec<f64>)| {
+        let best = largest(p);
+        let mut object = asked.object(i);
+        object["label"] = doc.classes[best].as_str().into();
+        object["probability"] = number(p[best]);
+        object["probabilities"] = by_name(&doc.classes, p).into();
+        asked.row(i, vec![Cell::Text(doc.classes[best].clone()), Cell::Probability(p[best])], object)
     };
-    names.iter().zip(probabilities).enumerate().map(row).collect()
+    let rows = probabilities.iter().enumerate().map(row).collect();
+    let numbers = to_array(&[probabilities.len(), doc.classes.len()], &probabilities.concat())?;
+    Ok(Predictions { header: asked.header(&["label", "probability"]), titled: false, rows, numbers })
+}
+
+fn of_labels(doc: &multi_label::Doc, asked: &Asked, probabilities: &[Vec<f64>]) -> Outcome<Predictions> {
+    let row = |(i, p): (usize, &Vec<f64>)| {
+        let given = doc.given(p);
+        let names: Vec<&str> = given.iter().map(|&label| doc.classes[label as usize].as_str()).collect();
+        let mut object = asked.object(i);
+        object["labels"] = names.into();
+        object["probabilities"] = by_name(&doc.classes, p).into();
+        asked.row(i, vec![Cell::Text(doc.named(&given))], object)
+    };
+    let rows = probabilities.iter().enumerate().map(row).collect();
+    let numbers = to_array(&[probabilities.len(), doc.classes.len()], &probabilities.concat())?;
+    Ok(Predictions { header: asked.header(&["labels"]), titled: false, rows, numbers })
+}
+
+fn of_numbers(asked: &Asked, values: &[f64]) -> Outcome<Predictions> {
+    let row = |(i, &value): (usize, &f64)| {
+        let mut object = asked.object(i);
+        object["value"] = number(value);
+        asked.row(i, vec![Cell::Number(value)], object)
+    };
+    let rows = values.iter().enumerate().map(row).collect();
+    let numbers = to_array(&[values.len(), 1], values)?;
+    Ok(Predictions { header: asked.header(&["value"]), titled: false, rows, numbers })
 }
 
 /// The likeliest token after each line, a group at a time.
@@ -274,10 +327,11 @@ fn arrays(args: &Predict, opened: &Opened, out: &Out) -> Outcome<Predictions> {
     };
     let scaler = match &opened.task {
         Some(TaskDoc::Forecast(doc)) => Some(&doc.scaler),
-        Some(TaskDoc::Classify(classify::Doc { input: classify::Kind::Series { scaler, .. }, .. })) => {
-            Some(scaler)
-        }
-        _ => None,
+        Some(task) => match task.reading().map(|reading| &reading.input) {
+            Some(Kind::Series { scaler, .. }) => Some(scaler),
+            _ => None,
+        },
+        None => None,
     };
     let inputs = match (model.input(), array) {
         (Input::Ids(_), Array::Integers(ids)) => {
@@ -307,22 +361,23 @@ fn arrays(args: &Predict, opened: &Opened, out: &Out) -> Outcome<Predictions> {
         }
         (Input::Ids(_), Array::Floats(x)) => return Err(wrong(x.shape(), "integer ids [B, T], not floats")),
     };
+    if let Some(task) = opened.task.as_ref().filter(|task| task.reading().is_some()) {
+        let names = (0..inputs.len()).map(|sequence| sequence.to_string()).collect();
+        let asked = Asked { key: "sequence", names, unknown: None };
+        let mut told = told(task, model, &asked, &inputs)?;
+        told.titled = true;
+        if model.describe()?.last().is_some_and(|(_, _, output, _)| output.width() == 1) {
+            // As many numbers of a sequence as the network has outputs: of one output, the probability of its yes.
+            let last = told.numbers.len_of(Axis(1)) - 1;
+            told.numbers = told.numbers.slice_axis(Axis(1), (last..).into()).to_owned();
+        }
+        return Ok(told);
+    }
     let mut numbers = model.predict(&inputs)?;
     if let Some(TaskDoc::Forecast(doc)) = &opened.task {
         let mut values: Vec<f64> = numbers.iter().map(|&v| f64::from(v)).collect();
         doc.scaler.inverse(&mut values);
         numbers = to_array(&[inputs.len(), doc.horizon, doc.values.len()], &values)?;
-    }
-    if let Some(TaskDoc::Classify(doc)) = &opened.task {
-        let probabilities = doc.probabilities(model, &inputs)?;
-        let names: Vec<String> = (0..inputs.len()).map(|sequence| sequence.to_string()).collect();
-        let rows = named(doc, "sequence", &names, &probabilities, None);
-        // As many numbers of a sequence as the network has outputs: of one output, the probability of its yes.
-        let outputs = numbers.len() / inputs.len().max(1);
-        let own = probabilities.iter().flat_map(|p| &p[p.len() - outputs.min(p.len())..]).copied();
-        let numbers = to_array(&[inputs.len(), outputs], &own.collect::<Vec<_>>())?;
-        let header = header(&["label", "probability", "sequence"]);
-        return Ok(Predictions { header, titled: true, rows, numbers });
     }
     let row = |y: ndarray::ArrayViewD<'_, f32>| {
         let cells = y.iter().map(|&v| Cell::Output(v)).collect();

@@ -533,7 +533,9 @@ fn card(
 ) -> String {
     let task = match config.task.kind {
         TaskKind::Lm => "A language model",
+        TaskKind::Classify if config.data.separator.is_some() => "A classifier of several labels",
         TaskKind::Classify => "A classifier",
+        TaskKind::Regress => "A regression",
         TaskKind::Tag => "A tagger",
         TaskKind::Forecast => "A forecaster",
     };

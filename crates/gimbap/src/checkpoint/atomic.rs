@@ -4,7 +4,7 @@
 //! whoever writes into the same folder later can tell one that a killed process has left, and remove it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,34 +25,120 @@ fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes a file whole or not at all.
-///
-/// A file that was there keeps its mode, and a new one has that which the process's umask gives it. Where `path` is a
-/// symbolic link, the file that it leads to is written. A device or a pipe is written straight.
+/// Writes a file whole or not at all: [`WholeFile`], of bytes that are there.
 ///
 /// # Errors
 /// If it cannot be written; what was there before stays.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let io = |error: io::Error| Error::io(path, error);
-    let target = followed(path).map_err(io)?;
-    let before = fs::metadata(path).ok();
-    if target.starts_with("/proc") || before.as_ref().is_some_and(|found| !found.is_file() && !found.is_dir())
-    {
-        let straight = OpenOptions::new().write(true).open(path);
-        return straight.and_then(|mut file| file.write_all(bytes)).map_err(io);
+    let mut file = WholeFile::create(path)?;
+    file.write_all(bytes).map_err(|error| Error::io(path, error))?;
+    file.finish()
+}
+
+/// A file that is written piece by piece and appears under its name once it is whole; dropped before, it was never there.
+///
+/// A file that was there keeps its mode, and a new one has that which the process's umask gives it. Where the path is a
+/// symbolic link, the file that it leads to is written. A device or a pipe is written straight.
+///
+/// ```
+/// use std::io::Write;
+///
+/// use gimbap::checkpoint::WholeFile;
+///
+/// # fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+/// let path = std::env::temp_dir().join(format!("gimbap-doctest-{}.txt", std::process::id()));
+/// let mut file = WholeFile::create(&path)?;
+/// writeln!(file, "the first line")?;
+/// assert!(!path.exists());
+/// file.finish()?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "the first line\n");
+/// # std::fs::remove_file(&path)?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct WholeFile {
+    path: PathBuf,
+    place: Place,
+}
+
+/// Where the bytes go until the file is whole.
+enum Place {
+    /// Into the device or pipe itself.
+    Straight(File),
+    /// Into a file beside the one that it is to become.
+    Beside { part: Part, target: PathBuf, before: Option<fs::Metadata> },
+}
+
+impl WholeFile {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// If there is no place for it.
+    pub fn create(path: &Path) -> Result<WholeFile> {
+        let io = |error: io::Error| Error::io(path, error);
+        let target = followed(path).map_err(io)?;
+        let before = fs::metadata(path).ok();
+        let special = before.as_ref().is_some_and(|found| !found.is_file() && !found.is_dir());
+        let place = if target.starts_with("/proc") || special {
+            Place::Straight(OpenOptions::new().write(true).open(path).map_err(io)?)
+        } else {
+            let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            remove_abandoned(folder);
+            // The kind alone: the message would name the temporary file, which tells nobody anything.
+            let part = Part::create(folder).map_err(|error| io(error.kind().into()))?;
+            Place::Beside { part, target, before }
+        };
+        Ok(WholeFile { path: path.to_owned(), place })
     }
-    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    remove_abandoned(folder);
-    // The kind alone: the message would name the temporary file, which tells nobody anything.
-    let mut part = Part::create(folder).map_err(|error| io(error.kind().into()))?;
-    let file = part.file.as_file_mut();
-    file.write_all(bytes).map_err(io)?;
-    if let Some(before) = before.filter(fs::Metadata::is_file) {
-        file.set_permissions(before.permissions()).map_err(io)?;
+
+    /// Whether it is a device or a pipe, in which nothing can be written anew.
+    pub fn is_straight(&self) -> bool {
+        matches!(self.place, Place::Straight(_))
     }
-    file.sync_all().map_err(io)?;
-    part.file.persist(&target).map_err(|error| io(error.error))?;
-    Ok(())
+
+    /// Writes over the first bytes.
+    ///
+    /// # Errors
+    /// If they cannot be written, as in a device or a pipe.
+    pub fn write_at_start(&mut self, bytes: &[u8]) -> Result<()> {
+        let file = self.file();
+        let written =
+            file.rewind().and_then(|()| file.write_all(bytes)).and_then(|()| file.seek(SeekFrom::End(0)));
+        written.map(drop).map_err(|error| Error::io(&self.path, error))
+    }
+
+    /// Puts the file in its place.
+    ///
+    /// # Errors
+    /// If that cannot be done; what was there before stays.
+    pub fn finish(self) -> Result<()> {
+        let io = |error: io::Error| Error::io(&self.path, error);
+        let Place::Beside { mut part, target, before } = self.place else { return Ok(()) };
+        let file = part.file.as_file_mut();
+        if let Some(before) = before.filter(fs::Metadata::is_file) {
+            file.set_permissions(before.permissions()).map_err(io)?;
+        }
+        file.sync_all().map_err(io)?;
+        part.file.persist(&target).map_err(|error| io(error.error))?;
+        Ok(())
+    }
+
+    fn file(&mut self) -> &mut File {
+        match &mut self.place {
+            Place::Straight(file) => file,
+            Place::Beside { part, .. } => part.file.as_file_mut(),
+        }
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file().flush()
+    }
 }
 
 /// Removes what this process is still writing, and lets it begin no other file: for whoever ends the process at once.
@@ -166,6 +252,31 @@ mod tests {
         assert_eq!(names(folder.path()), ["taken"]);
         // Other tests write at the same time.
         assert!(!unfinished().iter().any(|path| path.starts_with(folder.path())));
+    }
+
+    #[test]
+    fn a_file_of_pieces_is_there_once_it_is_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        fs::write(&path, "before").unwrap();
+        let begun = || {
+            let mut file = WholeFile::create(&path).unwrap();
+            file.write_all(b"??one").unwrap();
+            file.write_at_start(b"1:").unwrap();
+            file.write_all(b" two").unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"before");
+            file
+        };
+        drop(begun());
+        assert_eq!(
+            (names(folder.path()), fs::read(&path).unwrap()),
+            (vec!["out".into()], b"before".to_vec())
+        );
+        begun().finish().unwrap();
+        assert_eq!(
+            (names(folder.path()), fs::read(&path).unwrap()),
+            (vec!["out".into()], b"1:one two".to_vec())
+        );
     }
 
     #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! Labelled texts that are no table: a label before each text (fastText, TREC, SST), and objects a line (JSONL).
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde_json::Value;
@@ -13,7 +14,7 @@ const MARK: &str = "__label__";
 /// A label and a text, and the line of the file.
 pub(super) struct Line<'a> {
     pub line: u64,
-    pub label: &'a str,
+    pub label: Cow<'a, str>,
     pub text: &'a str,
 }
 
@@ -34,22 +35,34 @@ pub(super) fn without_labels(mut line: &str) -> &str {
     line
 }
 
-/// The lines of a file of fastText, `__label__x text`.
+/// The lines of a file of fastText, `__label__x text`; several labels of a line are put together by a separator.
 ///
 /// # Errors
-/// [`Error::Data`] if a line has several labels, or an empty one.
-pub(super) fn fasttext<'a>(text: &'a str, place: &str) -> Result<Vec<Line<'a>>> {
+/// [`Error::Data`] if a line has several labels and there is no separator, or an empty label.
+pub(super) fn fasttext<'a>(text: &'a str, place: &str, separator: Option<&str>) -> Result<Vec<Line<'a>>> {
     let parse = |(line, content): (u64, &'a str)| {
         let wrong = |message: String| Err(Error::data(format!("{place}, line {line}"), message));
-        let marked = content.trim_start().strip_prefix(MARK).unwrap_or(content);
-        let (label, text) = marked.split_once([' ', '\t']).unwrap_or((marked, ""));
-        if label.trim().is_empty() {
-            return wrong(format!("the label behind `{MARK}` is empty: name it"));
+        let (mut labels, mut text) = (Vec::new(), content.trim_start());
+        while let Some(marked) = text.strip_prefix(MARK) {
+            let (label, rest) = marked.split_once([' ', '\t']).unwrap_or((marked, ""));
+            if label.trim().is_empty() {
+                return wrong(format!("the label behind `{MARK}` is empty: name it"));
+            }
+            labels.push(label.trim());
+            text = rest.trim_start();
         }
-        if text.trim_start().starts_with(MARK) {
-            return wrong("it has several labels, and a classifier gives one: keep one a line".to_owned());
-        }
-        Ok(Line { line, label: label.trim(), text: text.trim() })
+        let label = match (labels[..].as_ref(), separator) {
+            ([one], _) => Cow::Borrowed(*one),
+            (several, Some(separator)) => Cow::Owned(several.join(separator)),
+            _ => {
+                return wrong(
+                    "it has several labels: with `data.separator = \" \"` a model gives each text any number of them; or keep \
+                     one a line"
+                        .to_owned(),
+                );
+            }
+        };
+        Ok(Line { line, label, text: text.trim_end() })
     };
     filled(text).map(parse).collect()
 }
@@ -65,10 +78,10 @@ pub(super) fn label_and_text(line: &str) -> Option<(&str, &str)> {
 pub(super) fn labels_first<'a>(text: &'a str, given: Option<&[String]>) -> Option<Vec<Line<'a>>> {
     let parse = |(line, content): (u64, &'a str)| {
         let (label, text) = label_and_text(content)?;
-        Some(Line { line, label, text })
+        Some(Line { line, label: Cow::Borrowed(label), text })
     };
     let lines: Vec<Line<'a>> = filled(text).map(parse).collect::<Option<_>>()?;
-    let labels: HashSet<&str> = lines.iter().map(|line| line.label).collect();
+    let labels: HashSet<&str> = lines.iter().map(|line| &*line.label).collect();
     let (n, different) = (lines.len(), labels.len());
     let certain = match given {
         Some(given) => labels.iter().all(|label| given.iter().any(|known| known == label)),
@@ -78,6 +91,15 @@ pub(super) fn labels_first<'a>(text: &'a str, given: Option<&[String]>) -> Optio
         None => different * different <= n,
     };
     (certain && (given.is_some() || different > 1)).then_some(lines)
+}
+
+/// The lines `number text` of a file in which every line begins with a number.
+pub(super) fn numbers_first(text: &str) -> Option<Vec<Line<'_>>> {
+    let parse = |(line, content)| {
+        let (label, text) = label_and_text(content)?;
+        label.parse::<f64>().is_ok().then_some(Line { line, label: Cow::Borrowed(label), text })
+    };
+    filled(text).map(parse).collect::<Option<Vec<_>>>().filter(|lines| !lines.is_empty())
 }
 
 fn is_number(label: &str) -> bool {
@@ -92,7 +114,15 @@ fn is_coarse_and_fine(label: &str) -> bool {
     })
 }
 
-/// The text of an object, and its label if one is wanted.
+/// What is wanted of an object beside its text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Text,
+    Label,
+    Labels,
+}
+
+/// The text of an object, and its label if one is wanted; several are put together by the separator of the columns.
 ///
 /// # Errors
 /// [`Error::Data`] with the line if it is no object with these keys.
@@ -100,7 +130,7 @@ pub(super) fn object(
     line: &str,
     at: impl Fn() -> String,
     columns: &TextColumns,
-    labelled: bool,
+    wanted: Wanted,
 ) -> Result<(String, String)> {
     let key = columns.text.as_deref().unwrap_or("text");
     let label_key = columns.label.as_deref().unwrap_or("label");
@@ -114,17 +144,23 @@ pub(super) fn object(
     };
     let text = value.get(key).and_then(Value::as_str).ok_or_else(|| missing(key, "data.text"))?.to_owned();
     let label = match value.get(label_key) {
-        _ if !labelled => String::new(),
+        _ if wanted == Wanted::Text => String::new(),
         Some(Value::String(label)) => label.trim().to_owned(),
         Some(label @ (Value::Number(_) | Value::Bool(_))) => label.to_string(),
+        Some(Value::Array(labels)) if wanted == Wanted::Labels => {
+            let name = |label: &Value| label.as_str().map_or_else(|| label.to_string(), str::to_owned);
+            labels.iter().map(name).collect::<Vec<_>>().join(columns.separator.as_deref().unwrap_or(" "))
+        }
         Some(Value::Array(_)) => {
             return Err(wrong(format!(
-                "`{label_key}` is a list, and a classifier gives one label: keep one"
+                "`{label_key}` is a list: with data.separator (a text that is in no label) a model gives each text any number \
+                 of labels; or keep one"
             )));
         }
+        Some(Value::Null) if wanted == Wanted::Labels => String::new(),
         _ => return Err(missing(label_key, "data.label")),
     };
-    match labelled && label.is_empty() {
+    match wanted == Wanted::Label && label.is_empty() {
         true => Err(wrong("the label is empty: fill it in or take the line out".to_owned())),
         false => Ok((text, label)),
     }

@@ -9,6 +9,9 @@ use std::path::Path;
 use super::read::{damaged, failed, invalid, refuse_utf16, unpacked};
 use crate::{Error, Result};
 
+/// Bytes of a line at most: longer ones are no lines of text, and a small packed file may hold gigabytes of one.
+const LONGEST: u64 = 64 << 20;
+
 /// The lines of a source, read on and on.
 ///
 /// ```
@@ -62,7 +65,7 @@ impl<'a> Lines<'a> {
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Data`] if a line is not UTF-8 (with the offset of the first wrong byte and the line) or
-    /// gzip data is damaged. The lines before come first, by calls of their own.
+    /// longer than 64 MiB, or gzip data is damaged. The lines before come first, by calls of their own.
     pub fn read(&mut self, most: usize) -> Result<Vec<String>> {
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -89,7 +92,8 @@ impl<'a> Lines<'a> {
 
     fn next(&mut self) -> Result<Option<String>> {
         let mut bytes = Vec::new();
-        let read = self.source.read_until(b'\n', &mut bytes).map_err(|error| match self.packed {
+        let mut source = (&mut self.source).take(LONGEST + 1);
+        let read = source.read_until(b'\n', &mut bytes).map_err(|error| match self.packed {
             true => damaged(Path::new(&self.place), self.byte + bytes.len(), &error),
             false => failed(&self.place, error),
         })?;
@@ -98,6 +102,11 @@ impl<'a> Lines<'a> {
         }
         if self.line == 0 {
             refuse_utf16(&bytes, &self.place)?;
+        }
+        if bytes.len() as u64 > LONGEST {
+            let message =
+                format!("is longer than {} MiB: is it a text, with an end of line in it?", LONGEST >> 20);
+            return Err(Error::data(format!("{}, line {}", self.place, self.line + 1), message));
         }
         if bytes.ends_with(b"\n") {
             bytes.truncate(bytes.len() - if bytes.ends_with(b"\r\n") { 2 } else { 1 });
@@ -150,6 +159,18 @@ mod tests {
         let mut cut = Lines::new(&packed[..packed.len() - 9], "cut.gz").unwrap();
         let error = (0..3).find_map(|_| cut.read(3).err()).unwrap();
         assert!(error.to_string().contains("cut.gz: the gzip data is damaged or cut off"), "{error}");
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused_before_memory_is_gone() {
+        let endless = std::io::repeat(b'x').take(1 << 40);
+        let mut lines = Lines::new((&b"one\n"[..]).chain(endless), "here").unwrap();
+        assert_eq!(lines.read(1).unwrap(), ["one"]);
+        let error = lines.read(1).unwrap_err().to_string();
+        assert!(error.starts_with("here, line 2: is longer than 64 MiB"), "{error}");
+        let longest = [vec![b'x'; LONGEST as usize - 1], b"\ntwo\n".to_vec()].concat();
+        let mut lines = Lines::new(&longest[..], "here").unwrap();
+        assert_eq!(lines.read(1).unwrap()[0].len(), LONGEST as usize - 1);
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod columns;
 pub mod corpus;
 pub mod dataset;
 mod jitter;
+pub mod labels;
 pub mod layout;
 mod lined;
 pub mod lines;

@@ -29,14 +29,9 @@ impl Row {
 }
 
 impl Sheet {
-    /// Reads a file with a header and at least one row. `.tsv` and `.tab` are separated by tabs, `.csv` by commas,
-    /// any other by tabs if its first line holds one. Between tabs a quotation mark is a character like any other;
-    /// between commas it quotes.
-    pub fn read(path: &Path) -> Result<Sheet> {
-        Self::read_with(path, None)
-    }
-
-    /// As [`read`](Self::read), with a header, without one, or (None) with one that is refused if it is all numbers.
+    /// Reads a file with a header, without one, or (None) with one that is refused if it is all numbers; there is a row at
+    /// least. `.tsv` and `.tab` are separated by tabs, `.csv` by commas, any other by tabs if its first line holds one.
+    /// Between tabs a quotation mark is a character like any other; between commas it quotes.
     pub fn read_with(path: &Path, header: Option<bool>) -> Result<Sheet> {
         Self::parse(&read_text(path)?, &plain_name(path), path.display().to_string(), header)
     }
@@ -287,7 +282,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        Sheet::read(&path)
+        Sheet::read_with(&path, None)
     }
 
     fn refusal(name: &str, text: &str) -> String {

@@ -1,4 +1,5 @@
-//! Labelled examples: texts with a class, and ragged sequences of features with a class.
+//! Labelled examples: texts and ragged sequences of features, each with a class, with several classes or with a number
+//! ([`Label`]).
 //!
 //! | on disk | read as |
 //! |---|---|
@@ -13,26 +14,29 @@
 //! reader given the classes of a trained model keeps their numbers and refuses a label that is not among them.
 
 use std::collections::{HashMap, HashSet};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::labels::Label;
+use super::labels::cells::Cells;
 use super::lined;
 use crate::data::read::{list_files, plain_name, read_text};
 use crate::data::series::NO_TIME;
-use crate::data::sheet::{NO_HEADER, Sheet, nearest, shorten};
+use crate::data::sheet::{NO_HEADER, Sheet, shorten};
 use crate::data::time::{Time, Times};
 use crate::error::{Error, Result};
 
-/// Texts and the class of each.
+/// Texts and the label of each, by default a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LabelledText {
+pub struct LabelledText<L = u32> {
     /// The examples.
     pub texts: Vec<String>,
-    /// The class of each, an index into `classes`.
-    pub labels: Vec<u32>,
-    /// The names of the classes.
+    /// The label of each; a class is an index into `classes`.
+    pub labels: Vec<L>,
+    /// The names of the classes; none where labels are numbers.
     pub classes: Vec<String>,
     /// The columns that they were read from: those asked for, or those found in a table without a header.
     pub columns: TextColumns,
@@ -49,6 +53,8 @@ pub struct TextColumns {
     pub label: Option<String>,
     /// Whether the table has a line of names; by default what it looks like.
     pub header: Option<bool>,
+    /// What stands between the labels of a text that may have several; by default a blank.
+    pub separator: Option<String>,
 }
 
 impl TextColumns {
@@ -145,7 +151,7 @@ impl LabelledText {
     /// [`Error::Data`] for a missing column, a ragged row, an empty label, labels of one class only, an empty
     /// file; [`Error::Io`] if a file cannot be read.
     pub fn read(path: impl AsRef<Path>, columns: &TextColumns) -> Result<Self> {
-        Self::read_as(path.as_ref(), columns, None)
+        Self::of(path, columns, None)
     }
 
     /// As [`read`](Self::read), with the classes of a trained model: their numbers are kept, one class alone is
@@ -155,17 +161,36 @@ impl LabelledText {
         columns: &TextColumns,
         classes: &[String],
     ) -> Result<Self> {
-        Self::read_as(path.as_ref(), columns, Some(classes))
+        Self::of(path, columns, Some(classes))
     }
+}
 
-    fn read_as(path: &Path, columns: &TextColumns, classes: Option<&[String]>) -> Result<Self> {
-        let mut examples = Examples { columns: columns.clone(), ..Examples::default() };
-        if path.is_dir() {
-            examples.folder(path)?;
-        } else {
-            examples.file(path, classes)?;
+impl<L: Label> LabelledText<L> {
+    /// Texts with labels of any kind. `classes` are those of a trained model, none where its labels are numbers.
+    ///
+    /// # Errors
+    /// As [`LabelledText::read`]; for a label that is not of this kind; where all labels are one number and there is no
+    /// trained model.
+    pub fn of(path: impl AsRef<Path>, columns: &TextColumns, classes: Option<&[String]>) -> Result<Self> {
+        let path = path.as_ref();
+        let labels = Cells::between(columns.separator.as_deref());
+        let mut examples = Examples::<L> {
+            texts: Vec::new(),
+            labels,
+            columns: columns.clone(),
+            read_as: None,
+            kind: PhantomData,
+        };
+        match path.is_dir() {
+            true if L::NUMBERS => {
+                let message =
+                    "the files of a folder are classes, and a number is wanted of each example: give a table";
+                return Err(Error::data(path.display().to_string(), message));
+            }
+            true => examples.folder(path)?,
+            false => examples.file(path, classes)?,
         }
-        let (labels, classes) = examples.labels.number(&path.display().to_string(), classes)?;
+        let (labels, classes) = L::of(examples.labels, &path.display().to_string(), classes)?;
         let Examples { texts, columns, read_as, .. } = examples;
         Ok(LabelledText { texts, labels, classes, columns, read_as })
     }
@@ -177,7 +202,7 @@ impl LabelledText {
     pub fn select(&self, indices: &[usize]) -> Self {
         LabelledText {
             texts: indices.iter().map(|&index| self.texts[index].clone()).collect(),
-            labels: indices.iter().map(|&index| self.labels[index]).collect(),
+            labels: indices.iter().map(|&index| self.labels[index].clone()).collect(),
             classes: self.classes.clone(),
             columns: self.columns.clone(),
             read_as: self.read_as.clone(),
@@ -186,15 +211,15 @@ impl LabelledText {
 }
 
 /// Labelled texts under way.
-#[derive(Default)]
-struct Examples {
+struct Examples<L> {
     texts: Vec<String>,
-    labels: Labels,
+    labels: Cells,
     columns: TextColumns,
     read_as: Option<String>,
+    kind: PhantomData<L>,
 }
 
-impl Examples {
+impl<L: Label> Examples<L> {
     fn push(&mut self, text: &str, label: &str, place: &str, line: u64) {
         self.texts.push(text.to_owned());
         self.labels.push(label, place, line);
@@ -217,12 +242,18 @@ impl Examples {
         }
         if lined::is_fasttext(&text) {
             self.read_as = Some("fastText lines".into());
-            self.lines(&lined::fasttext(&text, &place)?, &place);
+            let separator = L::SEVERAL.then(|| self.columns.separator.as_deref().unwrap_or(" "));
+            self.lines(&lined::fasttext(&text, &place, separator)?, &place);
             return Ok(());
         }
         if self.columns == TextColumns::default() && !is_table(&name, &text) {
-            let Some(lines) = lined::labels_first(&text, classes) else { return Err(unreadable(&place)) };
-            self.read_as = Some("lines of a label and a text".into());
+            let lines = match L::NUMBERS {
+                true => lined::numbers_first(&text),
+                false => lined::labels_first(&text, classes),
+            };
+            let Some(lines) = lines else { return Err(unreadable(&place)) };
+            let label = if L::NUMBERS { "number" } else { "label" };
+            self.read_as = Some(format!("lines of a {label} and a text"));
             self.lines(&lines, &place);
             return Ok(());
         }
@@ -239,13 +270,14 @@ impl Examples {
     }
 
     fn lines(&mut self, lines: &[lined::Line<'_>], place: &str) {
-        lines.iter().for_each(|line| self.push(line.text, line.label, place, line.line));
+        lines.iter().for_each(|line| self.push(line.text, &line.label, place, line.line));
     }
 
     fn objects(&mut self, text: &str, place: &str) -> Result<()> {
         for (line, content) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
             let at = || format!("{place}, line {line}");
-            let (text, label) = lined::object(content, at, &self.columns, true)?;
+            let wanted = if L::SEVERAL { lined::Wanted::Labels } else { lined::Wanted::Label };
+            let (text, label) = lined::object(content, at, &self.columns, wanted)?;
             self.push(&text, &label, place, line);
         }
         self.read_as = Some("JSON objects".into());
@@ -255,7 +287,7 @@ impl Examples {
     fn table(&mut self, table: TextTable) -> Result<()> {
         let TextTable { sheet, text, label, headerless } = table;
         for row in &sheet.rows {
-            let name = label_cell(&sheet, row.line, row.text(label), label)?;
+            let name = label_cell::<L>(&sheet, row.line, row.text(label), label)?;
             self.push(row.text(text), name, &sheet.place, row.line);
         }
         if headerless {
@@ -266,6 +298,7 @@ impl Examples {
                 text: Some(text.to_string()),
                 label: Some(label.to_string()),
                 header: Some(false),
+                separator: self.columns.separator.clone(),
             };
         }
         Ok(())
@@ -329,7 +362,7 @@ pub fn text_with_label<'a>(line: &'a str, classes: &[String]) -> Option<&'a str>
 /// # Errors
 /// [`Error::Data`] if it is no object with a text under the key of `columns`.
 pub fn text_of_object(line: &str, at: impl Fn() -> String, columns: &TextColumns) -> Result<String> {
-    lined::object(line, at, columns, false).map(|(text, _)| text)
+    lined::object(line, at, columns, lined::Wanted::Text).map(|(text, _)| text)
 }
 
 /// The files of a folder that hold one class each, with the class's name, in the order of names.
@@ -387,16 +420,16 @@ pub fn class_files(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(classes)
 }
 
-/// Ragged sequences of feature frames and the class of each.
+/// Ragged sequences of feature frames and the label of each, by default a class.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LabelledSeries {
+pub struct LabelledSeries<L = u32> {
     /// Each sequence's frames one after another: `lengths[i] * F` numbers.
     pub features: Vec<Vec<f32>>,
     /// The number of time steps of each sequence.
     pub lengths: Vec<usize>,
-    /// The class of each, an index into `classes`.
-    pub labels: Vec<u32>,
-    /// The names of the classes.
+    /// The label of each; a class is an index into `classes`.
+    pub labels: Vec<L>,
+    /// The names of the classes; none where labels are numbers.
     pub classes: Vec<String>,
     /// The names of the F features.
     pub feature_names: Vec<String>,
@@ -417,6 +450,8 @@ pub struct SequenceColumns {
     pub features: Vec<String>,
     /// Whether the table has a line of names; by default it has.
     pub header: Option<bool>,
+    /// What stands between the labels of a sequence that may have several; by default a blank.
+    pub separator: Option<String>,
 }
 
 impl LabelledSeries {
@@ -429,7 +464,7 @@ impl LabelledSeries {
     /// [`Error::Data`] for a missing column, a ragged row, a cell that is no number, a time that is none, two rows of a
     /// sequence at the same time, a sequence with two labels, labels of one class only, an empty file.
     pub fn read(path: impl AsRef<Path>, columns: &SequenceColumns) -> Result<Self> {
-        Self::read_as(path.as_ref(), columns, None)
+        Self::of(path, columns, None)
     }
 
     /// As [`read`](Self::read), with the classes of a trained model: their numbers are kept, one class alone is
@@ -439,11 +474,7 @@ impl LabelledSeries {
         columns: &SequenceColumns,
         classes: &[String],
     ) -> Result<Self> {
-        Self::read_as(path.as_ref(), columns, Some(classes))
-    }
-
-    fn read_as(path: &Path, columns: &SequenceColumns, classes: Option<&[String]>) -> Result<Self> {
-        Self::of_sheet(Sheet::read_with(path, columns.header)?, columns, Wanted::Labels(classes))
+        Self::of(path, columns, Some(classes))
     }
 
     /// Sequences without labels, to predict: of a file or pipe with this text. One is enough, and a column of labels is
@@ -454,6 +485,17 @@ impl LabelledSeries {
     pub fn unlabelled(text: &str, path: &Path, columns: &SequenceColumns) -> Result<Self> {
         let sheet = Sheet::parse(text, &plain_name(path), path.display().to_string(), columns.header)?;
         Self::of_sheet(sheet, columns, Wanted::Nothing)
+    }
+}
+
+impl<L: Label> LabelledSeries<L> {
+    /// Sequences with labels of any kind. `classes` are those of a trained model, none where its labels are numbers.
+    ///
+    /// # Errors
+    /// As [`LabelledSeries::read`]; for a label that is not of this kind; where all labels are one number and there is no
+    /// trained model.
+    pub fn of(path: impl AsRef<Path>, columns: &SequenceColumns, classes: Option<&[String]>) -> Result<Self> {
+        Self::of_sheet(Sheet::read_with(path.as_ref(), columns.header)?, columns, Wanted::Labels(classes))
     }
 
     fn of_sheet(sheet: Sheet, columns: &SequenceColumns, wanted: Wanted<'_>) -> Result<Self> {
@@ -504,10 +546,10 @@ impl LabelledSeries {
             feature_names: features.iter().map(|&column| sheet.header[column].clone()).collect(),
             ids,
         };
-        let mut labels = Labels::default();
+        let mut labels = Cells::between(columns.separator.as_deref());
         for (sequence, rows) in members.iter_mut().enumerate() {
             if let Some(label) = label {
-                let name = label_of(&sheet, label, &series.ids[sequence], rows)?;
+                let name = label_of::<L>(&sheet, label, &series.ids[sequence], rows)?;
                 labels.push(name, &sheet.place, sheet.rows[rows[0]].line);
             }
             if let (Some(column), Some(times)) = (time, &times) {
@@ -536,7 +578,7 @@ impl LabelledSeries {
             series.features.push(frames);
         }
         if let Wanted::Labels(classes) = wanted {
-            (series.labels, series.classes) = labels.number(&sheet.place, classes)?;
+            (series.labels, series.classes) = L::of(labels, &sheet.place, classes)?;
         }
         Ok(series)
     }
@@ -549,7 +591,7 @@ impl LabelledSeries {
         LabelledSeries {
             features: indices.iter().map(|&index| self.features[index].clone()).collect(),
             lengths: indices.iter().map(|&index| self.lengths[index]).collect(),
-            labels: indices.iter().map(|&index| self.labels[index]).collect(),
+            labels: indices.iter().map(|&index| self.labels[index].clone()).collect(),
             classes: self.classes.clone(),
             feature_names: self.feature_names.clone(),
             ids: indices.iter().map(|&index| self.ids[index].clone()).collect(),
@@ -565,11 +607,11 @@ enum Wanted<'a> {
 }
 
 /// The label of the rows of a sequence, which all have the same.
-fn label_of<'a>(sheet: &'a Sheet, label: usize, id: &str, rows: &[usize]) -> Result<&'a str> {
+fn label_of<'a, L: Label>(sheet: &'a Sheet, label: usize, id: &str, rows: &[usize]) -> Result<&'a str> {
     let first = &sheet.rows[rows[0]];
-    let name = label_cell(sheet, first.line, first.text(label), label)?;
+    let name = label_cell::<L>(sheet, first.line, first.text(label), label)?;
     for row in rows.iter().map(|&row| &sheet.rows[row]) {
-        let other = label_cell(sheet, row.line, row.text(label), label)?;
+        let other = label_cell::<L>(sheet, row.line, row.text(label), label)?;
         if other != name {
             return Err(Error::data(
                 format!("{}, line {}", sheet.place, row.line),
@@ -670,95 +712,13 @@ fn deal(sizes: &[usize], total: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     shares
 }
 
-fn label_cell<'a>(sheet: &Sheet, line: u64, cell: &'a str, column: usize) -> Result<&'a str> {
+fn label_cell<'a, L: Label>(sheet: &Sheet, line: u64, cell: &'a str, column: usize) -> Result<&'a str> {
     match cell.trim() {
-        "" => Err(Error::data(
+        "" if !L::SEVERAL => Err(Error::data(
             format!("{}, line {line}, column `{}`", sheet.place, sheet.header[column]),
             "the label is empty: fill it in or take the row out",
         )),
         label => Ok(label),
-    }
-}
-
-/// Labels as they are read: class names in the order of appearance, and where each first appeared.
-#[derive(Default)]
-pub(crate) struct Labels {
-    names: Vec<String>,
-    places: Vec<String>,
-    index: HashMap<String, u32>,
-    labels: Vec<u32>,
-}
-
-impl Labels {
-    pub fn push(&mut self, name: &str, place: &str, line: u64) {
-        let id = match self.index.get(name) {
-            Some(&id) => id,
-            None => {
-                let id = self.names.len() as u32;
-                self.index.insert(name.to_owned(), id);
-                self.names.push(name.to_owned());
-                self.places.push(format!("{place}, line {line}"));
-                id
-            }
-        };
-        self.labels.push(id);
-    }
-
-    /// The labels by the numbers of their classes, sorted or as given, and the classes.
-    pub fn number(self, place: &str, given: Option<&[String]>) -> Result<(Vec<u32>, Vec<String>)> {
-        let classes = match given {
-            Some(given) => given.to_vec(),
-            None if self.names.len() == 1 => {
-                return Err(Error::data(
-                    place,
-                    format!(
-                        "all {} examples have the label `{}`: two classes or more are needed",
-                        self.labels.len(),
-                        shorten(&self.names[0])
-                    ),
-                ));
-            }
-            None => {
-                let mut classes = self.names.clone();
-                if classes.iter().all(|name| name.parse::<f64>().is_ok_and(f64::is_finite)) {
-                    let value = |name: &String| name.parse::<f64>().unwrap_or(f64::NAN);
-                    classes.sort_by(|a, b| value(a).total_cmp(&value(b)).then_with(|| a.cmp(b)));
-                } else {
-                    classes.sort();
-                }
-                classes
-            }
-        };
-        let numbers: HashMap<&str, u32> =
-            (0u32..).zip(&classes).map(|(id, name)| (name.as_str(), id)).collect();
-        let mut renumbered = Vec::with_capacity(self.names.len());
-        for (name, place) in self.names.iter().zip(&self.places) {
-            let Some(&number) = numbers.get(name.as_str()) else {
-                let near = nearest(name, &classes).filter(|_| name.parse::<f64>().is_err());
-                let near = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
-                return Err(Error::data(
-                    place,
-                    format!(
-                        "the label `{}` is not a class of this model{near}: its classes are {}",
-                        shorten(name),
-                        listed(&classes)
-                    ),
-                ));
-            };
-            renumbered.push(number);
-        }
-        let labels = self.labels.iter().map(|&label| renumbered[label as usize]).collect();
-        Ok((labels, classes))
-    }
-}
-
-/// Names in a message: all of a few, the first of many.
-fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 12;
-    let shown = names[..names.len().min(SHOWN)].join("`, `");
-    match names.len().saturating_sub(SHOWN) {
-        0 => format!("`{shown}`"),
-        more => format!("`{shown}` and {more} more"),
     }
 }
 

@@ -56,7 +56,12 @@ fn numeric_classes_are_in_numerical_order() {
 #[test]
 fn columns_by_name() {
     let (_folder, path) = folder(&[("a.csv", "review,stars\nfine,4\nawful,1\n")]);
-    let columns = TextColumns { text: Some("review".into()), label: Some("stars".into()), header: None };
+    let columns = TextColumns {
+        text: Some("review".into()),
+        label: Some("stars".into()),
+        header: None,
+        separator: None,
+    };
     assert_eq!(LabelledText::read(&path, &columns).unwrap().classes, ["1", "4"]);
     refused(
         LabelledText::read(&path, &TextColumns::default()),
@@ -191,7 +196,12 @@ fn objects_a_line() {
         "a.jsonl",
         "{\"sentence\": \"a\", \"polarity\": 1}\n{\"sentence\": \"b\", \"polarity\": 0}\n",
     )]);
-    let columns = TextColumns { text: Some("sentence".into()), label: Some("polarity".into()), header: None };
+    let columns = TextColumns {
+        text: Some("sentence".into()),
+        label: Some("polarity".into()),
+        header: None,
+        separator: None,
+    };
     assert_eq!(LabelledText::read(&path, &columns).unwrap().classes, ["0", "1"]);
     assert_eq!(read_texts(&path, &columns).unwrap(), ["a", "b"]);
 }
@@ -206,7 +216,12 @@ fn a_table_without_a_header_keeps_its_first_row() {
     for name in ["a.tsv", "a.txt"] {
         let read = texts(name, first).unwrap();
         assert_eq!((read.texts.len(), read.classes), (4, strings(["0", "1"])));
-        let found = TextColumns { text: Some("2".into()), label: Some("1".into()), header: Some(false) };
+        let found = TextColumns {
+            text: Some("2".into()),
+            label: Some("1".into()),
+            header: Some(false),
+            separator: None,
+        };
         assert_eq!(read.columns, found);
         let (_folder, path) = folder(&[("b.tsv", "0\tone\n1\ttwo\n"), ("c.tsv", "one\n")]);
         assert_eq!(read_texts(&path, &found).unwrap(), ["one", "two"]);
@@ -216,14 +231,16 @@ fn a_table_without_a_header_keeps_its_first_row() {
     let three = "3,Wall St.,bears\n1,Oil,up\n3,Tech,down\n1,Peace,talks\n";
     refused(texts("ag.csv", three), &["no column `text`", "`data.header = false`", "`data.label = 1`"]);
     let (_folder, path) = folder(&[("ag.csv", three)]);
-    let columns = TextColumns { text: Some("3".into()), label: Some("1".into()), header: None };
+    let columns =
+        TextColumns { text: Some("3".into()), label: Some("1".into()), header: None, separator: None };
     let read = LabelledText::read(&path, &columns).unwrap();
     assert_eq!((read.texts.len(), read.texts[0].as_str(), read.classes), (4, "bears", strings(["1", "3"])));
     let given = TextColumns { header: Some(false), ..columns };
     assert_eq!(LabelledText::read(path, &given).unwrap().texts.len(), 4);
     // The first label does not come again: neither names nor data for certain.
     let (_folder, path) = folder(&[("r.csv", "7,x y z u v,a\n1,b,a\n2,c,a\n1,d,a\n")]);
-    let columns = TextColumns { text: Some("2".into()), label: Some("1".into()), header: None };
+    let columns =
+        TextColumns { text: Some("2".into()), label: Some("1".into()), header: None, separator: None };
     refused(
         LabelledText::read(path, &columns),
         &["line 1: the first line", "may be data or names", "`data.header = false`"],
@@ -291,7 +308,7 @@ fn features_by_name_leave_other_columns_alone() {
         time: Some("t".into()),
         label: Some("class".into()),
         features: vec!["y".into(), "x".into()],
-        header: None,
+        ..SequenceColumns::default()
     };
     assert_eq!(LabelledSeries::read(&path, &columns).unwrap().features, [vec![2.0, 1.0], vec![4.0, 3.0]]);
     let all = SequenceColumns { features: Vec::new(), ..columns };
@@ -312,6 +329,7 @@ fn sequences_to_predict_need_no_label_and_may_be_one() {
         label: None,
         features: vec!["3".into()],
         header: Some(false),
+        separator: None,
     };
     assert_eq!(
         of("a,1,5\na,0,4\n", &numbers).unwrap().features,
@@ -377,4 +395,67 @@ fn holding_out_keeps_the_classes_shares() {
     {
         assert_eq!(hold_out(labels, fraction, 1).unwrap_err().kind(), "config");
     }
+}
+
+#[test]
+fn several_labels_of_a_text() {
+    let of = |name: &str, text: &str, separator: Option<&str>| {
+        let (_folder, path) = folder(&[(name, text)]);
+        let columns = TextColumns { separator: separator.map(String::from), ..TextColumns::default() };
+        LabelledText::<Vec<u32>>::of(path, &columns, None)
+    };
+    let read = of("a.csv", "text,label\none,b; a\ntwo,\nthree,c;c;b\n", Some(";")).unwrap();
+    assert_eq!(read.classes, strings(["a", "b", "c"]));
+    assert_eq!(read.labels, [vec![0, 1], vec![], vec![1, 2]]);
+    let lines = "__label__x __label__y a text\n__label__y another\n";
+    let read = of("a.txt", lines, None).unwrap();
+    assert_eq!((read.labels, read.texts), (vec![vec![0, 1], vec![1]], strings(["a text", "another"])));
+    let objects = "{\"text\": \"a\", \"label\": [\"p q\", \"r\"]}\n{\"text\": \"b\", \"label\": []}\n{\"text\": \"c\", \"label\": null}\n";
+    let read = of("a.jsonl", objects, Some("|")).unwrap();
+    assert_eq!((read.classes, read.labels), (strings(["p q", "r"]), vec![vec![0, 1], vec![], vec![]]));
+    let alone = of("a.csv", "text,label\none,a\ntwo,a;\n", Some(";")).unwrap_err().to_string();
+    assert!(alone.contains("`a` is the only label"), "{alone}");
+    let none = of("a.csv", "text,label\none,\n", Some(";")).unwrap_err().to_string();
+    assert!(none.contains("no example has a label"), "{none}");
+    let (_folder, path) = folder(&[("a.csv", "text,label\none,a;d\n")]);
+    let columns = TextColumns { separator: Some(";".into()), ..TextColumns::default() };
+    let classes = strings(["a", "b"]);
+    let error = LabelledText::<Vec<u32>>::of(path, &columns, Some(&classes)).unwrap_err().to_string();
+    assert!(error.contains("line 2") && error.contains("the label `d` is not a class"), "{error}");
+}
+
+#[test]
+fn a_number_for_each_text_or_sequence() {
+    let of = |name: &str, text: &str| {
+        let (_folder, path) = folder(&[(name, text)]);
+        LabelledText::<f64>::of(path, &TextColumns::default(), None)
+    };
+    assert_eq!(of("a.csv", "text,label\none,2.5\ntwo,-1e3\n").unwrap().labels, [2.5, -1000.0]);
+    let read = of("a.txt", "4.5 a fine film\n1 dull\n").unwrap();
+    assert_eq!((read.labels, read.texts), (vec![4.5, 1.0], strings(["a fine film", "dull"])));
+    for (text, words) in [
+        ("text,label\none,2\ntwo,three\n", &["line 3", "`three` is no finite number"][..]),
+        ("text,label\none,2\ntwo,inf\n", &["line 3", "`inf` is no finite number"]),
+        ("text,label\none,2\ntwo,2.0\n", &["all 2 examples have the number 2"]),
+        ("text,label\none,2\ntwo,\n", &["line 3", "the label is empty"]),
+    ] {
+        let message = of("a.csv", text).unwrap_err().to_string();
+        words.iter().for_each(|word| assert!(message.contains(word), "{message}"));
+    }
+    let (folder, path) = folder(&[
+        ("a.csv", "id,time,x,label\na,1,1,0.5\na,2,2,0.5\nb,1,3,7\n"),
+        ("s.ts", "@targetLabel true\n@data\n1,2:3,4:0.5\n5,6:7,8:-2\n"),
+    ]);
+    let read = LabelledSeries::<f64>::of(&path, &SequenceColumns::default(), None).unwrap();
+    assert_eq!((read.labels, read.lengths), (vec![0.5, 7.0], vec![2, 1]));
+    let read = LabelledSeries::<f64>::of_wide(
+        folder.path().join("s.ts"),
+        &super::super::wide::WideColumns::default(),
+        None,
+    )
+    .unwrap();
+    assert_eq!((read.labels, &read.features[1]), (vec![0.5, -2.0], &vec![5.0, 7.0, 6.0, 8.0]));
+    // One of them alone is enough for a trained model.
+    let (_folder, path) = self::folder(&[("a.csv", "text,label\none,2\n")]);
+    assert_eq!(LabelledText::<f64>::of(path, &TextColumns::default(), Some(&[])).unwrap().labels, [2.0]);
 }

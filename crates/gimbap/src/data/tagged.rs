@@ -14,9 +14,9 @@ use serde_json::Value;
 
 pub use super::columns::TagColumns;
 use super::columns::{Columns, is_columns};
+use crate::data::labels::cells::{Cells, OfCells};
 use crate::data::read::{plain_name, read_text};
 use crate::data::sheet::shorten;
-use crate::data::table::Labels;
 use crate::error::{Error, Result};
 
 /// Sentences, and the label of each of their tokens.
@@ -122,7 +122,7 @@ impl Tagged {
         if sentences.is_empty() {
             return Err(Error::data(place, "it holds no sentence: give lines of a token and its label"));
         }
-        let (flat, labels) = labels.number(&place, given)?;
+        let (flat, labels) = u32::of(labels, &place, given)?;
         let mut rest = flat.as_slice();
         let tags = lengths.into_iter().map(|length| {
             let (tags, later) = rest.split_at(length);
@@ -191,7 +191,7 @@ struct Reading {
     place: String,
     sentences: Vec<String>,
     lengths: Vec<usize>,
-    labels: Labels,
+    labels: Cells,
     read_as: Option<String>,
     /// The sentence that has not ended, and its tokens.
     open: String,

@@ -11,9 +11,11 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::labels::Label;
+use super::labels::cells::Cells;
 use super::read::{plain_name, read_text};
 use super::sheet::{Sheet, is_missing, shorten};
-use super::table::{LabelledSeries, Labels};
+use super::table::LabelledSeries;
 use crate::error::{Error, Result};
 
 /// The columns of a table with a sequence a row; what is left are the steps.
@@ -25,6 +27,8 @@ pub struct WideColumns {
     pub id: Option<String>,
     /// Whether there is a line of names; by default whether the first line is not all numbers.
     pub header: Option<bool>,
+    /// What stands between the labels of a sequence that may have several; by default a blank.
+    pub separator: Option<String>,
 }
 
 /// Names of the label's column.
@@ -46,19 +50,23 @@ pub fn is_sequence_file(path: &Path) -> bool {
 }
 
 /// Whether a table certainly has a sequence a row: a column of labels, perhaps one of ids, and numbers alone in all
-/// others, which are at least five. What was found is told in words.
-pub fn looks_wide(path: &Path, columns: &WideColumns) -> Option<String> {
+/// others, which are at least five; where labels are `numbers` too, only if their column has a name. What was found is told
+/// in words.
+pub fn looks_wide(path: &Path, columns: &WideColumns, numbers: bool) -> Option<String> {
     let sheet = sheet(path, &read_text(path).ok()?, columns).ok()?;
     let place = Place::find(&sheet, columns).ok()?;
     let steps = place.steps(&sheet);
     let number = |cell: &str| is_missing(cell) || cell.trim().parse::<f64>().is_ok();
-    let numbers = sheet.rows.iter().all(|row| steps.iter().all(|&column| number(row.text(column))));
+    let values = sheet.rows.iter().all(|row| steps.iter().all(|&column| number(row.text(column))));
     let label = place.label?;
     let labels: HashSet<&str> = sheet.rows.iter().map(|row| row.text(label).trim()).collect();
     let whole = labels.iter().all(|label| label.parse::<f64>().is_ok_and(|label| label.fract() == 0.0));
-    let few = 2 * labels.len() <= sheet.rows.len() && (sheet.header_line.is_some() || whole);
+    let few = match numbers {
+        true => sheet.header_line.is_some() && labels.iter().all(|label| label.parse::<f64>().is_ok()),
+        false => 2 * labels.len() <= sheet.rows.len() && (sheet.header_line.is_some() || whole),
+    };
     let long = ["time", "text", "document"].iter().any(|name| sheet.header.iter().any(|known| known == name));
-    (numbers && few && !long && steps.len() >= LEAST).then(|| match sheet.header_line {
+    (values && few && !long && steps.len() >= LEAST).then(|| match sheet.header_line {
         Some(_) => format!("a sequence a row, labels in column `{}`", sheet.header[label]),
         None => format!("a sequence a row without a header, labels in column {}", label + 1),
     })
@@ -76,22 +84,7 @@ impl LabelledSeries {
         columns: &WideColumns,
         classes: Option<&[String]>,
     ) -> Result<Self> {
-        let path = path.as_ref();
-        let place = path.display().to_string();
-        let rows = rows(path, columns)?;
-        let mut labels = Labels::default();
-        for row in &rows {
-            match row.label.as_deref().map(str::trim) {
-                Some(label) if !label.is_empty() => labels.push(label, &place, row.line),
-                _ => {
-                    let message = "the sequence has no label: name its column with data.label, or fill it in";
-                    return Err(Error::data(format!("{place}, line {}", row.line), message));
-                }
-            }
-        }
-        let mut series = collect(rows, &place)?;
-        (series.labels, series.classes) = labels.number(&place, classes)?;
-        Ok(series)
+        Self::of_wide(path, columns, classes)
     }
 
     /// The sequences alone, to predict. A first column without a name that holds none but these classes is their labels.
@@ -105,7 +98,7 @@ impl LabelledSeries {
     ) -> Result<Self> {
         let path = path.as_ref();
         if is_sequence_file(path) {
-            return collect(rows(path, columns)?, &path.display().to_string());
+            return collect(rows(path, columns)?.rows, &path.display().to_string());
         }
         let sheet = sheet(path, &read_text(path)?, columns)?;
         let mut place = Place::find(&sheet, columns)
@@ -118,20 +111,61 @@ impl LabelledSeries {
     }
 }
 
-fn rows(path: &Path, columns: &WideColumns) -> Result<Vec<Row>> {
+impl<L: Label> LabelledSeries<L> {
+    /// As [`LabelledSeries::read_wide`], with labels of any kind.
+    ///
+    /// # Errors
+    /// As there; for a label that is not of this kind; where all labels are one number and there is no trained model.
+    pub fn of_wide(
+        path: impl AsRef<Path>,
+        columns: &WideColumns,
+        classes: Option<&[String]>,
+    ) -> Result<Self> {
+        let path = path.as_ref();
+        let place = path.display().to_string();
+        let Read { rows, numbers } = rows(path, columns)?;
+        if let Some(line) = numbers.filter(|_| !L::NUMBERS) {
+            let message =
+                "its targets are numbers, and a classifier gives classes: `--task regress` learns numbers";
+            return Err(Error::data(format!("{place}, line {line}"), message));
+        }
+        let mut labels = Cells::between(columns.separator.as_deref());
+        for row in &rows {
+            match row.label.as_deref().map(str::trim) {
+                Some(label) if !label.is_empty() || L::SEVERAL => labels.push(label, &place, row.line),
+                _ => {
+                    let message = "the sequence has no label: name its column with data.label, or fill it in";
+                    return Err(Error::data(format!("{place}, line {}", row.line), message));
+                }
+            }
+        }
+        let mut series = collect(rows, &place)?;
+        (series.labels, series.classes) = L::of(labels, &place, classes)?;
+        Ok(series)
+    }
+}
+
+/// What a file holds.
+struct Read {
+    rows: Vec<Row>,
+    /// The line that says that the labels are numbers, if one does.
+    numbers: Option<u64>,
+}
+
+fn rows(path: &Path, columns: &WideColumns) -> Result<Read> {
     let (text, place) = (read_text(path)?, path.display().to_string());
     match plain_name(path).rsplit_once('.') {
         Some((_, "ts")) => ts(&text, &place),
         Some((_, "arff")) => arff(&text, &place),
         _ => {
             let sheet = sheet(path, &text, columns)?;
-            table(&sheet, &Place::find(&sheet, columns)?)
+            Ok(Read { rows: table(&sheet, &Place::find(&sheet, columns)?)?, numbers: None })
         }
     }
 }
 
 /// Sequences without labels. They must have the same features, and the features of each the same length.
-fn collect(rows: Vec<Row>, place: &str) -> Result<LabelledSeries> {
+fn collect<L>(rows: Vec<Row>, place: &str) -> Result<LabelledSeries<L>> {
     let Some(width) = rows.first().map(|row| row.features.len()) else {
         return Err(Error::data(place, "it holds no sequence: give rows of numbers"));
     };
@@ -229,7 +263,7 @@ fn table(sheet: &Sheet, place: &Place) -> Result<Vec<Row>> {
 }
 
 /// Numbers between commas; those missing at the end are left out.
-fn numbers(cells: &str, place: &str, line: u64) -> Result<Vec<f32>> {
+fn values(cells: &str, place: &str, line: u64) -> Result<Vec<f32>> {
     let cells: Vec<&str> = cells.split(',').map(str::trim).collect();
     let end = cells.iter().rposition(|cell| !is_missing(cell)).map_or(0, |last| last + 1);
     let number = |cell: &&str| match cell.parse::<f32>() {
@@ -242,11 +276,9 @@ fn numbers(cells: &str, place: &str, line: u64) -> Result<Vec<f32>> {
     cells[..end].iter().map(number).collect()
 }
 
-const TARGETS: &str = "its targets are numbers, and a classifier gives classes";
-
 /// sktime's and aeon's format.
-fn ts(text: &str, place: &str) -> Result<Vec<Row>> {
-    let (mut rows, mut labelled, mut data) = (Vec::new(), false, false);
+fn ts(text: &str, place: &str) -> Result<Read> {
+    let (mut rows, mut numbers, mut labelled, mut data) = (Vec::new(), None, false, false);
     for (line, content) in (1..).zip(text.lines().map(str::trim)) {
         let wrong = |message: &str| Err(Error::data(format!("{place}, line {line}"), message));
         if content.is_empty() || content.starts_with('#') {
@@ -255,7 +287,7 @@ fn ts(text: &str, place: &str) -> Result<Vec<Row>> {
         if data {
             let mut features: Vec<&str> = content.split(':').collect();
             let label = if labelled { features.pop().map(|label| label.trim().to_owned()) } else { None };
-            let features = features.into_iter().map(|cells| numbers(cells, place, line));
+            let features = features.into_iter().map(|cells| values(cells, place, line));
             rows.push(Row { line, id: None, label, features: features.collect::<Result<_>>()? });
             continue;
         }
@@ -265,7 +297,7 @@ fn ts(text: &str, place: &str) -> Result<Vec<Row>> {
         match (key, value) {
             ("@data", _) => data = true,
             ("@classlabel", value) => labelled = value == Some("true"),
-            ("@targetlabel", Some("true")) => return wrong(TARGETS),
+            ("@targetlabel", Some("true")) => (labelled, numbers) = (true, Some(line)),
             ("@timestamps", Some("true")) => {
                 return wrong("its values have time stamps: write them without, at even times");
             }
@@ -273,12 +305,12 @@ fn ts(text: &str, place: &str) -> Result<Vec<Row>> {
             _ => return wrong("a line before `@data` begins with `@` or `#`: is it a .ts file?"),
         }
     }
-    Ok(rows)
+    Ok(Read { rows, numbers })
 }
 
 /// Weka's format, as the UCR and UEA archives have it.
-fn arff(text: &str, place: &str) -> Result<Vec<Row>> {
-    let (mut rows, mut data, mut last) = (Vec::new(), false, (0, String::new()));
+fn arff(text: &str, place: &str) -> Result<Read> {
+    let (mut rows, mut numbers, mut data, mut last) = (Vec::new(), None, false, (0, String::new()));
     for (line, content) in (1..).zip(text.lines().map(str::trim)) {
         let wrong = |message: &str| Err(Error::data(format!("{place}, line {line}"), message));
         if content.is_empty() || content.starts_with('%') {
@@ -294,10 +326,7 @@ fn arff(text: &str, place: &str) -> Result<Vec<Row>> {
             data = true;
             let kind = last.1.rsplit([' ', '\t', '}']).next().unwrap_or_default();
             if ["numeric", "real", "integer"].contains(&kind) {
-                return Err(Error::data(
-                    format!("{place}, line {}", last.0),
-                    format!("the last attribute is a number: {TARGETS}"),
-                ));
+                numbers = Some(last.0);
             }
         } else if lower.starts_with("@attribute") {
             last = (line, lower);
@@ -305,7 +334,7 @@ fn arff(text: &str, place: &str) -> Result<Vec<Row>> {
             return wrong("a line before `@data` begins with `@` or `%`: is it an .arff file?");
         }
     }
-    Ok(rows)
+    Ok(Read { rows, numbers })
 }
 
 fn arff_row(content: &str, place: &str, line: u64) -> Result<Row> {
@@ -321,7 +350,7 @@ fn arff_row(content: &str, place: &str, line: u64) -> Result<Row> {
         }
     };
     let label = label.trim().trim_matches(['\'', '"']).to_owned();
-    let features = features.into_iter().map(|cells| numbers(cells, place, line));
+    let features = features.into_iter().map(|cells| values(cells, place, line));
     Ok(Row { line, id: None, label: Some(label), features: features.collect::<Result<_>>()? })
 }
 
@@ -344,7 +373,7 @@ mod tests {
 
     fn told(name: &str, text: &str) -> Option<String> {
         let (_folder, path) = file(name, text);
-        looks_wide(&path, &WideColumns::default())
+        looks_wide(&path, &WideColumns::default(), false)
     }
 
     #[track_caller]
@@ -432,7 +461,7 @@ mod tests {
         refused(
             "r.arff",
             "@relation r\n@attribute a real\n@attribute y real\n@data\n1,2\n",
-            "line 3: the last attribute is a number",
+            "line 3: its targets are numbers",
         );
         refused("r.arff", "@relation r\n@attribute y {a,b}\n@data\n{1 2}\n", "line 4: sparse rows");
     }

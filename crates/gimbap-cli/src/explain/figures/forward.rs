@@ -567,11 +567,11 @@ pub fn outputs(view: &View<'_>) -> Figure {
     let p = digits(product.exp());
     let vocabulary = thousands(subject.outputs.len());
     let all = match (subject.kind, lang) {
-        (Kind::Label | Kind::Numbers, Lang::En) => {
+        (Kind::Label | Kind::Numbers | Kind::Values, Lang::En) => {
             let who = if subject.guessed { "the likeliest label" } else { "the label that was given" };
             format!("In orange {who}, {}: probability {p}.", subject.targets[0])
         }
-        (Kind::Label | Kind::Numbers, Lang::Ko) => {
+        (Kind::Label | Kind::Numbers | Kind::Values, Lang::Ko) => {
             let who =
                 if subject.guessed { "확률이 가장 높은 레이블" } else { "주어진 레이블" };
             format!("주황색은 {who}({})이며 확률은 {p}입니다.", subject.targets[0])
@@ -607,9 +607,18 @@ fn values(view: &View<'_>) -> Figure {
     let mut canvas = Canvas::new(620.0, 20.0 + 40.0 * row.len() as f64);
     let most = largest(row.iter().chain(came));
     let named = view.subject.outputs.iter().map(String::as_str);
-    let all = row.iter().zip(came).zip(named).flat_map(|((value, came), name)| {
-        [(value, name.to_string()), (came, lang.say("what came", "실제 값").to_string())]
-    });
+    let whole = view.subject.kind == Kind::Values;
+    let beside = match (whole, view.subject.guessed) {
+        (false, _) => lang.say("what came", "실제 값").to_owned(),
+        (true, _) if row.len() == 1 => view.subject.targets[0].clone(),
+        (true, true) => lang.say("what is given", "모델의 판정").to_owned(),
+        (true, false) => lang.say("what was said", "지정한 값").to_owned(),
+    };
+    let all = row
+        .iter()
+        .zip(came)
+        .zip(named)
+        .flat_map(|((value, came), name)| [(value, name.to_string()), (came, beside.clone())]);
     for (i, (value, name)) in all.enumerate() {
         let y = 10.0 + 20.0 * i as f64;
         canvas.text((200.0, y + 13.0), Anchor::End, "ink", &cut(&name, 28));
@@ -621,12 +630,26 @@ fn values(view: &View<'_>) -> Figure {
         );
         canvas.text((590.0, y + 13.0), Anchor::End, "dim", &digits(*value));
     }
-    let title = lang.say("Forward: what the model forecasts", "순전파: 모델의 예측");
-    let caption = match lang {
-        Lang::En => {
+    let title = match whole {
+        true => lang.say("Forward: what the model gives", "순전파: 모델의 출력"),
+        false => lang.say("Forward: what the model forecasts", "순전파: 모델의 예측"),
+    };
+    let target = &view.subject.targets[0];
+    let caption = match (lang, whole) {
+        (Lang::En, true) if row.len() == 1 => format!(
+            "In the scaled units of training, in which 0 is the mean. What follows shows what pulls the output away from {target}{}.",
+            if view.subject.guessed { ", the mean of the training data; --label takes another number" } else { "" }
+        ),
+        (Lang::Ko, true) if row.len() == 1 => format!(
+            "학습할 때처럼 스케일링한 값이며 0이 평균입니다. 아래 그림은 출력이 {target}에서 벗어나게 하는 것을 보여 줍니다{}.",
+            if view.subject.guessed { "(학습 데이터의 평균. --label로 다른 값을 지정할 수 있습니다)" } else { "" }
+        ),
+        (Lang::En, true) => "The probability of each label by itself: they do not add up to 1. A label is given from a half on.".into(),
+        (Lang::Ko, true) => "레이블마다 따로 구한 확률이라 합이 1이 아닙니다. 확률이 절반 이상인 레이블을 답으로 냅니다.".into(),
+        (Lang::En, false) => {
             format!("In the scaled units of training. The loss beside what came is {}.", digits(found.loss))
         }
-        Lang::Ko => {
+        (Lang::Ko, false) => {
             format!("학습할 때처럼 스케일링한 값입니다. 실제 값에 대한 손실은 {}입니다.", digits(found.loss))
         }
     };

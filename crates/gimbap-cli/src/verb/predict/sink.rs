@@ -1,22 +1,65 @@
 //! Where predictions go, as they come: to stdout, or into a file that appears once it is whole.
 
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use ndarray::{ArrayD, IxDyn};
+use gimbap::checkpoint::WholeFile;
 use serde_json::json;
 
 use super::{Cell, Predictions, csv_line};
 use crate::npy;
 use crate::output::{Failure, Out, Outcome};
-use crate::run_dir::write_atomic;
+use crate::run_dir::names_file;
 
 /// How a file is written, by its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     Npy,
     Csv,
     Json,
     Lines,
+}
+
+impl Form {
+    /// That of a file with this name.
+    pub fn of(path: &Path) -> Form {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("npy") => Form::Npy,
+            Some("csv") => Form::Csv,
+            Some("jsonl" | "json") => Form::Json,
+            _ => Form::Lines,
+        }
+    }
+}
+
+/// A file under way.
+pub(super) struct Output<'a> {
+    path: &'a Path,
+    file: BufWriter<WholeFile>,
+}
+
+impl<'a> Output<'a> {
+    /// Begins it.
+    pub fn create(path: &'a Path) -> Outcome<Self> {
+        names_file(path)?;
+        Ok(Output { path, file: BufWriter::new(WholeFile::create(path)?) })
+    }
+
+    /// Writes on.
+    pub fn write(&mut self, bytes: &[u8]) -> Outcome {
+        self.file.write_all(bytes).map_err(|e| Failure::io(self.path, &e))
+    }
+
+    /// Puts it in its place, where there are so many of these, and tells of it.
+    pub fn finish(self, first: Option<&[u8]>, count: usize, what: &str, out: &Out) -> Outcome {
+        let mut file = self.file.into_inner().map_err(|e| Failure::io(self.path, e.error()))?;
+        if let Some(first) = first {
+            file.write_at_start(first)?;
+        }
+        file.finish()?;
+        out.log(format!("{count} {what} in {}", self.path.display()));
+        out.json(&json!({"out": self.path, "predictions": count}))
+    }
 }
 
 /// Takes predictions.
@@ -26,22 +69,18 @@ pub(super) struct Sink<'a> {
     form: Form,
     out: &'a Out,
     count: usize,
-    /// The file's content so far; of a `.npy` its numbers and the shape of one prediction.
-    bytes: Vec<u8>,
-    numbers: Vec<f32>,
+    /// The file, from the first prediction on.
+    file: Option<Output<'a>>,
+    /// Of a `.npy`: the shape of one prediction; its numbers, where the header cannot be written last.
     shape: Vec<usize>,
+    kept: Option<Vec<u8>>,
 }
 
 impl<'a> Sink<'a> {
     /// Into a file, or to stdout.
     pub fn new(path: Option<&'a Path>, out: &'a Out) -> Self {
-        let form = match path.and_then(|path| path.extension()?.to_str()) {
-            Some("npy") => Form::Npy,
-            Some("csv") => Form::Csv,
-            Some("jsonl" | "json") => Form::Json,
-            _ => Form::Lines,
-        };
-        Sink { path, form, out, count: 0, bytes: Vec::new(), numbers: Vec::new(), shape: Vec::new() }
+        let form = path.map_or(Form::Lines, Form::of);
+        Sink { path, form, out, count: 0, file: None, shape: Vec::new(), kept: None }
     }
 
     /// Takes some, which follow those before.
@@ -49,7 +88,7 @@ impl<'a> Sink<'a> {
         let Predictions { header, titled, rows, numbers } = predictions;
         let first = self.count == 0;
         self.count += rows.len();
-        if self.path.is_none() {
+        let Some(path) = self.path else {
             if first && titled {
                 self.out.line(header.join("\t"))?;
             }
@@ -58,13 +97,31 @@ impl<'a> Sink<'a> {
                 self.out.json(&row.object)?;
             }
             return Ok(());
+        };
+        if self.file.is_none() {
+            let file = Output::create(path)?;
+            self.kept = (self.form == Form::Npy && file.file.get_ref().is_straight()).then(Vec::new);
+            self.file = Some(file);
         }
-        if first && self.form == Form::Csv {
-            self.bytes.extend(csv_line(&header).into_bytes());
-        }
-        if self.form == Form::Npy {
-            self.shape = numbers.shape()[1..].to_vec();
-            self.numbers.extend(numbers.iter());
+        let Some(file) = &mut self.file else { return Ok(()) };
+        match self.form {
+            Form::Npy => {
+                if first {
+                    self.shape = numbers.shape()[1..].to_vec();
+                }
+                let bytes = npy::bytes_of(&numbers);
+                match &mut self.kept {
+                    Some(kept) => kept.extend(bytes),
+                    None => {
+                        if first {
+                            file.write(&npy::header(&[&[0], &self.shape[..]].concat()))?;
+                        }
+                        file.write(&bytes)?;
+                    }
+                }
+            }
+            Form::Csv if first => file.write(csv_line(&header).as_bytes())?,
+            _ => {}
         }
         for row in &rows {
             let line = match self.form {
@@ -73,22 +130,21 @@ impl<'a> Sink<'a> {
                 Form::Json => format!("{}\n", row.object),
                 Form::Lines => row.line(Cell::exact) + "\n",
             };
-            self.bytes.extend(line.into_bytes());
+            file.write(line.as_bytes())?;
         }
         Ok(())
     }
 
     /// Puts the file in its place.
-    pub fn finish(mut self) -> Outcome {
-        let Some(path) = self.path else { return Ok(()) };
-        if self.form == Form::Npy {
-            let shape = [&[self.count], &self.shape[..]].concat();
-            let array = ArrayD::from_shape_vec(IxDyn(&shape), self.numbers)
-                .map_err(|e| Failure::work("shape", e.to_string()))?;
-            self.bytes = npy::to_bytes(&array);
+    pub fn finish(self) -> Outcome {
+        let Some(mut file) = self.file else { return Ok(()) };
+        let header =
+            (self.form == Form::Npy).then(|| npy::header(&[&[self.count], &self.shape[..]].concat()));
+        if let (Some(header), Some(kept)) = (&header, &self.kept) {
+            file.write(header)?;
+            file.write(kept)?;
         }
-        write_atomic(path, &self.bytes)?;
-        self.out.log(format!("{} predictions in {}", self.count, path.display()));
-        self.out.json(&json!({"out": path, "predictions": self.count}))
+        let first = header.filter(|_| self.kept.is_none());
+        file.finish(first.as_deref(), self.count, "predictions", self.out)
     }
 }

@@ -5,11 +5,11 @@ use gimbap::metric::calibration::largest;
 use gimbap::model::Model;
 use serde_json::{Value, json};
 
-use super::{csv_line, has_extension};
+use super::csv_line;
+use super::sink::{Form, Output};
 use crate::args::Predict;
 use crate::input::text;
 use crate::output::{Failure, Out, Outcome};
-use crate::run_dir::write_atomic;
 use crate::task::{number, tag};
 
 /// A sentence with the label of each token, and that label's probability.
@@ -48,7 +48,7 @@ impl Sentence<'_> {
 
 /// Tags the sentences of an input, one after the other.
 pub fn run(doc: &tag::Doc, model: &Model, args: &Predict, out: &Out) -> Outcome {
-    if args.out.as_ref().is_some_and(|path| has_extension(path, "npy")) {
+    if args.out.as_deref().map(Form::of) == Some(Form::Npy) {
         let message =
             "--out: tags are no numbers: write .csv, .jsonl or lines, or give the ids as a .npy input";
         return Err(Failure::usage("usage", message));
@@ -73,21 +73,19 @@ pub fn run(doc: &tag::Doc, model: &Model, args: &Predict, out: &Out) -> Outcome 
             out.json(&sentence.object())
         });
     };
-    let mut content = String::new();
-    let form = path.extension().and_then(|extension| extension.to_str());
-    if form == Some("csv") {
-        content.push_str("sentence,token,tag,probability\n");
+    let form = Form::of(path);
+    let mut file = Output::create(path)?;
+    if form == Form::Csv {
+        file.write(b"sentence,token,tag,probability\n")?;
     }
     doc.run(model, &ids, |index, outputs| {
         let sentence = tagged(index, outputs);
-        content.push_str(&match form {
-            Some("csv") => sentence.csv(index + 1),
-            Some("jsonl" | "json") => format!("{}\n", sentence.object()),
-            _ => sentence.lines() + "\n",
-        });
-        Ok(())
+        let text = match form {
+            Form::Csv => sentence.csv(index + 1),
+            Form::Json => format!("{}\n", sentence.object()),
+            Form::Npy | Form::Lines => sentence.lines() + "\n",
+        };
+        file.write(text.as_bytes())
     })?;
-    write_atomic(path, content.as_bytes())?;
-    out.log(format!("{} sentences in {}", ids.len(), path.display()));
-    out.json(&json!({"out": path, "predictions": ids.len()}))
+    file.finish(None, ids.len(), "sentences", out)
 }

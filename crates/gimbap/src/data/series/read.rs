@@ -66,6 +66,8 @@ pub struct SeriesColumns {
     pub fill: Fill,
     /// What is done about rows at one time.
     pub doubles: Doubles,
+    /// Whether the table has a line of names, by default that it has; without one a column is called by its number from 1.
+    pub header: Option<bool>,
 }
 
 /// `data.time` of a table without a time column.
@@ -92,7 +94,7 @@ pub struct SeriesTable {
 const NAMED: usize = 3;
 
 impl SeriesTable {
-    /// Reads a CSV or TSV file with a header.
+    /// Reads a CSV or TSV file.
     ///
     /// Rows are taken in the order of their time, newest first or not in order as they may be; without a time column, in the
     /// order of the file. Rows at the end that have no value but all that is known ahead are the future ([`Series::ahead`]).
@@ -102,7 +104,7 @@ impl SeriesTable {
     /// column), rows at one time, no value column, an empty file; [`Error::Config`] for a frequency that is none;
     /// [`Error::Io`] if it cannot be read.
     pub fn read(path: impl AsRef<Path>, columns: &SeriesColumns) -> Result<Self> {
-        let sheet = Sheet::read(path.as_ref())?;
+        let sheet = Sheet::read_with(path.as_ref(), columns.header)?;
         let mut notes = Vec::new();
         let plan = Plan::of(&sheet, columns, &mut notes)?;
         let groups = plan.groups(&sheet)?;

@@ -212,3 +212,19 @@ fn bad_series() {
     refused(read("t,x\n"), &["a header and no row"]);
     refused(read(""), &["the file is empty"]);
 }
+
+#[test]
+fn a_table_without_a_header_is_read_by_the_numbers_of_its_columns() {
+    let text = "2024-01-01,5,1.5\n2024-01-02,6,2.5\n2024-01-03,7,3.5\n";
+    let header = Some(false);
+    let found = table(text, &SeriesColumns { header, ..SeriesColumns::default() }).unwrap();
+    assert_eq!(
+        (found.time.as_deref(), &found.series[0].names[..]),
+        (Some("1"), &["2".into(), "3".into()][..])
+    );
+    assert_eq!(found.series[0].values, [5.0, 1.5, 6.0, 2.5, 7.0, 3.5]);
+    let columns = SeriesColumns { header, ..values(&["3"]) };
+    assert_eq!(table(text, &columns).unwrap().series[0].values, [1.5, 2.5, 3.5]);
+    let numbers = table("5\n6\n7\n", &SeriesColumns { header, ..SeriesColumns::default() }).unwrap();
+    assert_eq!(numbers.series[0].values, [5.0, 6.0, 7.0]);
+}
