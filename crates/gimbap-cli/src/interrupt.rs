@@ -1,4 +1,5 @@
-//! Ctrl-C, SIGTERM and SIGHUP: most verbs end at once with 130; training finishes its step and saves first.
+//! Ctrl-C, SIGTERM and SIGHUP: most verbs end at once with 130; training finishes its step and saves first. A file that
+//! grows beyond the shell's limit (SIGXFSZ) is an error of its write, not the end of the process.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,6 +12,9 @@ static GRACEFUL: AtomicBool = AtomicBool::new(false);
 
 /// Installs the handler, once, before a verb starts.
 pub fn install() -> Outcome {
+    #[cfg(unix)]
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Default::default())
+        .map_err(|e| Failure::work("io", format!("cannot watch for files that are too large: {e}")))?;
     ctrlc::set_handler(|| {
         let again = ASKED.swap(true, Ordering::SeqCst);
         if again || !GRACEFUL.load(Ordering::SeqCst) {

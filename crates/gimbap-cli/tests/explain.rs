@@ -77,6 +77,50 @@ fn check_page(page: &str, figures: usize) {
     for word in ["NaN", ">inf", " inf ", " inf.", " inf,", "\"inf", "-inf"] {
         assert!(!page.contains(word), "a number is not finite: {word}");
     }
+    page.split("<svg").skip(1).for_each(check_picture);
+}
+
+/// The value of an attribute, from each place where it stands.
+fn attributes<'a>(svg: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    svg.split(name).skip(1).filter_map(|rest| rest.split_once('"')).map(|(value, _)| value)
+}
+
+/// All of a picture lies within its frame: no text begins and no line or cell lies outside, where nobody sees it.
+fn check_picture(svg: &str) {
+    let svg = svg.split_once("</svg>").unwrap().0;
+    let frame: Vec<f64> =
+        attributes(svg, "viewBox=\"").next().unwrap().split(' ').map(|x| x.parse().unwrap()).collect();
+    let within = |place: &[f64], what: &str| {
+        let inside = |(x, size): (&f64, &f64)| (-1.0..size + 1.0).contains(x);
+        assert!(place.iter().zip(&frame[2..]).all(inside), "{what} lies outside of {frame:?}");
+    };
+    let numbers = |text: &str| -> Vec<f64> {
+        text.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-'))
+            .filter_map(|number| number.parse().ok())
+            .collect()
+    };
+    let mut drawn = 0;
+    for (tag, keys) in
+        [("<text", ["x=\"", "y=\""]), ("<rect", ["x=\"", "y=\""]), ("<circle", ["cx=\"", "cy=\""])]
+    {
+        for element in svg.split(tag).skip(1).map(|rest| rest.split_once('>').unwrap().0) {
+            let place: Vec<f64> =
+                keys.iter().filter_map(|key| attributes(element, key).next()?.parse().ok()).collect();
+            within(&place, element);
+            drawn += 1;
+        }
+    }
+    for place in attributes(svg, "translate(").map(|rest| rest.split(')').next().unwrap()) {
+        within(&numbers(place), place);
+    }
+    // Absolute starts; what follows may be relative.
+    for path in attributes(svg, " d=\"") {
+        for start in path.split('M').skip(1) {
+            within(&numbers(start)[..2], start);
+        }
+        drawn += 1;
+    }
+    assert!(drawn > 3, "an empty picture");
 }
 
 #[test]

@@ -189,3 +189,19 @@ fn more_patience_goes_on_and_as_much_changes_nothing() {
     bench.ok(&["train", "--resume", "run", "--epochs", "20", "--set", "train.patience=4", "-q"]);
     assert_eq!(lines(), 5);
 }
+
+/// It killed the process without a word.
+#[test]
+fn a_limit_on_the_size_of_files_is_told_and_the_model_before_stays() {
+    let bench = Bench::new();
+    bench.ok(&lm("runs/a", &["--epochs", "1", "-q"]));
+    let before = std::fs::read(bench.path("runs/a/best.safetensors")).unwrap();
+    assert!(before.len() > 4096);
+    let program = env!("CARGO_BIN_EXE_gimbap");
+    let line = format!("ulimit -f 4 && exec {program} train --resume -o runs/a --epochs 3 -q");
+    let run = Command::new("sh").args(["-c", &line]).current_dir(bench.path("")).output().unwrap();
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.code() == Some(1) && told.contains("File too large"), "{:?} {told}", run.status);
+    assert!(std::fs::read(bench.path("runs/a/best.safetensors")).unwrap() == before);
+    bench.ok(&["train", "--resume", "-o", "runs/a", "--epochs", "3", "-q"]);
+}
