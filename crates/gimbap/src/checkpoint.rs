@@ -191,10 +191,10 @@ fn read_typed<R: Arithmetic>(path: &Path, key: &str) -> Result<Typed<R>> {
 /// let mut model = Sequential::new(Input::features(1)).add(Lstm::new(4)).build::<f32>()?;
 /// model.task = "whatever the model needs beside it".into();
 /// save(&model, &path)?;
-/// assert_eq!(load::<f32>(&path)?, model);
+/// assert_eq!(load(&path)?, model);
 ///
 /// std::fs::write(&path, "half a file")?;
-/// assert_eq!(load::<f32>(&path).unwrap_err().kind(), "model_file");
+/// assert_eq!(load(&path).unwrap_err().kind(), "model_file");
 /// # std::fs::remove_file(&path)?;
 /// # Ok(())
 /// # }
@@ -247,12 +247,33 @@ fn scale_name(tensor: &str) -> String {
     format!("{tensor}.scale")
 }
 
-/// Reads a model.
+/// Reads a model in `f32`.
+///
+/// ```no_run
+/// use gimbap::ndarray::Array3;
+/// use gimbap::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let model = load("model.safetensors")?;
+/// let y = model.predict(&Array3::zeros((1, 10, 3)))?;
+/// # let _ = y;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// If the file cannot be read, is damaged, of a later format, or a tensor is missing, superfluous or of another
 /// shape than the layers say.
-pub fn load<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
+pub fn load(path: impl AsRef<Path>) -> Result<Model> {
+    load_as(path)
+}
+
+/// [`load`] in a type of one's choice: `load_as::<f64>(path)`. Whichever the file has, its values become numbers of that
+/// type.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
     let path = path.as_ref();
     let failed = |message: String| Error::ModelFile { path: path.into(), message };
     let (document, typed) = read_typed::<R>(path, KEY)?;

@@ -81,7 +81,7 @@ fn check_resume(
         assert_eq!(figures(&epochs), figures(&history.epochs), "{stops:?}");
         assert_eq!((last.best_epoch, last.ended), (history.best_epoch, history.ended));
         for file in ["best.safetensors", "last.safetensors"] {
-            let read = |folder: &TempDir| load::<f32>(folder.path().join(file)).unwrap();
+            let read = |folder: &TempDir| load(folder.path().join(file)).unwrap();
             assert_same_bits(file, read(&stopped).values(), read(&whole).values());
         }
     }
@@ -418,10 +418,10 @@ fn best_and_last_checkpoints_are_those_of_their_epochs() {
     let best = history.best_epoch.unwrap();
     assert!(best + 1 < losses.len(), "it overfits: {losses:?}");
     let loss =
-        |file: &str| load::<f32>(folder.path().join(file)).unwrap().evaluate_data(&valid, 32).unwrap().loss;
+        |file: &str| load(folder.path().join(file)).unwrap().evaluate_data(&valid, 32).unwrap().loss;
     assert_eq!(loss("best.safetensors").to_bits(), losses[best].to_bits());
     assert_eq!(loss("last.safetensors").to_bits(), losses.last().unwrap().to_bits());
-    let last: Model<f32> = load(folder.path().join("last.safetensors")).unwrap();
+    let last = load(folder.path().join("last.safetensors")).unwrap();
     assert_eq!(last, model);
     let mut names: Vec<String> = std::fs::read_dir(folder.path())
         .unwrap()

@@ -188,7 +188,7 @@ fn a_stream_and_a_file_keep_it_tied() {
         let model =
             if precision == Precision::Full { first.clone() } else { first.quantized(precision).unwrap() };
         save(&model, &path).unwrap();
-        let loaded: Model<f32> = load(&path).unwrap();
+        let loaded = load(&path).unwrap();
         assert_eq!(loaded, model);
         let names: Vec<&str> = loaded.parameters().iter().map(|p| p.name.as_str()).collect();
         assert_eq!(names, ["embedding.w", "lstm.w_x", "lstm.w_h", "lstm.b", "dense.b"]);
