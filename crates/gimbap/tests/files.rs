@@ -187,8 +187,8 @@ fn what_is_no_model_file_is_refused() {
 #[test]
 fn a_header_that_says_something_else_is_refused() {
     assert_about_file(
-        &broken(|p| p.document["format"] = json!(3)),
-        "format 3; this version reads formats 1 to 2",
+        &broken(|p| p.document["format"] = json!(4)),
+        "format 4; this version reads formats 1 to 3",
     );
     assert_about_file(
         &broken(|p| p.document["format"] = json!(2)),
@@ -205,7 +205,7 @@ fn a_header_that_says_something_else_is_refused() {
     assert_about_file(&broken(|p| p.document = json!([1, 2])), "no format version");
     assert_about_file(&broken(|p| drop(p.document.as_object_mut().unwrap().remove("layers"))), "layers");
     assert_about_file(&broken(|p| p.document["layers"][0]["type"] = json!("transformer")), "transformer");
-    assert_about_file(&broken(|p| p.document["layers"][0]["unitz"] = json!(3)), "unitz");
+    assert_about_file(&broken(|p| p.document["layers"][0]["unitz"] = json!(4)), "unitz");
     assert_about_file(&broken(|p| p.document["training"]["loss"] = json!("loss")), "header");
     assert_about_file(&broken(|p| p.document["layers"] = json!([])), "no layer");
     assert_about_file(&broken(|p| p.document["layers"][0]["units"] = json!(0)), "units");
