@@ -424,7 +424,8 @@ impl<R: Arithmetic> Model<R> {
     /// sequence's length.
     ///
     /// # Errors
-    /// If the sequences have other features than the model, or ids beyond its vocabulary.
+    /// If the sequences have other features than the model, or ids beyond its vocabulary; or if one has no step, or a
+    /// value that is NaN or infinite, unless that is [allowed](Sequences::allow_empty).
     pub fn predict(&self, x: impl Into<Sequences<R>>) -> Result<ArrayD<R>> {
         Ok(self.run(x, None)?.y)
     }
@@ -511,6 +512,11 @@ impl<R: Arithmetic> Model<R> {
     }
 
     pub(crate) fn check_inputs(&self, x: &Sequences<R>) -> Result<()> {
+        self.check_shape(x)?;
+        x.check()
+    }
+
+    fn check_shape(&self, x: &Sequences<R>) -> Result<()> {
         match (self.input, x.steps()) {
             (Input::Features(i), Steps::Features { width, .. }) if i == *width => self.check_flatten(x),
             (Input::Ids(v), Steps::Ids(ids)) => match ids.iter().find(|&&id| id as usize >= v) {
@@ -570,7 +576,7 @@ impl<R: Arithmetic> Model<R> {
     /// Loss and metrics on sequences with targets.
     ///
     /// # Errors
-    /// If the model is not compiled, or the data does not fit it.
+    /// If the model is not compiled, or the data does not fit it; or if it is such that [`Model::predict`] refuses it.
     pub fn evaluate(&self, x: impl Into<Sequences<R>>, y: impl Into<Targets<R>>) -> Result<Evaluation> {
         let data = Dataset::new(x, y)?;
         self.evaluate_data(&data, PREDICT_BATCH)
@@ -587,7 +593,7 @@ impl<R: Arithmetic> Model<R> {
         self.evaluate_on(&Shuffled::in_order(data, batch, stateful)?)
     }
 
-    /// [`Model::evaluate`] on any source of batches.
+    /// [`Model::evaluate`] on any source of batches, whose values are not looked at first.
     ///
     /// # Errors
     /// If the model is not compiled.
@@ -621,7 +627,8 @@ impl<R: Arithmetic> Model<R> {
     /// With a seed, dropout is on, with the masks of that seed.
     ///
     /// # Errors
-    /// If the model is not compiled, the data or the states do not fit, or a layer cannot run as `bptt` wants.
+    /// If the model is not compiled, the data or the states do not fit, or a layer cannot run as `bptt` wants; or if the
+    /// data is such that [`Model::predict`] refuses it.
     pub fn gradients(
         &self,
         data: &Dataset<R>,

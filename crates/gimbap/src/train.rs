@@ -401,8 +401,8 @@ impl<R: Arithmetic> Model<R> {
     /// still is as that step left it. [`Model::compile`] begins anew.
     ///
     /// # Errors
-    /// If the model is not compiled, the data does not fit it, a value becomes NaN or infinite, or a file cannot be
-    /// written.
+    /// If the model is not compiled, the data does not fit it or is such that [`Model::predict`] refuses it, a value
+    /// becomes NaN or infinite, or a file cannot be written.
     pub fn fit(
         &mut self,
         x: impl Into<Sequences<R>>,
@@ -448,7 +448,7 @@ impl<R: Arithmetic> Model<R> {
     }
 
     /// Trains on any source of batches, which has its own size and order of them: [`Fit::batch_size`] and
-    /// [`Fit::shuffle`] are not looked at.
+    /// [`Fit::shuffle`] are not looked at, nor are the batches' values.
     ///
     /// # Errors
     /// As [`Model::fit`]; or if there is a [`Fit::validation_split`].

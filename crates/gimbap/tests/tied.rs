@@ -36,7 +36,7 @@ fn data<R: Arithmetic>(vocabulary: usize, lengths: &[usize], last: bool, rng: &m
         true => Targets::per_sequence(RowTargets::Classes(tokens(lengths.len()))),
         false => Targets::per_step(RowTargets::Classes(tokens(lengths.iter().sum()))),
     };
-    Dataset::new(&inputs, targets).unwrap()
+    Dataset::new(Sequences::from(&inputs).allow_empty(), targets).unwrap()
 }
 
 fn place<R>(model: &Model<R>, name: &str) -> std::ops::Range<usize>
