@@ -46,27 +46,28 @@ pub struct Fit {
     pub batch_size: usize,
     /// Whether sequences are shuffled anew each epoch; true unless said (never with a stateful layer).
     pub shuffle: bool,
-    /// The seed of shuffling and dropout.
+    /// The seed of shuffling and dropout; 0 unless said.
     pub seed: u64,
-    /// How far the gradient goes back.
+    /// How far the gradient goes back; through all steps unless said.
     pub bptt: Bptt,
-    /// Limits each value of the gradient to `±clip_value`.
+    /// Limits each value of the gradient to `±clip_value`; None, the default: does not.
     pub clip_value: Option<f64>,
-    /// Scales the gradient down to this norm over all parameters.
+    /// Scales the gradient down to this norm over all parameters; None, the default: does not.
     pub clip_norm: Option<f64>,
-    /// How the learning rate changes.
+    /// How the learning rate changes; it does not unless said.
     pub schedule: Schedule,
     /// From when on the mean of the weights is kept; None, the default: never.
     pub average: Option<Average>,
     /// This last part of the data, before shuffling, is for validation; only where the data is a [`Dataset`] and no
-    /// other is for validation.
+    /// other is for validation. 0, the default: none.
     pub validation_split: f64,
-    /// Stops when the validation loss (without validation data, the training loss) no longer improves.
+    /// Stops when the validation loss (without validation data, the training loss) no longer improves; None, the default:
+    /// never. With [`EarlyStopping::default`], at the first epoch that is not the best.
     pub early_stopping: Option<EarlyStopping>,
     /// A folder for `best.safetensors` (by validation loss), `last.safetensors` and the state of the run
-    /// `trainer.safetensors`, written after each epoch.
+    /// `trainer.safetensors`, written after each epoch; None, the default: nothing is written.
     pub directory: Option<PathBuf>,
-    /// A file to which a line of JSON is added for each epoch.
+    /// A file to which a line of JSON is added for each epoch, if there is one.
     pub log: Option<PathBuf>,
     /// A folder for TensorBoard's event files.
     pub tensorboard: Option<PathBuf>,
@@ -140,11 +141,13 @@ impl Fit {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EarlyStopping {
-    /// Epochs without improvement after which it stops.
+    /// Epochs without improvement, one after the other, after which it stops; 0 unless said, which is the same as 1: the
+    /// first of them ends it.
     pub patience: usize,
-    /// What counts as improvement.
+    /// By how much more than this a loss must be below the best one to be an improvement; 0 unless said.
     pub min_delta: f64,
-    /// Whether the model ends with the weights of its best epoch (Keras's default is false).
+    /// Whether the model ends with the weights of its best epoch, also where all epochs are done; true unless said (Keras's
+    /// default is false).
     pub restore_best: bool,
 }
 
