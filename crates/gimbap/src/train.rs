@@ -69,7 +69,7 @@ pub struct Fit {
     pub directory: Option<PathBuf>,
     /// A file to which a line of JSON is added for each epoch, if there is one.
     pub log: Option<PathBuf>,
-    /// A folder for TensorBoard's event files.
+    /// A folder for TensorBoard's event files, if there is one: a file for each call that trains.
     pub tensorboard: Option<PathBuf>,
     /// Looks at one sequence of the validation data (or else the training data) after each epoch: [`Epoch::health`].
     pub watch: bool,
@@ -546,7 +546,8 @@ impl<R: Arithmetic> Model<R> {
                 Some(probe)
             }
         };
-        let mut logs = Logs::open(fit, run.progress.logged.as_deref())?;
+        let trains = run.progress.epoch < fit.epochs && !run.progress.stopped;
+        let mut logs = Logs::open(fit, run.progress.logged.as_deref(), trains)?;
         // Zero between steps: an update clears what it has used.
         let mut gradients = vec![R::ZERO; self.values().len()];
         let mut history = History { epochs: Vec::new(), best_epoch: None, ended: Ended::Finished };

@@ -644,6 +644,32 @@ fn a_line_that_a_kill_tore_or_kept_back_is_in_the_log_again() {
     assert_eq!(epochs, [1, 2, 3]);
 }
 
+/// Each resume left a file of points without a point.
+#[test]
+fn a_resume_that_trains_nothing_leaves_no_event_file() {
+    let (data, valid, start) = overfitting();
+    let folder = folder();
+    let (train, valid) =
+        (Shuffled::new(&data, 4, Some(1), false).unwrap(), Shuffled::new(&valid, 8, None, false).unwrap());
+    let fit = |epochs, patience| Fit {
+        epochs,
+        early_stopping: Some(EarlyStopping { patience, ..EarlyStopping::default() }),
+        directory: Some(folder.path().join("run")),
+        tensorboard: Some(folder.path().join("events")),
+        ..Fit::default()
+    };
+    let files = || contents(&folder.path().join("events")).len();
+    start.clone().fit_on(&train, Some(&valid), &fit(2, 60), &mut go_on).unwrap();
+    assert_eq!(files(), 1);
+    let resume = |fit: &Fit| start.clone().resume_on(&train, Some(&valid), fit, &mut go_on).unwrap();
+    assert!(resume(&fit(2, 60)).epochs.is_empty());
+    assert_eq!(files(), 1, "all epochs are done");
+    assert_eq!(resume(&fit(60, 2)).ended, Ended::NoImprovement);
+    assert_eq!(files(), 2);
+    assert!(resume(&fit(60, 2)).epochs.is_empty());
+    assert_eq!(files(), 2, "it had stopped");
+}
+
 #[test]
 fn options_that_cannot_be_meant_or_are_not_followed_are_refused() {
     let (data, valid, start) = overfitting();
