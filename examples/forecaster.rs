@@ -109,7 +109,7 @@ fn main() -> Result<()> {
     model.task = serde_json::to_value(&scaler).unwrap_or_default();
     let file = folder.join("model.safetensors");
     save(&model, &file)?;
-    let again: Model = load(&file)?;
+    let again = load(&file)?;
     let scaler_again: Scaler = serde_json::from_value(again.task.clone()).unwrap_or_else(|_| scaler.clone());
     println!("loaded whole: {}", again.values() == model.values() && scaler_again == scaler);
     std::fs::remove_dir_all(&folder).map_err(|source| Error::Io { path: folder, source })

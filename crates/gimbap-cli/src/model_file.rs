@@ -25,7 +25,7 @@ pub struct Opened {
 /// Opens a model file, or the best model of a run's folder.
 pub fn open(argument: &Path) -> Outcome<Opened> {
     let path = model_path(argument);
-    let model: Model = gimbap::checkpoint::load(&path)?;
+    let model = gimbap::checkpoint::load(&path)?;
     let task = task_of(&model, &path)?;
     Ok(Opened { path, model, task })
 }

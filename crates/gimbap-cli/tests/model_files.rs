@@ -24,7 +24,7 @@ impl Asked {
     }
 
     fn check(&self, edit: impl Fn(&mut Model), told: &str) {
-        let mut model: Model = load(self.bench.path("run/best.safetensors")).unwrap();
+        let mut model = load(self.bench.path("run/best.safetensors")).unwrap();
         edit(&mut model);
         save(&model, self.bench.path("m.safetensors")).unwrap();
         for verb in [&self.predict, &self.eval] {

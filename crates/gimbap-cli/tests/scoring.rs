@@ -214,7 +214,7 @@ fn a_total_of_lines_under_a_model_of_a_running_text_says_so() {
         (1, String::new(), String::new())
     );
     let path = bench.path("runs/a/best.safetensors");
-    let mut model: gimbap::model::Model = gimbap::checkpoint::load(&path).unwrap();
+    let mut model = gimbap::checkpoint::load(&path).unwrap();
     model.task["lines"] = true.into();
     gimbap::checkpoint::save(&model, &path).unwrap();
     assert_eq!(told(&["--total"]), "", "this model learned lines");
@@ -477,7 +477,7 @@ fn what_the_model_knows_nothing_of_is_refused() {
 fn a_vocabulary_that_does_not_fit_its_model() {
     let bench = characters();
     let path = bench.path("runs/a/best.safetensors");
-    let mut model: gimbap::model::Model = gimbap::checkpoint::load(&path).unwrap();
+    let mut model = gimbap::checkpoint::load(&path).unwrap();
     let tokens = model.task["vocabulary"]["tokens"].as_array_mut().unwrap();
     let (before, last) = (tokens.len(), tokens.pop().unwrap());
     gimbap::checkpoint::save(&model, &path).unwrap();

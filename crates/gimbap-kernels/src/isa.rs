@@ -88,8 +88,10 @@ impl Isa {
         Err(format!("GIMBAP_ISA is `{name}`, {fault}; here there are {}", names.join(", ")))
     }
 
-    /// Uses this one from now on, in the whole process; false where the processor lacks it. Weights that were
-    /// packed before keep the form of the old one: select before building anything.
+    /// Uses this one from now on, in the whole process; false where the processor lacks it.
+    ///
+    /// Weights that were packed before keep the form of the old one, and the next product with them panics, if the two
+    /// differ in their lanes: select before building anything, and not while another thread computes.
     pub fn select(self) -> bool {
         let available = self.is_available();
         if available {

@@ -3,7 +3,9 @@
 //! Every parameter is a tensor under its name (`lstm.w_x`), in `F32` or `F64`. The metadata key `gimbap` holds
 //! `{"format": 1, "input": .., "layers": [..], "training": .., "task": ..}`. Of a quantised model
 //! ([`crate::quantize`]) the format is 2, there is `"precision": "bf16"` or `"int8"`, and matrices are in `BF16`, or in
-//! `I8` with the scales of their columns as another tensor, `lstm.w_x.scale`. Files are written to a temporary name in
+//! `I8` with the scales of their columns as another tensor, `lstm.w_x.scale`. With the optimizer's state
+//! ([`save_with_optimizer`]) the format is 3, there is `"optimizer": {"step": .., "epochs": ..}`, and for each of its
+//! moments a tensor of as many values as the model has, `optimizer.m`. Files are written to a temporary name in
 //! the same folder, synced and renamed: there is never half a file under the final name.
 
 mod atomic;
@@ -20,21 +22,27 @@ pub use self::atomic::{WholeFile, remove_unfinished, write_atomically};
 
 use crate::layer::{LayerSpec, Parameter};
 use crate::model::{Input, Model, Sequential, Training};
+use crate::optim::Optimizer;
 use crate::quantize::{self, Precision};
+use crate::train::Kept;
 use crate::{Error, Result};
 
 /// The newest version of the format that this library reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
-/// The version of the format that a model of this precision is written in: the oldest that has it.
-pub fn format_of(precision: Precision) -> u32 {
+/// The version of the format that a model of this precision is written in, with its optimizer's state or without: the
+/// oldest that has it.
+pub fn format_of(precision: Precision, with_optimizer: bool) -> u32 {
     match precision {
+        _ if with_optimizer => 3,
         Precision::Full => 1,
         Precision::Bf16 | Precision::Int8 => 2,
     }
 }
 
 const KEY: &str = "gimbap";
+/// What the names of the tensors of the optimizer begin with; no layer has this name.
+const SLOTS: &str = "optimizer.";
 
 #[derive(Serialize, Deserialize)]
 struct Document {
@@ -44,8 +52,17 @@ struct Document {
     training: Option<Training>,
     #[serde(default, skip_serializing_if = "Precision::is_full")]
     precision: Precision,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    optimizer: Option<Standing>,
     #[serde(default)]
     task: serde_json::Value,
+}
+
+/// Of [`Kept`], all but the moments.
+#[derive(Serialize, Deserialize)]
+struct Standing {
+    step: u64,
+    epochs: usize,
 }
 
 /// A named array on its way into or out of a file.
@@ -181,7 +198,7 @@ fn read_typed<R: Arithmetic>(path: &Path, key: &str) -> Result<Typed<R>> {
     Ok((document, tensors))
 }
 
-/// Writes a model.
+/// Writes a model, without what its optimizer remembers ([`save_with_optimizer`]).
 ///
 /// ```
 /// use gimbap::prelude::*;
@@ -191,10 +208,10 @@ fn read_typed<R: Arithmetic>(path: &Path, key: &str) -> Result<Typed<R>> {
 /// let mut model = Sequential::new(Input::features(1)).add(Lstm::new(4)).build::<f32>()?;
 /// model.task = "whatever the model needs beside it".into();
 /// save(&model, &path)?;
-/// assert_eq!(load::<f32>(&path)?, model);
+/// assert_eq!(load(&path)?, model);
 ///
 /// std::fs::write(&path, "half a file")?;
-/// assert_eq!(load::<f32>(&path).unwrap_err().kind(), "model_file");
+/// assert_eq!(load(&path).unwrap_err().kind(), "model_file");
 /// # std::fs::remove_file(&path)?;
 /// # Ok(())
 /// # }
@@ -206,17 +223,58 @@ pub fn save<R: Arithmetic>(model: &Model<R>, path: impl AsRef<Path>) -> Result<(
     write_atomically(path.as_ref(), &to_bytes(model)?)
 }
 
+/// Writes a model that is to be trained further: with its optimizer's moments and count of steps. After [`load`] a
+/// [`Model::fit`] has the bits that it would have had without a file in between. Of Adam the file has three times the
+/// size; a model that has not been trained since it was compiled or edited is written as by [`save`], as it has no such
+/// state.
+///
+/// ```
+/// use gimbap::ndarray::{Array2, Array3};
+/// use gimbap::prelude::*;
+///
+/// # fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+/// let x = Array3::from_shape_fn((8, 5, 1), |(b, t, _)| (b as f32 + t as f32).sin());
+/// let y = Array2::from_shape_fn((8, 1), |(b, _)| (b as f32 + 5.0).sin());
+/// let layers = Sequential::new(Input::features(1)).add(Lstm::new(4)).add(Dense::new(1));
+/// let mut model = layers.compile(Adam::new(0.01), Loss::Mse, [])?;
+/// let fit = Fit { epochs: 3, batch_size: 4, ..Fit::default() };
+/// model.fit(&x, &y, &fit)?;
+///
+/// let path = std::env::temp_dir().join(format!("gimbap-doctest-{}-optimizer.safetensors", std::process::id()));
+/// save_with_optimizer(&model, &path)?;
+/// let mut loaded = load(&path)?;
+/// assert_eq!(loaded.optimizer_state().map(|state| state.step), Some(6));
+///
+/// model.fit(&x, &y, &fit)?;
+/// loaded.fit(&x, &y, &fit)?;
+/// assert_eq!(loaded.values(), model.values());
+/// # std::fs::remove_file(&path)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save_with_optimizer<R: Arithmetic>(model: &Model<R>, path: impl AsRef<Path>) -> Result<()> {
+    write_atomically(path.as_ref(), &bytes_of(model, model.kept.as_ref())?)
+}
+
 /// What [`save`] writes.
 ///
 /// # Errors
 /// If what the model keeps of its task cannot be written down.
 pub fn to_bytes<R: Arithmetic>(model: &Model<R>) -> Result<Vec<u8>> {
+    bytes_of(model, None)
+}
+
+fn bytes_of<R: Arithmetic>(model: &Model<R>, kept: Option<&Kept<R>>) -> Result<Vec<u8>> {
     let document = Document {
-        format: format_of(model.precision),
+        format: format_of(model.precision, kept.is_some()),
         input: model.input,
         layers: model.layers.clone(),
         training: model.training.clone(),
         precision: model.precision,
+        optimizer: kept.map(|kept| Standing { step: kept.optimizer.step, epochs: kept.epochs }),
         task: model.task.clone(),
     };
     let mut tensors = Vec::new();
@@ -238,6 +296,8 @@ pub fn to_bytes<R: Arithmetic>(model: &Model<R>) -> Result<Vec<u8>> {
             }
         }
     }
+    let slots = kept.into_iter().flat_map(|kept| kept.optimizer.slots());
+    tensors.extend(slots.map(|(name, slot)| Raw::of(&slot_name(name), &[slot.len()], slot)));
     raw_bytes(KEY, &document, &tensors)
         .map_err(|message| Error::ModelFile { path: "the model".into(), message })
 }
@@ -247,12 +307,38 @@ fn scale_name(tensor: &str) -> String {
     format!("{tensor}.scale")
 }
 
-/// Reads a model.
+/// The tensor that has one of the optimizer's moments.
+fn slot_name(slot: &str) -> String {
+    format!("{SLOTS}{slot}")
+}
+
+/// Reads a model in `f32`, with its optimizer's state if that was [saved with it](save_with_optimizer).
+///
+/// ```no_run
+/// use gimbap::ndarray::Array3;
+/// use gimbap::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let model = load("model.safetensors")?;
+/// let y = model.predict(&Array3::zeros((1, 10, 3)))?;
+/// # let _ = y;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// If the file cannot be read, is damaged, of a later format, or a tensor is missing, superfluous or of another
 /// shape than the layers say.
-pub fn load<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
+pub fn load(path: impl AsRef<Path>) -> Result<Model> {
+    load_as(path)
+}
+
+/// [`load`] in a type of one's choice: `load_as::<f64>(path)`. Whichever the file has, its values become numbers of that
+/// type.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
     let path = path.as_ref();
     let failed = |message: String| Error::ModelFile { path: path.into(), message };
     let (document, typed) = read_typed::<R>(path, KEY)?;
@@ -269,8 +355,14 @@ pub fn load<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
     }
     let document: Document =
         serde_json::from_value(value).map_err(|error| failed(format!("has a wrong header: {error}")))?;
-    if document.format != format_of(document.precision) {
-        let Document { format, precision, .. } = document;
+    let Document { format, precision, ref optimizer, .. } = document;
+    if optimizer.is_some() != (format == format_of(precision, true)) {
+        let found = if optimizer.is_some() { "an" } else { "no" };
+        let message =
+            format!("has format {format} and {found} optimizer's state, which is what format 3 has");
+        return Err(failed(message));
+    }
+    if format != format_of(precision, optimizer.is_some()) || optimizer.is_some() && !precision.is_full() {
         return Err(failed(format!("has format {format}, which has no weights that are {precision:?}")));
     }
     let sequential = document.layers.into_iter().fold(Sequential::new(document.input), Sequential::add);
@@ -279,6 +371,8 @@ pub fn load<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
     let parameters = sequential.parameters::<R>().map_err(no_model)?;
     document.precision.check(&parameters).map_err(no_model)?;
     let tensors = full(document.precision, &parameters, path, typed)?;
+    let is_slot = |tensor: &Tensor<R>| document.optimizer.is_some() && tensor.name.starts_with(SLOTS);
+    let (slots, tensors): (Vec<_>, Vec<_>) = tensors.into_iter().partition(is_slot);
     check(&parameters, path, &tensors)?;
     let mut model = sequential.build_without_values::<R>()?;
     for parameter in &model.parameters {
@@ -291,9 +385,41 @@ pub fn load<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
         model.reduction = training.reduction;
         model.training = Some(training);
     }
+    if let Some(standing) = document.optimizer {
+        let training = model.training.as_ref();
+        let training = training.ok_or_else(|| failed("has an optimizer's state, and no optimizer".into()))?;
+        model.kept = Some(kept(standing, &training.optimizer, model.values.len(), &slots, path)?);
+    }
     model.precision = document.precision;
     model.task = document.task;
     Ok(model)
+}
+
+/// Where the training of a model of `n` values stands, from the tensors of this optimizer's moments.
+fn kept<R: Arithmetic>(
+    standing: Standing,
+    optimizer: &Optimizer,
+    n: usize,
+    slots: &[Tensor<R>],
+    path: &Path,
+) -> Result<Kept<R>> {
+    let failed = |tensor: String, message: String| Error::Tensor { path: path.into(), tensor, message };
+    let names: Vec<String> = optimizer.slot_names().iter().map(|name| slot_name(name)).collect();
+    if let Some(other) = slots.iter().find(|tensor| !names.contains(&tensor.name)) {
+        return Err(failed(other.name.clone(), format!("is no moment of {}", optimizer.name())));
+    }
+    let mut state = optimizer.state(n);
+    state.step = standing.step;
+    for (name, (_, slot)) in names.into_iter().zip(state.slots_mut()) {
+        let Some(tensor) = slots.iter().find(|tensor| tensor.name == name) else {
+            return Err(failed(name, format!("is missing, a moment of {}", optimizer.name())));
+        };
+        if tensor.shape != [n] {
+            return Err(failed(name, format!("has shape {:?}; the model has {n} values", tensor.shape)));
+        }
+        slot.copy_from_slice(&tensor.values);
+    }
+    Ok(Kept { optimizer: state, epochs: standing.epochs })
 }
 
 /// Checks the types of the tensors, and multiplies those of integers by the scales of their columns.

@@ -134,7 +134,7 @@ fn pool(threads: Option<usize>) -> rayon::ThreadPoolBuilder {
 /// What a program that trains and runs a model needs.
 pub mod prelude {
     pub use crate::bptt::Bptt;
-    pub use crate::checkpoint::{load, save};
+    pub use crate::checkpoint::{load, load_as, save, save_with_optimizer};
     pub use crate::data::dataset::{Dataset, Sequences, Targets};
     pub use crate::data::series::{Scaler, Scaling, Series, SeriesColumns, SeriesTable, Windows};
     pub use crate::layer::{

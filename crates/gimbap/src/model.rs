@@ -19,6 +19,7 @@ use crate::network::{Network, States, final_activation};
 use crate::optim::Optimizer;
 use crate::quantize::Precision;
 use crate::stream::Stream;
+use crate::train::Kept;
 use crate::{Error, Result, room};
 
 use states::StateCollector;
@@ -141,6 +142,7 @@ impl Sequential {
             training: None,
             reduction: Reduction::default(),
             precision: Precision::Full,
+            kept: None,
             task: serde_json::Value::Null,
         })
     }
@@ -180,8 +182,9 @@ impl Training {
     }
 }
 
-/// A model: layers, parameters, and (once compiled) its training.
-#[derive(Clone, Debug, PartialEq)]
+/// A model: layers, parameters, and (once compiled) its training. Models are equal if what [`save`](crate::checkpoint::save)
+/// writes of them is; what their optimizers remember is not compared.
+#[derive(Clone, Debug)]
 pub struct Model<R = f32> {
     pub(crate) input: Input,
     pub(crate) layers: Vec<LayerSpec>,
@@ -191,8 +194,19 @@ pub struct Model<R = f32> {
     /// What [`Model::reduction`] asked for, for [`Model::compile`].
     pub(crate) reduction: Reduction,
     pub(crate) precision: Precision,
+    /// Where its training stands.
+    pub(crate) kept: Option<Kept<R>>,
     /// Whatever its user needs beside it (a vocabulary, a scaler): kept in the model file.
     pub task: serde_json::Value,
+}
+
+impl<R: PartialEq> PartialEq for Model<R> {
+    fn eq(&self, other: &Self) -> bool {
+        let Model { input, layers, parameters, values, training, reduction, precision, kept: _, task } = self;
+        (input, layers, parameters, values) == (&other.input, &other.layers, &other.parameters, &other.values)
+            && (training, reduction) == (&other.training, &other.reduction)
+            && (precision, task) == (&other.precision, &other.task)
+    }
 }
 
 /// What [`Model::evaluate`] finds.
@@ -247,7 +261,7 @@ pub struct Gradients<R> {
 }
 
 impl<R: Arithmetic> Model<R> {
-    /// Says what the model is trained for.
+    /// Says what the model is trained for. The optimizer begins anew, also where it is the one that there was.
     ///
     /// # Errors
     /// If the loss does not fit the last activation, a metric not the loss, or a weight decay a layer that is not
@@ -283,7 +297,7 @@ impl<R: Arithmetic> Model<R> {
                 ),
             ));
         }
-        self.training = Some(training);
+        (self.training, self.kept) = (Some(training), None);
         Ok(self)
     }
 
@@ -332,7 +346,7 @@ impl<R: Arithmetic> Model<R> {
         &self.values
     }
 
-    /// All parameters, to write.
+    /// All parameters, to write. The optimizer begins anew.
     ///
     /// # Panics
     /// If the model is quantised: its values are rounded ones, and others would be lost when it is saved.
@@ -341,6 +355,7 @@ impl<R: Arithmetic> Model<R> {
             self.precision.is_full(),
             "a quantised model is not edited: edit the one that it was made of"
         );
+        self.kept = None;
         &mut self.values
     }
 
@@ -350,7 +365,7 @@ impl<R: Arithmetic> Model<R> {
         ArrayViewD::from_shape(IxDyn(&parameter.shape), &self.values[parameter.range.clone()]).ok()
     }
 
-    /// Sets one parameter.
+    /// Sets one parameter. The optimizer begins anew.
     ///
     /// # Errors
     /// If there is none of that name, it has another number of values, or the model is quantised.
@@ -372,6 +387,7 @@ impl<R: Arithmetic> Model<R> {
             ));
         }
         self.values[parameter.range.clone()].copy_from_slice(values);
+        self.kept = None;
         Ok(())
     }
 
@@ -408,7 +424,8 @@ impl<R: Arithmetic> Model<R> {
     /// sequence's length.
     ///
     /// # Errors
-    /// If the sequences have other features than the model, or ids beyond its vocabulary.
+    /// If the sequences have other features than the model, or ids beyond its vocabulary; or if one has no step, or a
+    /// value that is NaN or infinite, unless that is [allowed](Sequences::allow_empty).
     pub fn predict(&self, x: impl Into<Sequences<R>>) -> Result<ArrayD<R>> {
         Ok(self.run(x, None)?.y)
     }
@@ -495,6 +512,11 @@ impl<R: Arithmetic> Model<R> {
     }
 
     pub(crate) fn check_inputs(&self, x: &Sequences<R>) -> Result<()> {
+        self.check_shape(x)?;
+        x.check()
+    }
+
+    fn check_shape(&self, x: &Sequences<R>) -> Result<()> {
         match (self.input, x.steps()) {
             (Input::Features(i), Steps::Features { width, .. }) if i == *width => self.check_flatten(x),
             (Input::Ids(v), Steps::Ids(ids)) => match ids.iter().find(|&&id| id as usize >= v) {
@@ -554,7 +576,7 @@ impl<R: Arithmetic> Model<R> {
     /// Loss and metrics on sequences with targets.
     ///
     /// # Errors
-    /// If the model is not compiled, or the data does not fit it.
+    /// If the model is not compiled, or the data does not fit it; or if it is such that [`Model::predict`] refuses it.
     pub fn evaluate(&self, x: impl Into<Sequences<R>>, y: impl Into<Targets<R>>) -> Result<Evaluation> {
         let data = Dataset::new(x, y)?;
         self.evaluate_data(&data, PREDICT_BATCH)
@@ -571,7 +593,7 @@ impl<R: Arithmetic> Model<R> {
         self.evaluate_on(&Shuffled::in_order(data, batch, stateful)?)
     }
 
-    /// [`Model::evaluate`] on any source of batches.
+    /// [`Model::evaluate`] on any source of batches, whose values are not looked at first.
     ///
     /// # Errors
     /// If the model is not compiled.
@@ -605,7 +627,8 @@ impl<R: Arithmetic> Model<R> {
     /// With a seed, dropout is on, with the masks of that seed.
     ///
     /// # Errors
-    /// If the model is not compiled, the data or the states do not fit, or a layer cannot run as `bptt` wants.
+    /// If the model is not compiled, the data or the states do not fit, or a layer cannot run as `bptt` wants; or if the
+    /// data is such that [`Model::predict`] refuses it.
     pub fn gradients(
         &self,
         data: &Dataset<R>,

@@ -112,7 +112,7 @@ impl<R: Arithmetic> Model<R> {
         }
         precision.check(&self.parameters)?;
         let mut model = self.clone();
-        model.precision = precision;
+        (model.precision, model.kept) = (precision, None);
         for parameter in self.parameters.iter().filter(|parameter| precision.rounds(parameter)) {
             let values = &mut model.values[parameter.range.clone()];
             if let Some(w) = values.iter().find(|w| !w.is_finite()) {

@@ -174,6 +174,9 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
 
     /// As [`step`](Self::step). A frame that is refused leaves the state as it was.
     ///
+    /// Values are not looked at: a NaN goes into the state, and every output from then on is NaN, until
+    /// [`reset`](Self::reset) or [`restore`](Self::restore). Whoever reads a sensor looks at what comes from it first.
+    ///
     /// # Errors
     /// [`Error::Shape`] if the frame is not what the model takes: an id where it takes features, another number of these, an
     /// id beyond the vocabulary.

@@ -7,8 +7,9 @@
 mod average;
 mod identity;
 mod log;
+mod state;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use gimbap_kernels::Arithmetic;
@@ -17,9 +18,12 @@ use serde::{Deserialize, Serialize};
 pub use self::average::Average;
 pub use self::identity::Identity;
 use self::log::{Logs, keras_line};
+pub(crate) use self::state::Kept;
+use self::state::Run;
+pub use self::state::identity_of;
 
 use crate::bptt::{Bptt, Job};
-use crate::checkpoint::{self, Tensor};
+use crate::checkpoint;
 use crate::data::batch::{BatchSource, Shuffled};
 use crate::data::dataset::{Dataset, Sequences, Targets};
 use crate::explain::{self, Health};
@@ -27,7 +31,7 @@ use crate::layer::Draw;
 use crate::metric::{Metric, MetricState};
 use crate::model::{Evaluation, Model, Tally, permute};
 use crate::network::{Network, States};
-use crate::optim::{Gradients, Live, Optimizer, OptimizerState, Schedule, ScheduleState, clip};
+use crate::optim::{Gradients, Live, Schedule, ScheduleState, clip};
 use crate::{Error, Result, room};
 
 /// How a model is trained. `Fit { epochs: 20, ..Fit::default() }`.
@@ -42,29 +46,30 @@ pub struct Fit {
     pub batch_size: usize,
     /// Whether sequences are shuffled anew each epoch; true unless said (never with a stateful layer).
     pub shuffle: bool,
-    /// The seed of shuffling and dropout.
+    /// The seed of shuffling and dropout; 0 unless said.
     pub seed: u64,
-    /// How far the gradient goes back.
+    /// How far the gradient goes back; through all steps unless said.
     pub bptt: Bptt,
-    /// Limits each value of the gradient to `±clip_value`.
+    /// Limits each value of the gradient to `±clip_value`; None, the default: does not.
     pub clip_value: Option<f64>,
-    /// Scales the gradient down to this norm over all parameters.
+    /// Scales the gradient down to this norm over all parameters; None, the default: does not.
     pub clip_norm: Option<f64>,
-    /// How the learning rate changes.
+    /// How the learning rate changes; it does not unless said.
     pub schedule: Schedule,
     /// From when on the mean of the weights is kept; None, the default: never.
     pub average: Option<Average>,
     /// This last part of the data, before shuffling, is for validation; only where the data is a [`Dataset`] and no
-    /// other is for validation.
+    /// other is for validation. 0, the default: none.
     pub validation_split: f64,
-    /// Stops when the validation loss (without validation data, the training loss) no longer improves.
+    /// Stops when the validation loss (without validation data, the training loss) no longer improves; None, the default:
+    /// never. With [`EarlyStopping::default`], at the first epoch that is not the best.
     pub early_stopping: Option<EarlyStopping>,
     /// A folder for `best.safetensors` (by validation loss), `last.safetensors` and the state of the run
-    /// `trainer.safetensors`, written after each epoch.
+    /// `trainer.safetensors`, written after each epoch; None, the default: nothing is written.
     pub directory: Option<PathBuf>,
-    /// A file to which a line of JSON is added for each epoch.
+    /// A file to which a line of JSON is added for each epoch, if there is one.
     pub log: Option<PathBuf>,
-    /// A folder for TensorBoard's event files.
+    /// A folder for TensorBoard's event files, if there is one: a file for each call that trains.
     pub tensorboard: Option<PathBuf>,
     /// Looks at one sequence of the validation data (or else the training data) after each epoch: [`Epoch::health`].
     pub watch: bool,
@@ -136,11 +141,13 @@ impl Fit {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EarlyStopping {
-    /// Epochs without improvement after which it stops.
+    /// Epochs without improvement, one after the other, after which it stops; 0 unless said, which is the same as 1: the
+    /// first of them ends it.
     pub patience: usize,
-    /// What counts as improvement.
+    /// By how much more than this a loss must be below the best one to be an improvement; 0 unless said.
     pub min_delta: f64,
-    /// Whether the model ends with the weights of its best epoch (Keras's default is false).
+    /// Whether the model ends with the weights of its best epoch, also where all epochs are done; true unless said (Keras's
+    /// default is false).
     pub restore_best: bool,
 }
 
@@ -312,13 +319,25 @@ pub struct Progress {
     /// The line of [`Fit::log`] of the last epoch.
     #[serde(default)]
     logged: Option<String>,
+    /// Epochs that the model was trained before this run.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    before: usize,
     sum: f64,
     rows: usize,
     norm: f64,
     seconds: f64,
 }
 
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
 impl Progress {
+    /// The epoch whose batches and masks are drawn: the next of the model's life.
+    fn drawn(&self) -> usize {
+        self.before + self.epoch
+    }
+
     /// Refuses a run with other batches, another seed or other data than it had; a new one takes these.
     fn be_of(&mut self, same: (usize, u64), identity: &Identity) -> Result<()> {
         if let Some(kept) = &self.identity {
@@ -342,43 +361,12 @@ impl Progress {
     }
 }
 
-/// What the run in a folder was trained on ([`Fit::identity`]); None of a run from before it was kept.
-///
-/// # Errors
-/// If there is no run, or its state cannot be read.
-pub fn identity_of(directory: &Path) -> Result<Option<Identity>> {
-    let path = directory.join(TRAINER);
-    let document = checkpoint::read_document(&path, KEY)?;
-    Ok(progress_of(&document, &path)?.2.identity)
-}
-
-/// The steps done, the optimizer and the progress that a run's state tells of.
-fn progress_of(document: &str, path: &Path) -> Result<(u64, Optimizer, Progress)> {
-    serde_json::from_str(document).map_err(|error| Error::ModelFile {
-        path: path.into(),
-        message: format!("has a damaged header ({error})"),
-    })
-}
-
-/// A run under way.
-#[derive(Debug)]
-struct Run<R> {
-    progress: Progress,
-    optimizer: OptimizerState<R>,
-    carried: Option<States<R>>,
-    best: Option<Vec<R>>,
-    /// Once the mean of the weights is kept: the mean while an epoch is under way, and otherwise the weights from which
-    /// the next one goes on. The model has the other of the two.
-    other: Option<Vec<R>>,
-}
-
 /// The model of the best epoch, in [`Fit::directory`].
 pub const BEST: &str = "best.safetensors";
 /// The model as it is.
 pub const LAST: &str = "last.safetensors";
 /// What a run needs to go on exactly.
 pub const TRAINER: &str = "trainer.safetensors";
-const KEY: &str = "gimbap_trainer";
 
 impl<R: Arithmetic> Model<R> {
     /// Trains on sequences with targets.
@@ -409,9 +397,15 @@ impl<R: Arithmetic> Model<R> {
     /// # }
     /// ```
     ///
+    /// A second `fit` goes on where the first ended, as Keras's does: with the optimizer's moments and count of steps
+    /// ([`Model::optimizer_state`]), and with the shuffling and the dropout of the epochs that follow. Two of 2 epochs are
+    /// one of 4, to the bit; but the schedule, the mean of the weights and early stopping are of one call, and begin anew
+    /// with each. Where a call ends with other weights than those of its last step (the best ones, a mean), the optimizer
+    /// still is as that step left it. [`Model::compile`] begins anew.
+    ///
     /// # Errors
-    /// If the model is not compiled, the data does not fit it, a value becomes NaN or infinite, or a file cannot be
-    /// written.
+    /// If the model is not compiled, the data does not fit it or is such that [`Model::predict`] refuses it, a value
+    /// becomes NaN or infinite, or a file cannot be written.
     pub fn fit(
         &mut self,
         x: impl Into<Sequences<R>>,
@@ -457,7 +451,7 @@ impl<R: Arithmetic> Model<R> {
     }
 
     /// Trains on any source of batches, which has its own size and order of them: [`Fit::batch_size`] and
-    /// [`Fit::shuffle`] are not looked at.
+    /// [`Fit::shuffle`] are not looked at, nor are the batches' values.
     ///
     /// # Errors
     /// As [`Model::fit`]; or if there is a [`Fit::validation_split`].
@@ -469,8 +463,7 @@ impl<R: Arithmetic> Model<R> {
         observe: &mut dyn FnMut(Event<'_>) -> Flow,
     ) -> Result<History> {
         self.check_room(fit)?;
-        let optimizer = self.trained_for()?.optimizer.state(self.values().len());
-        let run = Run { progress: Progress::default(), optimizer, carried: None, best: None, other: None };
+        let run = self.begin()?;
         self.go_on(run, train, valid, fit, observe)
     }
 
@@ -509,6 +502,19 @@ impl<R: Arithmetic> Model<R> {
         fit: &Fit,
         observe: &mut dyn FnMut(Event<'_>) -> Flow,
     ) -> Result<History> {
+        let outcome = self.run_epochs(&mut run, train, valid, fit, observe);
+        self.keep(run);
+        outcome
+    }
+
+    fn run_epochs(
+        &mut self,
+        run: &mut Run<R>,
+        train: &dyn BatchSource<R>,
+        valid: Option<&dyn BatchSource<R>>,
+        fit: &Fit,
+        observe: &mut dyn FnMut(Event<'_>) -> Flow,
+    ) -> Result<History> {
         fit.check()?;
         fit.check_whole()?;
         self.check_full("training")?;
@@ -522,7 +528,7 @@ impl<R: Arithmetic> Model<R> {
             let message = "the run keeps the mean of its weights: resume it with its own `average`";
             return Err(Error::config("average", message));
         }
-        let (epoch, batch) = (run.progress.epoch, run.progress.batch);
+        let (epoch, batch) = (run.progress.drawn(), run.progress.batch);
         if let Some(states) = run.carried.as_ref().filter(|_| batch < train.batches(epoch)) {
             let rows = train.batch(epoch, batch)?.layout.batch();
             let sizes = network.state_sizes().into_iter().map(|(.., units)| rows * units);
@@ -540,19 +546,21 @@ impl<R: Arithmetic> Model<R> {
                 Some(probe)
             }
         };
-        let mut logs = Logs::open(fit, run.progress.logged.as_deref())?;
+        let trains = run.progress.epoch < fit.epochs && !run.progress.stopped;
+        let mut logs = Logs::open(fit, run.progress.logged.as_deref(), trains)?;
         // Zero between steps: an update clears what it has used.
         let mut gradients = vec![R::ZERO; self.values().len()];
         let mut history = History { epochs: Vec::new(), best_epoch: None, ended: Ended::Finished };
         if let (0, 0, Some(directory)) = (fit.epochs, run.progress.step, &fit.directory) {
             checkpoint::save(self, directory.join(BEST))?;
-            self.save_run(&run, directory)?;
+            self.save_run(run, directory)?;
         }
         while run.progress.epoch < fit.epochs && !run.progress.stopped {
             let started = Instant::now();
-            let batches = train.batches(run.progress.epoch);
+            let drawn = run.progress.drawn();
+            let batches = train.batches(drawn);
             if run.other.is_some() {
-                self.exchange(&mut run);
+                self.exchange(run);
                 network.prepare(&self.values);
             } else if fit.average.is_some_and(|a| a.begins(run.progress.epoch, &run.progress.losses)) {
                 run.other = Some(self.values.clone());
@@ -568,7 +576,7 @@ impl<R: Arithmetic> Model<R> {
             let mut update_ratio = 0.0;
             let mut stop = false;
             while run.progress.batch < batches {
-                let batch = train.batch(run.progress.epoch, run.progress.batch)?;
+                let batch = train.batch(drawn, run.progress.batch)?;
                 if fit.bptt != Bptt::Full && batch.carry_at.is_some_and(|steps| steps < batch.layout.steps())
                 {
                     let message =
@@ -579,7 +587,7 @@ impl<R: Arithmetic> Model<R> {
                 let initial = carried.as_ref().map(|s| permute(s, &batch.order, true));
                 network.start(batch.layout.batch(), initial.as_ref());
                 let progress = &mut run.progress;
-                let draw = Draw { seed: fit.seed, epoch: progress.epoch as u64, step: progress.step };
+                let draw = Draw { seed: fit.seed, epoch: drawn as u64, step: run.optimizer.step };
                 tally = tally.draw(draw);
                 let losses = tally.run(&mut network, &self.values, &batch, |job| {
                     job.gradient(fit.bptt, &mut gradients, None)
@@ -643,19 +651,19 @@ impl<R: Arithmetic> Model<R> {
                 if stop && progress.batch < batches {
                     progress.seconds += started.elapsed().as_secs_f64();
                     progress.metrics.clone_from(&tally.metrics);
-                    self.exchange(&mut run);
+                    self.exchange(run);
                     if let Some(directory) = &fit.directory {
-                        self.save_run(&run, directory)?;
+                        self.save_run(run, directory)?;
                     }
                     history.ended = Ended::Interrupted;
                     history.best_epoch = run.progress.best_epoch;
                     return Ok(history);
                 }
             }
-            self.exchange(&mut run);
+            self.exchange(run);
             let valid = valid.map(|valid| self.evaluate_on(valid)).transpose()?;
             let mut epoch = self.end_epoch(
-                &mut run,
+                run,
                 fit,
                 tally.finish(),
                 valid,
@@ -672,7 +680,7 @@ impl<R: Arithmetic> Model<R> {
                 if run.progress.best_epoch == Some(epoch.epoch) {
                     checkpoint::save(self, directory.join(BEST))?;
                 }
-                self.save_run(&run, directory)?;
+                self.save_run(run, directory)?;
             }
             logs.write(&epoch, &line, run.progress.step)?;
             if fit.verbose > 0 {
@@ -788,90 +796,6 @@ impl<R: Arithmetic> Model<R> {
             .next()
             .unwrap_or_default()
             .to_string()
-    }
-
-    fn save_run(&self, run: &Run<R>, directory: &Path) -> Result<()> {
-        checkpoint::save(self, directory.join(LAST))?;
-        let flat =
-            |name: String, values: &[R]| Tensor { name, shape: vec![values.len()], values: values.to_vec() };
-        let (values, mean) = match &run.other {
-            None => (&self.values, None),
-            Some(other) => (other, Some(&self.values)),
-        };
-        let mut tensors = vec![flat("values".into(), values)];
-        tensors.extend(mean.map(|mean| flat("average".into(), mean)));
-        tensors.extend(run.optimizer.slots().map(|(name, slot)| flat(format!("optimizer.{name}"), slot)));
-        tensors.extend(run.best.iter().map(|best| flat("best".into(), best)));
-        for (l, layer) in run.carried.iter().flatten().enumerate() {
-            for (d, state) in layer.iter().enumerate() {
-                tensors.extend(
-                    state.0.iter().enumerate().map(|(s, plane)| flat(format!("carried.{l}.{d}.{s}"), plane)),
-                );
-            }
-        }
-        checkpoint::write_tensors(
-            &directory.join(TRAINER),
-            KEY,
-            &(run.optimizer.step, &self.trained_for()?.optimizer, &run.progress),
-            &tensors,
-        )
-    }
-
-    fn load_run(&mut self, path: &Path) -> Result<Run<R>> {
-        let (document, tensors) = checkpoint::read_tensors::<R>(path, KEY)?;
-        let (step, optimizer, progress) = progress_of(&document, path)?;
-        let present = &self.trained_for()?.optimizer;
-        if optimizer != *present {
-            let message =
-                format!("the run had {optimizer:?}, here is {present:?}: resume it with its own options");
-            return Err(Error::config("optimizer", message));
-        }
-        let n = self.values.len();
-        let of_model = |name: &str| -> Result<Option<&Vec<R>>> {
-            match tensors.iter().find(|tensor| tensor.name == name) {
-                Some(tensor) if tensor.values.len() != n => Err(Error::Tensor {
-                    path: path.into(),
-                    tensor: name.into(),
-                    message: format!(
-                        "has {} values; this model has {n}: resume with the run's own config",
-                        tensor.values.len()
-                    ),
-                }),
-                found => Ok(found.map(|tensor| &tensor.values)),
-            }
-        };
-        let missing = |name: &str| Error::Tensor {
-            path: path.into(),
-            tensor: name.into(),
-            message: "is missing".into(),
-        };
-        let values = of_model("values")?.ok_or_else(|| missing("values"))?.clone();
-        let mut optimizer = self.trained_for()?.optimizer.state(n);
-        optimizer.step = step;
-        for (name, slot) in optimizer.slots_mut() {
-            let name = format!("optimizer.{name}");
-            slot.copy_from_slice(of_model(&name)?.ok_or_else(|| missing(&name))?);
-        }
-        let best = of_model("best")?.cloned();
-        let mut states = self.network(true)?.states();
-        let mut found = false;
-        for (l, layer) in states.iter_mut().enumerate() {
-            for (d, state) in layer.iter_mut().enumerate() {
-                for (s, plane) in state.0.iter_mut().enumerate() {
-                    let name = format!("carried.{l}.{d}.{s}");
-                    if let Some(tensor) = tensors.iter().find(|tensor| tensor.name == name) {
-                        plane.clone_from(&tensor.values);
-                        found = true;
-                    }
-                }
-            }
-        }
-        let (values, other) = match of_model("average")? {
-            None => (values, None),
-            Some(mean) => (mean.clone(), Some(values)),
-        };
-        self.values = values;
-        Ok(Run { progress, optimizer, carried: found.then_some(states), best, other })
     }
 }
 

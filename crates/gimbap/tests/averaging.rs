@@ -81,7 +81,7 @@ fn the_model_is_the_mean_of_the_steps_and_they_are_those_of_a_training_without_i
             assert!((mean - expected).abs() <= 1e-7 * expected.abs().max(1.0), "{mean} and {expected}");
         }
         assert_ne!(model.values(), &weights[19][..]);
-        let last: Model<f32> = load(folder.path().join("last.safetensors")).unwrap();
+        let last = load(folder.path().join("last.safetensors")).unwrap();
         assert_eq!(last.values(), model.values());
         assert_eq!(model.evaluate_on(&valid).unwrap().loss, history.val_loss()[3]);
         // The steps do not know of it.
@@ -112,7 +112,7 @@ fn the_best_mean_is_kept_and_given_back() {
     let (losses, best) = (history.val_loss(), history.best_epoch.unwrap());
     assert!(best > 1 && best < 29, "the best is in between: {losses:?}");
     assert_eq!(model.evaluate_on(&valid).unwrap().loss, losses[best]);
-    let of = |file: &str| load::<f32>(folder.path().join(file)).unwrap().evaluate_on(&valid).unwrap().loss;
+    let of = |file: &str| load(folder.path().join(file)).unwrap().evaluate_on(&valid).unwrap().loss;
     assert_eq!(of("best.safetensors"), losses[best]);
     assert_eq!(of("last.safetensors"), losses[29]);
 }

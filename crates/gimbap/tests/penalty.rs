@@ -15,7 +15,8 @@ const FEATURES: usize = 2;
 /// Sequences of features with two targets at each step, some steps beginning anew.
 fn data(lengths: &[usize], resets: bool, rng: &mut Rng) -> Dataset<f64> {
     let steps: usize = lengths.iter().sum();
-    let x = Sequences::features(uniform(rng, steps * FEATURES, 1.0), FEATURES, lengths).unwrap();
+    let x =
+        Sequences::features(uniform(rng, steps * FEATURES, 1.0), FEATURES, lengths).unwrap().allow_empty();
     let y = RowTargets::Values { values: uniform(rng, steps * 2, 2.0), width: 2 };
     let data = Dataset::new(x, Targets::per_step(y)).unwrap();
     if !resets {

@@ -192,7 +192,7 @@ fn a_quantised_model_comes_back_bit_for_bit() {
                 save(&model, &full).unwrap();
                 let small = model.quantized(precision).unwrap();
                 save(&small, &path).unwrap();
-                let loaded: Model<f32> = load(&path).unwrap();
+                let loaded = load(&path).unwrap();
                 assert_eq!(loaded, small);
                 assert_same_bits("weights", loaded.values(), small.values());
                 let sequence = &Sequence::many(&[9], 2)[0];
@@ -237,7 +237,7 @@ fn broken(change: impl FnOnce(&mut HashMap<String, Part>)) -> String {
         (name.clone(), TensorView::new(*dtype, shape.clone(), data).unwrap())
     });
     std::fs::write(&path, safetensors::serialize(views, metadata.metadata().clone()).unwrap()).unwrap();
-    load::<f32>(&path).unwrap_err().to_string()
+    load(&path).unwrap_err().to_string()
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn check_resume(
         assert_eq!(figures(&epochs), figures(&history.epochs), "{stops:?}");
         assert_eq!((last.best_epoch, last.ended), (history.best_epoch, history.ended));
         for file in ["best.safetensors", "last.safetensors"] {
-            let read = |folder: &TempDir| load::<f32>(folder.path().join(file)).unwrap();
+            let read = |folder: &TempDir| load(folder.path().join(file)).unwrap();
             assert_same_bits(file, read(&stopped).values(), read(&whole).values());
         }
     }
@@ -264,7 +264,9 @@ fn not_finite(
     let mut model = model::<f32>(Cell::Lstm, form, 4, 1);
     poison(&mut sequences, &mut model);
     let data = dataset(form, &sequences);
-    let error = model.fit_data(&data, None, fit).unwrap_err();
+    let targets = if form.per_step() { Targets::per_step } else { Targets::per_sequence };
+    let (inputs, targets) = (inputs(form, &sequences).allow_not_finite(), targets(data.targets().clone()));
+    let error = model.fit_data(&Dataset::new(inputs, targets).unwrap(), None, fit).unwrap_err();
     let Error::NotFinite { layer, step, batch, epoch, .. } = &error else { panic!("{error:?}") };
     let message = error.to_string();
     assert!(
@@ -394,6 +396,7 @@ fn a_validation_loss_that_is_nan_is_never_the_best() {
     let folder = folder();
     // NaN inputs of the validation part alone: its loss is NaN at every epoch.
     let broken = Sequences::features(vec![f32::NAN; 8 * 4 * FEATURES], FEATURES, &[4; 8]).unwrap();
+    let broken = broken.allow_not_finite();
     let rows = RowTargets::Values { values: vec![0.0; 8 * OUTPUTS], width: OUTPUTS };
     let broken = Dataset::new(broken, Targets::per_sequence(rows)).unwrap();
     let fit = Fit {
@@ -417,11 +420,10 @@ fn best_and_last_checkpoints_are_those_of_their_epochs() {
     let losses = history.val_loss();
     let best = history.best_epoch.unwrap();
     assert!(best + 1 < losses.len(), "it overfits: {losses:?}");
-    let loss =
-        |file: &str| load::<f32>(folder.path().join(file)).unwrap().evaluate_data(&valid, 32).unwrap().loss;
+    let loss = |file: &str| load(folder.path().join(file)).unwrap().evaluate_data(&valid, 32).unwrap().loss;
     assert_eq!(loss("best.safetensors").to_bits(), losses[best].to_bits());
     assert_eq!(loss("last.safetensors").to_bits(), losses.last().unwrap().to_bits());
-    let last: Model<f32> = load(folder.path().join("last.safetensors")).unwrap();
+    let last = load(folder.path().join("last.safetensors")).unwrap();
     assert_eq!(last, model);
     let mut names: Vec<String> = std::fs::read_dir(folder.path())
         .unwrap()
@@ -640,6 +642,32 @@ fn a_line_that_a_kill_tore_or_kept_back_is_in_the_log_again() {
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["epoch"].as_u64().unwrap())
         .collect();
     assert_eq!(epochs, [1, 2, 3]);
+}
+
+/// Each resume left a file of points without a point.
+#[test]
+fn a_resume_that_trains_nothing_leaves_no_event_file() {
+    let (data, valid, start) = overfitting();
+    let folder = folder();
+    let (train, valid) =
+        (Shuffled::new(&data, 4, Some(1), false).unwrap(), Shuffled::new(&valid, 8, None, false).unwrap());
+    let fit = |epochs, patience| Fit {
+        epochs,
+        early_stopping: Some(EarlyStopping { patience, ..EarlyStopping::default() }),
+        directory: Some(folder.path().join("run")),
+        tensorboard: Some(folder.path().join("events")),
+        ..Fit::default()
+    };
+    let files = || contents(&folder.path().join("events")).len();
+    start.clone().fit_on(&train, Some(&valid), &fit(2, 60), &mut go_on).unwrap();
+    assert_eq!(files(), 1);
+    let resume = |fit: &Fit| start.clone().resume_on(&train, Some(&valid), fit, &mut go_on).unwrap();
+    assert!(resume(&fit(2, 60)).epochs.is_empty());
+    assert_eq!(files(), 1, "all epochs are done");
+    assert_eq!(resume(&fit(60, 2)).ended, Ended::NoImprovement);
+    assert_eq!(files(), 2);
+    assert!(resume(&fit(60, 2)).epochs.is_empty());
+    assert_eq!(files(), 2, "it had stopped");
 }
 
 #[test]

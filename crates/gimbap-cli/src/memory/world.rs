@@ -142,7 +142,7 @@ impl World {
 fn prefixes(lines: &[Vec<u32>]) -> gimbap::Result<Dataset<f32>> {
     let inputs: Vec<Vec<u32>> =
         lines.iter().flat_map(|line| (0..line.len()).map(|n| line[..n].to_vec())).collect();
-    let inputs: Sequences<f32> = Sequences::from(&inputs);
+    let inputs: Sequences<f32> = Sequences::from(&inputs).allow_empty();
     Dataset::new(inputs, Targets::per_sequence(RowTargets::Classes(lines.concat())))
 }
 

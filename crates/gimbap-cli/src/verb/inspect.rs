@@ -17,7 +17,7 @@ pub fn run(args: &Inspect, out: &Out) -> Outcome {
     let model = &opened.model;
     let (parameters, flop) = (model.values().len(), flop_per_step(model)?);
     let task = opened.task.as_ref().map_or("none", TaskDoc::name);
-    let format = format_of(model.precision());
+    let format = format_of(model.precision(), model.optimizer_state().is_some());
     let about = opened.task.as_ref().map(about).unwrap_or_default();
 
     out.line(model.summary().trim_end())?;

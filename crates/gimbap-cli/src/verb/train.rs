@@ -69,7 +69,7 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
         best if best.exists() => best,
         _ => run.file(LAST),
     };
-    let mut model: Model = gimbap::checkpoint::load(&path)?;
+    let mut model = gimbap::checkpoint::load(&path)?;
     // An untrained model is left as it begins.
     if config.train.epochs() > 0 && work.finish(&mut model)? {
         gimbap::checkpoint::save(&model, &path)?;

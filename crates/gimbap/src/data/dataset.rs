@@ -1,8 +1,10 @@
 //! Sequences with their targets, in memory: ragged, as they come.
 
 use ndarray::{Array1, Array2, Array3, ArrayView3};
+use rayon::prelude::*;
 
 use crate::loss::RowTargets;
+use crate::optim::PARALLEL;
 use crate::{Arithmetic, Error, Result};
 
 /// The steps of sequences, one sequence after the other.
@@ -21,11 +23,42 @@ pub enum Steps<R> {
 
 /// Sequences of different lengths: of features, or of token ids. Made from padded arrays `[B, T, I]` or `[B, T]`,
 /// from a list of sequences, or from a padded array and lengths.
+///
+/// What a model is given to predict, to evaluate or to be trained on has a step in every sequence and a finite number in
+/// every feature; anything else is refused, unless it is allowed.
+///
+/// ```
+/// use gimbap::ndarray::Array2;
+/// use gimbap::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let model = Sequential::new(Input::features(2)).add(Gru::new(4)).build::<f32>()?;
+/// let mut x: Vec<Array2<f32>> = [2, 0, 3].map(|t| Array2::ones((t, 2))).into();
+/// x[2][[1, 0]] = f32::NAN;
+///
+/// let error = model.predict(&x).unwrap_err();
+/// assert!(error.to_string().starts_with("input: sequence 1 has no step"));
+/// let error = model.predict(Sequences::from(&x).allow_empty()).unwrap_err();
+/// assert!(error.to_string().starts_with("input: sequence 2 has NaN at step 1, feature 0"));
+///
+/// let y = model.predict(Sequences::from(&x).allow_empty().allow_not_finite())?;
+/// assert!(y[[0, 0]].is_finite() && y[[1, 0]] == 0.0 && y[[2, 0]].is_nan());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sequences<R> {
     steps: Steps<R>,
     /// The first step of each sequence, and the number of steps behind.
     offsets: Vec<usize>,
+    allowed: Allowed,
+}
+
+/// What is a mistake more often than not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Allowed {
+    empty: bool,
+    not_finite: bool,
 }
 
 fn offsets(lengths: impl Iterator<Item = usize>) -> Vec<usize> {
@@ -37,7 +70,21 @@ fn offsets(lengths: impl Iterator<Item = usize>) -> Vec<usize> {
     offsets
 }
 
+fn all_finite<R: Arithmetic>(values: &[R]) -> bool {
+    /// Values that are looked at together, without a branch for each.
+    const CHUNK: usize = 1 << 12;
+    let finite = |chunk: &[R]| chunk.iter().map(|x| u32::from(!x.is_finite())).sum::<u32>() == 0;
+    match values.len() > PARALLEL {
+        true => values.par_chunks(CHUNK).all(finite),
+        false => values.chunks(CHUNK).all(finite),
+    }
+}
+
 impl<R: Arithmetic> Sequences<R> {
+    fn new(steps: Steps<R>, lengths: impl Iterator<Item = usize>) -> Self {
+        Sequences { steps, offsets: offsets(lengths), allowed: Allowed::default() }
+    }
+
     /// Of features, all sequences in one array `[sum of the lengths, width]`.
     ///
     /// # Errors
@@ -51,7 +98,7 @@ impl<R: Arithmetic> Sequences<R> {
                 format!("{} values", values.len()),
             ));
         }
-        Ok(Sequences { steps: Steps::Features { values, width }, offsets: offsets(lengths.iter().copied()) })
+        Ok(Self::new(Steps::Features { values, width }, lengths.iter().copied()))
     }
 
     /// Of the first `lengths[b]` steps of each sequence of a padded array `[B, T, I]`; padding is not looked at.
@@ -72,7 +119,57 @@ impl<R: Arithmetic> Sequences<R> {
     pub fn padded_ids(x: &Array2<u32>, lengths: &[usize]) -> Result<Self> {
         check_lengths(lengths, x.nrows(), x.ncols())?;
         let ids = x.outer_iter().zip(lengths).flat_map(|(x, &n)| (0..n).map(move |t| x[t])).collect();
-        Ok(Sequences { steps: Steps::Ids(ids), offsets: offsets(lengths.iter().copied()) })
+        Ok(Self::new(Steps::Ids(ids), lengths.iter().copied()))
+    }
+
+    /// Allows sequences without a step. A model answers from its initial state, zeros or what [`Model::run`] is given,
+    /// and with the zeros of a pool of no step; where it has an output per step, there is none. A loss for each step has
+    /// no part of them.
+    ///
+    /// [`Model::run`]: crate::model::Model::run
+    pub fn allow_empty(mut self) -> Self {
+        self.allowed.empty = true;
+        self
+    }
+
+    /// Allows features that are NaN or infinite. A NaN goes into the state: from its step on (of a layer that reads
+    /// backward, up to it) the sequence's outputs are NaN, and those of other sequences are as ever. An infinite value
+    /// drives gates to their ends, or becomes NaN. A training on either fails with [`Error::NotFinite`].
+    pub fn allow_not_finite(mut self) -> Self {
+        self.allowed.not_finite = true;
+        self
+    }
+
+    /// Refuses what is not allowed, naming the first such place.
+    pub(crate) fn check(&self) -> Result<()> {
+        let empty = || self.offsets.windows(2).position(|of| of[0] == of[1]);
+        if let Some(sequence) = (!self.allowed.empty).then(empty).flatten() {
+            let message = format!(
+                "sequence {sequence} has no step (counted from 0); leave it out, or allow it: \
+                 `Sequences::allow_empty`"
+            );
+            return Err(Error::data("input", message));
+        }
+        match &self.steps {
+            Steps::Features { values, width } if !self.allowed.not_finite && !all_finite(values) => {
+                Err(self.not_finite(values, *width))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says where the first value is that is no finite number.
+    #[cold]
+    fn not_finite(&self, values: &[R], width: usize) -> Error {
+        let place = values.iter().position(|x| !x.is_finite()).unwrap_or(0);
+        let sequence = self.offsets.partition_point(|&first| first <= place / width) - 1;
+        let (step, feature) = (place / width - self.offset(sequence), place % width);
+        let message = format!(
+            "sequence {sequence} has {} at step {step}, feature {feature} (counted from 0); fill it in, or allow it: \
+             `Sequences::allow_not_finite`",
+            values[place]
+        );
+        Error::data("input", message)
     }
 
     /// The number of sequences.
@@ -123,7 +220,8 @@ impl<R: Arithmetic> Sequences<R> {
                 width: *width,
             },
         };
-        Sequences { steps, offsets: offsets(sequences.iter().map(|&b| self.length(b))) }
+        let offsets = offsets(sequences.iter().map(|&b| self.length(b)));
+        Sequences { steps, offsets, allowed: self.allowed }
     }
 }
 
@@ -143,7 +241,7 @@ impl<R: Arithmetic> From<&Array3<R>> for Sequences<R> {
     fn from(x: &Array3<R>) -> Self {
         let (b, t, width) = x.dim();
         let steps = Steps::Features { values: x.iter().copied().collect(), width };
-        Sequences { steps, offsets: offsets(std::iter::repeat_n(t, b)) }
+        Self::new(steps, std::iter::repeat_n(t, b))
     }
 }
 
@@ -152,7 +250,7 @@ impl<R: Arithmetic> From<&[Array2<R>]> for Sequences<R> {
         let width = x.first().map_or(0, |x| x.ncols());
         assert!(x.iter().all(|x| x.ncols() == width), "all sequences have the same features");
         let values = x.iter().flat_map(|x| x.iter().copied()).collect();
-        Sequences { steps: Steps::Features { values, width }, offsets: offsets(x.iter().map(|x| x.nrows())) }
+        Self::new(Steps::Features { values, width }, x.iter().map(|x| x.nrows()))
     }
 }
 
@@ -165,13 +263,13 @@ impl<R: Arithmetic> From<&Vec<Array2<R>>> for Sequences<R> {
 impl<R: Arithmetic> From<&Array2<u32>> for Sequences<R> {
     fn from(x: &Array2<u32>) -> Self {
         let steps = Steps::Ids(x.iter().copied().collect());
-        Sequences { steps, offsets: offsets(std::iter::repeat_n(x.ncols(), x.nrows())) }
+        Self::new(steps, std::iter::repeat_n(x.ncols(), x.nrows()))
     }
 }
 
 impl<R: Arithmetic> From<&[Vec<u32>]> for Sequences<R> {
     fn from(x: &[Vec<u32>]) -> Self {
-        Sequences { steps: Steps::Ids(x.concat()), offsets: offsets(x.iter().map(Vec::len)) }
+        Self::new(Steps::Ids(x.concat()), x.iter().map(Vec::len))
     }
 }
 

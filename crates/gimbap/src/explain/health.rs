@@ -119,7 +119,7 @@ pub(crate) fn probe<R: Arithmetic>(batch: &Batch<R>, per_step: bool) -> Result<D
         Signal::Values(values) => {
             let width = batch.width();
             let rows = places.clone().flat_map(|place| &values[place * width..(place + 1) * width]);
-            Sequences::features(rows.map(|x| x.to_f64()).collect(), width, &[length])?
+            Sequences::features(rows.map(|x| x.to_f64()).collect(), width, &[length])?.allow_not_finite()
         }
     };
     let targets =

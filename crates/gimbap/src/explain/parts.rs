@@ -92,7 +92,7 @@ impl Parts {
             if layer.merge == Merge::Mul {
                 return Err(Error::unsupported("explain", "bidirectional layers that multiply their halves"));
             }
-            let all = prefix.predict(Sequences::features(x.clone(), width, &[x.len() / width])?)?;
+            let all = prefix.predict(one(&x, width)?)?;
             let whole = if last { ends_alone(&prefix, original, &x, width)? } else { all };
             let out = *whole.shape().last().unwrap_or(&0);
             let mut half = specs.clone();
@@ -238,7 +238,12 @@ fn ends_alone(prefix: &Model<f64>, original: &LayerSpec, x: &[f64], width: usize
     }
     let mut model = build(Input::features(width), &specs)?;
     model.values.copy_from_slice(&prefix.values);
-    model.predict(Sequences::features(x.to_vec(), width, &[x.len() / width])?)
+    model.predict(one(x, width)?)
+}
+
+/// A sequence of vectors, which are not finite where the model's are not.
+fn one(x: &[f64], width: usize) -> Result<Sequences<f64>> {
+    Ok(Sequences::features(x.to_vec(), width, &[x.len() / width])?.allow_not_finite())
 }
 
 /// The same model in `f64`, without the penalties, which are no part of what it says.

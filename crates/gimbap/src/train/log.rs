@@ -39,8 +39,9 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    /// Opens them for a run whose last epoch, if it had one, was to leave the line `last`.
-    pub(super) fn open(fit: &Fit, last: Option<&str>) -> Result<Logs> {
+    /// Opens them for a run whose last epoch, if it had one, was to leave the line `last`; where no epoch will follow,
+    /// without a file of points, which would stay empty.
+    pub(super) fn open(fit: &Fit, last: Option<&str>, trains: bool) -> Result<Logs> {
         if let Some(directory) = &fit.directory {
             std::fs::create_dir_all(directory).map_err(|error| Error::io(directory, error))?;
         }
@@ -50,7 +51,7 @@ impl Logs {
         };
         Ok(Logs {
             jsonl: fit.log.as_ref().map(open).transpose()?,
-            events: fit.tensorboard.as_ref().map(EventWriter::create).transpose()?,
+            events: fit.tensorboard.as_ref().filter(|_| trains).map(EventWriter::create).transpose()?,
         })
     }
 

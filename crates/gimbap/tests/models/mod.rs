@@ -245,13 +245,13 @@ pub fn lengths<R>(sequences: &[Sequence<R>]) -> Vec<usize> {
     sequences.iter().map(|s| s.length).collect()
 }
 
-/// What a model of this form takes.
+/// What a model of this form takes; sequences may be empty.
 pub fn inputs<R: Arithmetic>(form: Form, sequences: &[Sequence<R>]) -> Sequences<R> {
     if form.takes_ids() {
-        return (&sequences.iter().map(|s| s.ids.clone()).collect::<Vec<_>>()).into();
+        return Sequences::from(&sequences.iter().map(|s| s.ids.clone()).collect::<Vec<_>>()).allow_empty();
     }
     let x = sequences.iter().flat_map(|s| s.x.clone()).collect();
-    Sequences::features(x, FEATURES, &lengths(sequences)).unwrap()
+    Sequences::features(x, FEATURES, &lengths(sequences)).unwrap().allow_empty()
 }
 
 /// What a model of this form is trained on.
@@ -300,7 +300,7 @@ where
             Targets::per_sequence(RowTargets::Values { values, width: OUTPUTS })
         }
     };
-    Dataset::new(x, targets).unwrap()
+    Dataset::new(x.allow_empty(), targets).unwrap()
 }
 
 /// Bits, of either type.
