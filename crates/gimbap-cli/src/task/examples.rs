@@ -185,10 +185,10 @@ impl<L: Label + ArrayLabel> Raw<L> {
     }
 }
 
-/// Texts as ids.
+/// Texts as ids; one without a token is a sequence of none.
 fn encode(vocabulary: &Vocabulary, texts: &[String]) -> Sequences<f32> {
     let ids: Vec<Vec<u32>> = texts.iter().map(|text| vocabulary.encode_units(text)).collect();
-    Sequences::from(&ids)
+    Sequences::from(&ids).allow_empty()
 }
 
 /// Sequences of numbers as the network sees them.

@@ -77,7 +77,7 @@ impl Doc {
     fn part(&self, tagged: Tagged) -> Outcome<Part> {
         let ids: Vec<Vec<u32>> = tagged.sentences.iter().map(|sentence| self.encode(sentence)).collect();
         let targets = Targets::per_step(RowTargets::Classes(tagged.tags.concat()));
-        Ok(Part { data: Dataset::new(Sequences::from(&ids), targets)?, ids, tags: tagged.tags })
+        Ok(Part { data: Dataset::new(Sequences::from(&ids).allow_empty(), targets)?, ids, tags: tagged.tags })
     }
 
     /// Runs sentences and hands each one's probabilities `[tokens, labels]` on, in order. Those that run together are
@@ -99,7 +99,7 @@ impl Doc {
             });
             let group = &sentences[from..from + room.count()];
             let longest = group.iter().map(Vec::len).max().unwrap_or(0);
-            let outputs = model.predict(group)?;
+            let outputs = model.predict(Sequences::from(group).allow_empty())?;
             let outputs = outputs.as_slice().unwrap_or(&[]);
             for (i, ids) in group.iter().enumerate() {
                 each(from + i, &outputs[i * longest * width..][..ids.len() * width])?;

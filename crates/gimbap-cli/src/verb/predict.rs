@@ -168,7 +168,7 @@ fn each(
         all += ids.len();
         strangers.meet(vocabulary, some.iter().map(String::as_str).zip(ids.iter().map(Vec::as_slice)), out);
         let asked = Asked { key: "text", names: some, unknown: Some(unknown) };
-        sink.add(told(task, model, &asked, &Sequences::from(&ids))?)?;
+        sink.add(told(task, model, &asked, &Sequences::from(&ids).allow_empty())?)?;
     }
     if let Some(form) = texts.read_as() {
         out.log(format!("read as: {form}"));
@@ -340,7 +340,7 @@ fn arrays(args: &Predict, opened: &Opened, out: &Out) -> Outcome<Predictions> {
             let lengths = lengths(&shape)?;
             // An id beyond the vocabulary is the model's to refuse; padding is not looked at.
             let ids: Array2<u32> = ids.mapv(|id| u32::try_from(id).unwrap_or(u32::MAX));
-            Sequences::padded_ids(&ids, &lengths)?
+            Sequences::padded_ids(&ids, &lengths)?.allow_empty()
         }
         (Input::Features(f), array) => {
             let mut x = arrays::features(path, array)?;
@@ -357,7 +357,7 @@ fn arrays(args: &Predict, opened: &Opened, out: &Out) -> Outcome<Predictions> {
                 x = to_array(&shape, &values)?;
             }
             let x = x.into_dimensionality::<Ix3>().map_err(|_| wrong(&shape, &expected))?;
-            Sequences::padded(x.view(), &lengths)?
+            Sequences::padded(x.view(), &lengths)?.allow_empty()
         }
         (Input::Ids(_), Array::Floats(x)) => return Err(wrong(x.shape(), "integer ids [B, T], not floats")),
     };
