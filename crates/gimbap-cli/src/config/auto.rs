@@ -95,6 +95,27 @@ pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     Auto::<usize>::deserialize(deserializer).map(Auto::given)
 }
 
+/// A yes or a no where `"auto"` is the same as none.
+pub(super) fn yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    struct Yes;
+    impl Visitor<'_> for Yes {
+        type Value = Option<bool>;
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("true, false or \"auto\"")
+        }
+        fn visit_bool<E: de::Error>(self, yes: bool) -> Result<Self::Value, E> {
+            Ok(Some(yes))
+        }
+        fn visit_str<E: de::Error>(self, s: &str) -> Result<Self::Value, E> {
+            match s {
+                "auto" => Ok(None),
+                _ => Err(E::invalid_value(de::Unexpected::Str(s), &self)),
+            }
+        }
+    }
+    deserializer.deserialize_any(Yes)
+}
+
 /// A unit where `"auto"` is the same as none.
 pub(super) fn unit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Unit>, D::Error> {
     #[derive(Deserialize)]
@@ -170,15 +191,16 @@ impl Held {
         }
     }
 
-    /// What is held out of a series of so many rows: a tenth, or as much more as makes 20 windows of `window` rows, but
-    /// not more than a third.
-    pub fn of_series(self, rows: usize, window: usize) -> Option<Held> {
+    /// What is held out of a series of so many rows: a tenth, or as much more as makes 20 windows of `window` rows and the
+    /// `horizon` behind them, but not more than a third.
+    pub fn of_series(self, rows: usize, window: usize, horizon: usize) -> Option<Held> {
         if self != Held::Auto {
             return Some(self);
         }
-        let part = (window + 20) as f64 / rows.max(1) as f64;
+        let least = window + horizon;
+        let part = (least + 19) as f64 / rows.max(1) as f64;
         let part = (part.clamp(0.1, 1.0 / 3.0) * 100.0).ceil() / 100.0;
-        (rows as f64 * part > (window + 1) as f64).then_some(Held::Fraction(part))
+        (rows as f64 * part > least as f64).then_some(Held::Fraction(part))
     }
 }
 

@@ -152,7 +152,8 @@ pub struct Data {
     pub season: Option<usize>,
     /// How values are scaled.
     pub scaler: Option<Scaling>,
-    /// Whether a forecast says how far the next values lie from the last one, and not where.
+    /// Whether a forecast says how far the next values lie from the last one, and not where; None: what the data suggests.
+    #[serde(deserialize_with = "auto::yes")]
     pub change: Option<bool>,
 }
 

@@ -73,6 +73,8 @@ pub struct Doc {
 #[derive(Debug)]
 struct Part {
     series: Vec<Series>,
+    /// The values that came before each of them, `[rows, values]`, for forecasts that look further back than a window.
+    before: Vec<Vec<f64>>,
     starts: Vec<(usize, usize)>,
     windows: Dataset<f32>,
 }
@@ -152,7 +154,13 @@ impl Doc {
                     .mask(counts)?
             }
         };
-        Ok(Part { series, starts, windows })
+        let before = vec![Vec::new(); series.len()];
+        Ok(Part { series, before, starts, windows })
+    }
+
+    /// A part that was held out.
+    fn held_part(&self, held: HeldOut, place: &str) -> Outcome<Part> {
+        Ok(Part { before: held.before, ..self.part(held.series, place)? })
     }
 
     /// What the network is to say of the scaled values behind a window: they themselves, or how far they lie from the last
@@ -278,6 +286,51 @@ fn naive_errors(series: &[Series]) -> Vec<f64> {
     sums.into_iter().map(|(sum, n)| sum / n.max(1) as f64).collect()
 }
 
+/// A part of the series, and the values that came before.
+struct HeldOut {
+    series: Vec<Series>,
+    before: Vec<Vec<f64>>,
+}
+
+impl HeldOut {
+    /// How many rows before are kept at most: a season that is found out is not longer.
+    const BEFORE: usize = 2000;
+
+    /// The last fraction of each series, which is taken away from it.
+    fn of(all: &mut Vec<Series>, fraction: f64, season: Option<usize>) -> HeldOut {
+        let rows = season.unwrap_or(0).max(Self::BEFORE);
+        let parts = all.iter().map(|series| {
+            let keep = (series.len() as f64 * (1.0 - fraction)).round() as usize;
+            series.split_at(keep.min(series.len()))
+        });
+        let (head, series): (Vec<Series>, Vec<Series>) = parts.unzip();
+        let last = |head: &Series| head.split_at(head.len().saturating_sub(rows)).1.wanted();
+        let before = head.iter().map(last).collect();
+        *all = head;
+        HeldOut { series, before }
+    }
+}
+
+/// Whether the last value seen tells more of the next ones than their mean does, in the scaled values `[rows, values]` of
+/// these series: whether repeating it is less far off.
+fn last_tells(series: &[Vec<f64>], v: usize, window: usize, horizon: usize) -> bool {
+    let all = || series.iter().flat_map(|values| values.chunks_exact(v));
+    let n = all().count().max(1) as f64;
+    let mean: Vec<f64> = (0..v).map(|column| all().map(|row| row[column]).sum::<f64>() / n).collect();
+    let (mut repeated, mut spread) = (0.0, 0.0);
+    for values in series {
+        let rows: Vec<&[f64]> = values.chunks_exact(v).collect();
+        for end in window..(rows.len() + 1).saturating_sub(horizon) {
+            let last = rows[end - 1];
+            for row in &rows[end..end + horizon] {
+                repeated += row.iter().zip(last).map(|(x, last)| (x - last).powi(2)).sum::<f64>();
+                spread += row.iter().zip(&mean).map(|(x, mean)| (x - mean).powi(2)).sum::<f64>();
+            }
+        }
+    }
+    repeated <= spread
+}
+
 /// All series one below the other.
 fn stacked(series: &[Series]) -> Vec<f64> {
     series.iter().flat_map(|series| &series.values).copied().collect()
@@ -295,36 +348,50 @@ impl Forecast {
         let mut train = table.series;
         let roles = train[0].roles;
         let rows = train.iter().map(Series::len).max().unwrap_or(0);
-        let of_series = |held: Option<Held>| held.and_then(|held| held.of_series(rows, window));
+        let horizon = config.data.horizon.unwrap_or(1);
+        let of_series = |held: Option<Held>| held.and_then(|held| held.of_series(rows, window, horizon));
         (config.data.test, config.data.valid) = (of_series(config.data.test), of_series(config.data.valid));
         let data = &config.data;
         let values = train[0].names[..roles.values].to_vec();
         let time = table.time.or_else(|| Some(NO_TIME.to_owned()));
         let columns = SeriesColumns { values: values.clone(), time: time.clone(), ..asked };
-        let mut held = |held: &Option<Held>| -> Outcome<Option<Vec<Series>>> {
+        let mut held = |held: &Option<Held>| -> Outcome<Option<HeldOut>> {
             Ok(match held {
                 None | Some(Held::Auto) => None,
-                Some(Held::Path(path)) => Some(SeriesTable::read(path, &columns)?.series),
-                Some(Held::Fraction(fraction)) => {
-                    let parts = train.iter().map(|series| {
-                        let keep = (series.len() as f64 * (1.0 - fraction)).round() as usize;
-                        series.split_at(keep.min(series.len()))
-                    });
-                    let (head, tail) = parts.unzip();
-                    train = head;
-                    Some(tail)
+                Some(Held::Path(path)) => {
+                    let series = SeriesTable::read(path, &columns)?.series;
+                    Some(HeldOut { before: vec![Vec::new(); series.len()], series })
                 }
+                Some(Held::Fraction(fraction)) => Some(HeldOut::of(&mut train, *fraction, data.season)),
             })
         };
         let (test, valid) = (held(&data.test)?, held(&data.valid)?);
         let season = data.season.or_else(|| guess_period(&stacked(&train[..1]), roles.features()));
+        let scaler = Scaler::fit(data.scaler.unwrap_or_default(), &stacked(&train), roles.features())?;
+        if data.change.is_none() {
+            let scaled = |series: &Series| {
+                let mut values = series.wanted();
+                scaler.columns(0..roles.values).transform(&mut values);
+                values
+            };
+            let scaled: Vec<Vec<f64>> = train.iter().map(scaled).collect();
+            let change = last_tells(&scaled, roles.values, window, horizon);
+            if !change {
+                notes.push(
+                    "change: false, as the last value seen is further from the next ones than their mean is"
+                        .into(),
+                );
+            }
+            config.data.change = Some(change);
+        }
+        let data = &config.data;
         let SeriesColumns { id, past, known, calendar, frequency, fill, doubles, header, .. } = columns;
         let doc = Doc {
             time,
             values,
-            scaler: Scaler::fit(data.scaler.unwrap_or_default(), &stacked(&train), roles.features())?,
+            scaler,
             window,
-            horizon: data.horizon.unwrap_or(1),
+            horizon,
             season,
             change: data.change.unwrap_or(false),
             id,
@@ -337,14 +404,13 @@ impl Forecast {
             header,
             naive: naive_errors(&train),
         };
-        let part =
-            |series: Vec<Series>, name: &str| doc.part(series, &format!("{}, {name} part", path.display()));
-        let train = part(train, "training")?;
+        let place = |name: &str| format!("{}, {name} part", path.display());
+        let train = doc.part(train, &place("training"))?;
         notes.extend(config.settle_sequences(train.windows.len()));
         Ok(Forecast {
             train,
-            valid: valid.map(|series| part(series, "validation")).transpose()?,
-            test: test.map(|series| part(series, "test")).transpose()?,
+            valid: valid.map(|held| doc.held_part(held, &place("validation"))).transpose()?,
+            test: test.map(|held| doc.held_part(held, &place("test"))).transpose()?,
             card: card_of(path, &hash_of(path)?),
             doc,
             notes,
@@ -399,6 +465,10 @@ impl Work for Forecast {
         "windows"
     }
 
+    fn targets_of_unit(&self) -> usize {
+        if self.train.series[0].roles.known > 0 { self.doc.horizon } else { 1 }
+    }
+
     fn figures(&self, evaluation: &Evaluation) -> Map<String, Value> {
         plain_figures(evaluation)
     }
@@ -442,5 +512,29 @@ impl Work for Forecast {
             format!("{gimbap} predict {model} series.csv --plot forecast.svg"),
             format!("{gimbap} eval {model} later.csv"),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_value_tells_of_a_walk_and_not_of_a_short_wave() {
+        let wave = |length: f64| -> Vec<f64> {
+            (0..240).map(|i| (f64::from(i) * std::f64::consts::TAU / length).sin()).collect()
+        };
+        assert!(last_tells(&[wave(400.0)], 1, 24, 12));
+        // Half a wave ahead stands the opposite.
+        assert!(!last_tells(&[wave(24.0)], 1, 24, 24));
+        assert!(last_tells(&[wave(24.0)], 1, 24, 2));
+        // Series on levels of their own, each about its own.
+        let levels: Vec<Vec<f64>> = [-3.0, 0.0, 3.0]
+            .iter()
+            .map(|level| wave(24.0).iter().map(|x| level + 0.3 * x).collect())
+            .collect();
+        assert!(last_tells(&levels, 1, 24, 24));
+        let both: Vec<f64> = wave(400.0).iter().zip(wave(24.0)).flat_map(|(a, b)| [*a, 0.1 * b]).collect();
+        assert!(last_tells(&[both], 2, 24, 12));
     }
 }

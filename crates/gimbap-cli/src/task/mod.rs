@@ -103,8 +103,12 @@ pub trait Work {
     fn train(&self) -> Outcome<Box<dyn BatchSource<f32> + '_>>;
     /// The batches that choose the best model, if any were held out.
     fn valid(&self) -> Outcome<Option<Box<dyn BatchSource<f32> + '_>>>;
-    /// What [`BatchSource::targets`] counts.
+    /// What is counted where [`BatchSource::targets`] is told.
     fn unit(&self) -> &'static str;
+    /// How many targets one of these has.
+    fn targets_of_unit(&self) -> usize {
+        1
+    }
     /// The figures of one pass over the training data.
     fn figures(&self, evaluation: &Evaluation) -> Map<String, Value>;
     /// Those of the validation data.

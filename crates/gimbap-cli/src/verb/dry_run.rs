@@ -65,6 +65,7 @@ fn epoch_seconds(config: &Config, work: &dyn Work, model: &Model) -> Outcome<Opt
 
 /// Shows shapes, parameters, estimates of the time and of the memory, and the loss of one batch at the initial weights.
 pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
+    work.notes().into_iter().for_each(|note| out.log(note));
     let (model, _) = task::initial(config, work, out)?;
     let source = work.train()?;
     let batch = source.batch(0, 0)?;
@@ -115,7 +116,7 @@ pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
          nothing was trained or written",
         thousands(rows),
         work.unit(),
-        thousands(source.targets()),
+        thousands(source.targets() / work.targets_of_unit()),
         bytes(weights + kept),
         config.train.optimizer.name(),
         bytes(weights),
@@ -128,7 +129,7 @@ pub fn dry_run(config: &Config, work: &dyn Work, out: &Out) -> Outcome {
         "memory_bytes": {"weights": weights, "activations": kept, "total": weights + kept},
         "batch": {"sequences": sequences, "steps": steps, "rows": rows},
         "batches": source.batches(0),
-        work.unit(): source.targets(),
+        work.unit(): source.targets() / work.targets_of_unit(),
         "first_batch": figures,
         "seconds": {
             "epoch": seconds.map_or(Value::Null, number),

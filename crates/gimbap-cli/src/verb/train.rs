@@ -365,9 +365,12 @@ fn train(
     let (source, valid) = (Limited::new(work.train()?, config.train.steps), work.valid()?);
     let valid = valid.as_deref();
     let resume = run.is_resumed();
-    let total = source.targets() as u64;
+    let total = (source.targets() / work.targets_of_unit()) as u64;
     // Of an epoch's time, the part that a forward pass over the validation data adds.
-    let validation = valid.map_or(0.0, |valid| valid.targets() as f64 / total.max(1) as f64 / 3.0);
+    let validation = valid.map_or(0.0, |valid| valid.targets() as f64 / source.targets().max(1) as f64 / 3.0);
+    // The last epoch may be cut short.
+    let of_epoch =
+        |epoch: usize| total as f64 * source.batches(epoch) as f64 / source.batches(0).max(1) as f64;
     let mut bar: Option<Progress> = None;
     let mut pace = Pace::default();
     let mut told: Outcome = Ok(());
@@ -378,8 +381,9 @@ fn train(
         match event {
             Event::Step { epoch, batch, batches, loss, .. } => {
                 let label = || format!("{} {}/{}", lang.say("epoch", "에폭"), epoch + 1, fit.epochs);
-                let bar = bar.get_or_insert_with(|| Progress::new(out, label(), total, work.unit()));
-                bar.at(total * batch as u64 / batches.max(1) as u64, || {
+                let all = of_epoch(epoch) as u64;
+                let bar = bar.get_or_insert_with(|| Progress::new(out, label(), all, work.unit()));
+                bar.at(all * batch as u64 / batches.max(1) as u64, || {
                     format!("{} {}", lang.say("loss", "손실"), short(loss))
                 });
                 if let Some(step) = pace.step(batches * (fit.epochs - epoch) - batch) {
@@ -409,7 +413,7 @@ fn train(
                     line_in(lang, &train),
                     epoch.seconds,
                     lang.say("s", "초"),
-                    rate(total as f64 / epoch.seconds.max(1e-9)),
+                    rate(of_epoch(epoch.epoch) / epoch.seconds.max(1e-9)),
                     lang.say(format!("{}/s", work.unit()), "토큰/초".into()),
                 ));
                 if let Some(health) = &epoch.health {

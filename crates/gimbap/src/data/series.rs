@@ -424,7 +424,8 @@ impl Windows {
 
 /// The length of the season of the first column of `train [N, features]`, if it has a clear one, for want of a
 /// configured one: the lag with the highest autocorrelation after that has first fallen below 0, the linear trend
-/// taken out. `None` if that is no peak or below 0.3. Lags up to a third of the rows, 2,000 at most, are looked at.
+/// taken out, or the shortest peak that is as high but for a fiftieth, as every season repeats at its multiples. `None` if
+/// there is no peak or it is below 0.3. Lags up to a third of the rows, 2,000 at most, are looked at.
 ///
 /// # Panics
 /// If `train` is not a whole number of rows.
@@ -439,15 +440,19 @@ pub fn guess_period(train: &[f64], features: usize) -> Option<usize> {
     for (i, x) in x.iter_mut().enumerate() {
         *x -= mean + slope * (i as f64 - middle);
     }
-    let product = |lag: usize| x.iter().zip(&x[lag..]).map(|(a, b)| a * b).sum::<f64>();
+    let product =
+        |lag: usize| x.iter().zip(&x[lag..]).map(|(a, b)| a * b).sum::<f64>() / (n - lag).max(1) as f64;
     let variance = product(0);
     // The extra lag at the end shows whether the last one is a peak.
     let correlation: Vec<f64> = (0..(n / 3).min(2000) + 2).take_while(|&lag| lag < n).map(product).collect();
     let below = correlation.iter().position(|&product| product < 0.0)?;
-    let peak = (below..correlation.len() - 1).max_by(|&a, &b| correlation[a].total_cmp(&correlation[b]))?;
+    let at = |lag: usize| correlation[lag];
+    let is_peak = |&lag: &usize| at(lag) > at(lag - 1) && at(lag) >= at(lag + 1);
+    let peaks = || (below + 1..correlation.len().saturating_sub(1)).filter(is_peak);
+    let highest = peaks().map(at).max_by(f64::total_cmp)?;
     // What a straight line leaves is rounding error, which may look periodic.
-    let clear = correlation[peak] > 0.3 * variance && variance > 1e-20 * energy;
-    (clear && peak > below && correlation[peak] > correlation[peak + 1]).then_some(peak)
+    let clear = highest > 0.3 * variance && variance * n as f64 > 1e-20 * energy;
+    peaks().find(|&lag| at(lag) >= 0.98 * highest).filter(|_| clear)
 }
 
 /// The number of rows of `values [N, features]`.

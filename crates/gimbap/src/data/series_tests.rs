@@ -159,6 +159,14 @@ fn seasons_are_found_where_there_are_any() {
     };
     assert_eq!(guess_period(&wave(12.0, 0.1, 144), 1), Some(12));
     assert_eq!(guess_period(&wave(24.0, 0.0, 500), 1), Some(24));
+    // A short series: what is summed over fewer pairs at a longer lag is no less alike.
+    assert_eq!(guess_period(&wave(48.0, 0.0, 170), 1), Some(48));
+    let day_and_week: Vec<f64> = (0..1200)
+        .map(|i| {
+            (f64::from(i) * std::f64::consts::TAU / 24.0).sin() + if i / 24 % 7 > 4 { -1.5 } else { 0.0 }
+        })
+        .collect();
+    assert_eq!(guess_period(&day_and_week, 1), Some(168));
     let two: Vec<f64> = wave(7.0, 0.0, 100).into_iter().flat_map(|x| [x, 0.0]).collect();
     assert_eq!(guess_period(&two, 2), Some(7));
     let line: Vec<f64> = (0..50).map(f64::from).collect();

@@ -57,13 +57,18 @@ fn trivial(
     windows: &Windows,
     rule: impl Fn(&[f64], usize) -> Outcome<Vec<f64>>,
 ) -> Outcome<Vec<f64>> {
-    let of_series = |series: &Series| rule(&series.wanted(), series.roles.values);
-    let all = part.series.iter().map(of_series).collect::<Outcome<Vec<_>>>()?;
-    let width = windows.horizon() * part.series[0].roles.values;
+    let v = part.series[0].roles.values;
+    let of_series =
+        |(series, before): (&Series, &Vec<f64>)| rule(&[&before[..], &series.wanted()].concat(), v);
+    let all = part.series.iter().zip(&part.before).map(of_series).collect::<Outcome<Vec<_>>>()?;
+    let width = windows.horizon() * v;
     Ok(part
         .starts
         .iter()
-        .flat_map(|&(n, start)| &all[n][start * width..(start + 1) * width])
+        .flat_map(|&(n, start)| {
+            let start = start + part.before[n].len() / v;
+            &all[n][start * width..(start + 1) * width]
+        })
         .copied()
         .collect())
 }
