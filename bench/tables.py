@@ -247,14 +247,7 @@ ROWS = [
         "traffic", "hourly traffic, 48 hours seen, 24 asked for", "CSV of a package, doubled and missing hours",
         HOURS, f"{TRAFFIC} --set 'data.calendar=[\"hour\", \"weekday\"]'", hours, "vehicles",
     ),
-    Row(
-        "traffic-level", "the same, forecast as values and not as changes", "the same", HOURS,
-        f"{TRAFFIC} --set 'data.calendar=[\"hour\", \"weekday\"]' --set data.change=false", hours, "vehicles",
-    ),
     Row("traffic-past", "by the past alone", "the same", HOURS, TRAFFIC, hours, "vehicles"),
-    Row(
-        "traffic-past-level", "by the past alone, as values", "the same", HOURS, f"{TRAFFIC} --set data.change=false", hours, "vehicles",
-    ),
     Row(
         "sensors", "forty speed sensors, an hour seen, 15 minutes asked for", "CSV, `sensor,time,speed`", lay_long,
         "--task forecast --data sensors.csv --set data.id=sensor --set data.value=speed --set data.window=12 "

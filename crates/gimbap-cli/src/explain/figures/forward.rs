@@ -622,7 +622,8 @@ fn values(view: &View<'_>) -> Figure {
     for (i, (value, name)) in all.enumerate() {
         let y = 10.0 + 20.0 * i as f64;
         canvas.text((200.0, y + 13.0), Anchor::End, "ink", &cut(&name, 28));
-        let width = 180.0 * value.abs() / most;
+        // The numbers on the right stay clear of the bars.
+        let width = 140.0 * value.abs() / most;
         canvas.rect(
             (400.0 - if *value < 0.0 { width } else { 0.0 }, y),
             (width, 15.0),
