@@ -131,7 +131,7 @@ fn a_nan_that_is_allowed_stays_in_its_sequence() {
     spoilt[1].x[3 * FEATURES] = f32::NAN;
     for form in [Form::Steps, Form::Stack] {
         let model = model::<f32>(Cell::Lstm, form, 4, 1);
-        let y = model.predict(&inputs(form, &sequences)).unwrap();
+        let y = model.predict(inputs(form, &sequences)).unwrap();
         let found = model.predict(inputs(form, &spoilt).allow_not_finite()).unwrap();
         for (place, y) in y.indexed_iter() {
             match (place[0], place[1]) {

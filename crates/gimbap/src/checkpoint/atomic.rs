@@ -66,7 +66,7 @@ enum Place {
     /// Into the device or pipe itself.
     Straight(File),
     /// Into a file beside the one that it is to become.
-    Beside { part: Part, target: PathBuf, before: Option<fs::Metadata> },
+    Beside { part: Part, target: PathBuf, mode: Option<fs::Permissions> },
 }
 
 impl WholeFile {
@@ -86,7 +86,8 @@ impl WholeFile {
             remove_abandoned(folder);
             // The kind alone: the message would name the temporary file, which tells nobody anything.
             let part = Part::create(folder).map_err(|error| io(error.kind().into()))?;
-            Place::Beside { part, target, before }
+            let mode = before.filter(fs::Metadata::is_file).map(|found| found.permissions());
+            Place::Beside { part, target, mode }
         };
         Ok(WholeFile { path: path.to_owned(), place })
     }
@@ -113,10 +114,10 @@ impl WholeFile {
     /// If that cannot be done; what was there before stays.
     pub fn finish(self) -> Result<()> {
         let io = |error: io::Error| Error::io(&self.path, error);
-        let Place::Beside { mut part, target, before } = self.place else { return Ok(()) };
+        let Place::Beside { mut part, target, mode } = self.place else { return Ok(()) };
         let file = part.file.as_file_mut();
-        if let Some(before) = before.filter(fs::Metadata::is_file) {
-            file.set_permissions(before.permissions()).map_err(io)?;
+        if let Some(mode) = mode {
+            file.set_permissions(mode).map_err(io)?;
         }
         file.sync_all().map_err(io)?;
         part.file.persist(&target).map_err(|error| io(error.error))?;
