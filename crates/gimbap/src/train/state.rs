@@ -22,7 +22,7 @@ pub(crate) struct Kept<R> {
     pub(crate) epochs: usize,
 }
 
-/// What the run in a folder was trained on ([`Fit::identity`]); None of a run from before it was kept.
+/// What the run in a folder was trained on ([`Fit::identity`](super::Fit::identity)); None of a run from before it was kept.
 ///
 /// # Errors
 /// If there is no run, or its state cannot be read.
