@@ -6,15 +6,17 @@
 //! | `2024-03-01`, `2024/3/1`, `20240301`, `2024-03` | a day, or the first of a month |
 //! | `2024-03-01 09:30`, `2024-03-01T09:30:15.5` | a time as a clock shows it |
 //! | `2024-03-01T09:30+09:00`, `..Z` | an instant: those of one column may have different offsets |
-//!
-//! | `3/14/2024`, `14.3.2024 9:30` | the same with the year last |
+//! | `3/14/2024`, `14.3.2024 9:30`, `3/14/24` | the same with the year last; of two digits, it is from 1969 to 2068 |
+//! | `1991 Jul`, `5-Jan-09`, `Mon, 01 Jan 2024 10:00:00 +0000` | the same with a month's English name |
+//! | `1970 Q1`, `2000-W02` | the first day of a quarter, the Monday of an ISO week |
+//! | `.. 01:00 AM`, `.. 13:00 UTC` | a clock of twelve hours, an instant |
 //!
 //! All cells of a column are of one kind. Whether a day or a month comes first is decided by the whole column: by days
 //! above 12, else by the order that makes the rows follow each other evenly. Where both do, the column is refused.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, ISOWeekDate, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
@@ -36,6 +38,8 @@ pub struct Times {
     pub times: Vec<Time>,
     /// How those that follow are written.
     pub style: Style,
+    /// Whether day and month could be told apart by nothing but the distances between the rows.
+    pub guessed: bool,
 }
 
 /// How times are written: as the last cell of their column.
@@ -43,28 +47,56 @@ pub struct Times {
 pub enum Style {
     /// As numbers.
     Number,
+    /// As numbers that are so many parts of a second since 1970.
+    Unix {
+        /// 1, or 1000 for milliseconds.
+        parts: u32,
+    },
     /// As dates.
     Date {
-        /// What comes first.
-        order: Order,
-        /// Between year, month and day: `-`, `/`, `.` or nothing.
-        between: String,
-        /// Whether the day is written; else it is the first of the month.
-        day: bool,
+        /// What stands behind one another.
+        date: Vec<Piece>,
         /// How the time of day is written, if it is.
         clock: Option<Clock>,
     },
 }
 
-/// What comes first in a date.
+/// A piece of a written date.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// With four digits.
+    Year,
+    /// With two.
+    ShortYear,
+    /// To which an ISO week belongs.
+    WeekYear,
+    /// With two digits.
+    Month,
+    /// In the letters of this one.
+    MonthName(String),
+    /// With a zero before a single digit, or without.
+    Day(bool),
+    /// In the letters of this one.
+    Weekday(String),
+    /// From 1 to 4.
+    Quarter,
+    /// Of ISO 8601, with two digits.
+    Week,
+    /// What stands between.
+    Text(String),
+}
+
+/// What comes first in a date of digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+enum Order {
     /// Year, month, day.
     Year,
     /// Month, day, year.
     Month,
     /// Day, month, year.
     Day,
+    /// The last two digits of the year, month, day.
+    ShortYear,
 }
 
 /// How a time of day is written behind a date.
@@ -74,7 +106,9 @@ pub struct Clock {
     between: char,
     /// Whether seconds are shown.
     seconds: bool,
-    /// `Z`, `+09:00` or nothing.
+    /// ` AM` or ` PM`, of a clock of twelve hours.
+    half: Option<String>,
+    /// `Z`, `+09:00`, ` UTC` or nothing.
     offset: String,
 }
 
@@ -90,34 +124,65 @@ impl Times {
             Ok(times) => return Ok(times),
             Err(row) => row,
         };
-        match (Times::ordered(&cells, Order::Month), Times::ordered(&cells, Order::Day)) {
-            (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
-            (Ok(month), Ok(day)) => match month.evenness().cmp(&day.evenness()) {
-                Ordering::Greater => Ok(month),
-                Ordering::Less => Ok(day),
-                Ordering::Equal => Err(0),
-            },
-            (Err(a), Err(b)) => Err(row.max(a).max(b)),
+        let orders = [Order::Month, Order::Day, Order::ShortYear];
+        let (mut read, mut furthest) = (Vec::new(), row);
+        for order in orders {
+            match Times::ordered(&cells, order) {
+                Ok(times) => read.push((times.evenness(), times)),
+                Err(row) => furthest = furthest.max(row),
+            }
         }
+        let guessed = read.len() > 1;
+        read.sort_by_key(|(evenness, _)| Reverse(*evenness));
+        match &read[..] {
+            [] => Err(furthest),
+            [first, second, ..] if first.0 == second.0 => Err(0),
+            _ => Ok(Times { guessed, ..read.swap_remove(0).1 }),
+        }
+    }
+
+    /// Whether a cell alone is a date, whatever comes first in it.
+    pub fn is_date(cell: &str) -> bool {
+        let orders = [Order::Year, Order::Month, Order::Day, Order::ShortYear];
+        orders.into_iter().any(|order| dated(cell.trim(), order).is_some())
+    }
+
+    /// Numbers that count the seconds or milliseconds since 1970, from 1973 to 2096, as the dates that they are.
+    pub fn since_1970(&self) -> Option<Times> {
+        let within = |from: f64, to: f64| self.times.iter().all(|time| (from..=to).contains(&time.at));
+        let parts = match self.style {
+            Style::Number if within(1e8, 4e9) => 1,
+            Style::Number if within(1e11, 4e12) => 1000,
+            _ => return None,
+        };
+        let date = |time: &Time| {
+            let at = time.at / f64::from(parts);
+            let instant = Timestamp::from_microsecond((at * 1e6).round() as i64).ok()?;
+            Some(Time { at, clock: Some(TimeZone::UTC.to_datetime(instant)) })
+        };
+        let times = self.times.iter().map(date).collect::<Option<_>>()?;
+        Some(Times { times, style: Style::Unix { parts }, guessed: false })
     }
 
     fn ordered(cells: &[&str], order: Order) -> std::result::Result<Times, usize> {
         // Eight digits are days, if all of them can be.
         let eight =
-            !cells.is_empty() && cells.iter().all(|cell| is_digits(cell, 8) && date(cell, order).is_some());
-        let mut times = Times { times: Vec::with_capacity(cells.len()), style: Style::Number };
+            !cells.is_empty() && cells.iter().all(|cell| is_digits(cell, 8) && dated(cell, order).is_some());
+        let mut times =
+            Times { times: Vec::with_capacity(cells.len()), style: Style::Number, guessed: false };
         let mut first = None;
         for (row, cell) in cells.iter().enumerate() {
             let found = match cell.parse::<f64>() {
                 Ok(at) if !eight => at.is_finite().then_some((Time { at, clock: None }, Style::Number)),
                 _ => dated(cell, order),
             };
-            let (time, style) = found.ok_or(row)?;
+            let (time, mut style) = found.ok_or(row)?;
             let kind = style.kind();
             if *first.get_or_insert(kind) != kind {
                 return Err(row);
             }
             times.times.push(time);
+            style.learn(&times.style);
             times.style = style;
         }
         Ok(times)
@@ -125,27 +190,23 @@ impl Times {
 
     /// How many neighbours are as far apart as most of them.
     fn evenness(&self) -> usize {
-        most(self.times.windows(2).map(|pair| (pair[1].at - pair[0].at).abs())).map_or(0, |(_, count)| count)
+        most(self.times.windows(2).map(|pair| (pair[1].at - pair[0].at).abs()).filter(|step| *step > 0.0))
+            .map_or(0, |(_, count)| count)
     }
 }
 
 impl Style {
     /// A time as its column would have it.
     pub fn write(&self, time: &Time) -> String {
-        let (Some(clock), Style::Date { order, between, day, clock: style }) = (time.clock, self) else {
-            return time.at.to_string();
+        let (date, style, clock) = match (self, time.clock) {
+            (Style::Unix { parts }, _) => return (time.at * f64::from(*parts)).to_string(),
+            (Style::Date { date, clock }, Some(shown)) => (date, clock, shown),
+            _ => return time.at.to_string(),
         };
-        let date = clock.date();
-        let (y, m, d) = (date.year(), date.month(), date.day());
-        let date = match order {
-            Order::Year if !day => format!("{y:04}{between}{m:02}"),
-            Order::Year => format!("{y:04}{between}{m:02}{between}{d:02}"),
-            Order::Month => format!("{m:02}{between}{d:02}{between}{y:04}"),
-            Order::Day => format!("{d:02}{between}{m:02}{between}{y:04}"),
-        };
+        let date: String = date.iter().map(|piece| piece.write(clock.date())).collect();
         let time = clock.time();
-        let plain = Clock { between: ' ', seconds: false, offset: String::new() };
-        let Clock { between, seconds, offset } = match style {
+        let plain = Clock { between: ' ', seconds: false, half: None, offset: String::new() };
+        let Clock { between, seconds, half, offset } = match style {
             Some(style) => style,
             None if time == jiff::civil::Time::midnight() => return date,
             None => &plain,
@@ -156,13 +217,33 @@ impl Style {
             0 => String::new(),
             _ => format!(":{second:02}.{part:09}").trim_end_matches('0').to_owned(),
         };
-        format!("{date}{between}{:02}:{:02}{seconds}{offset}", time.hour(), time.minute())
+        let (hour, half) = match half {
+            Some(half) => ((time.hour() + 11) % 12 + 1, meridiem(half, time.hour() >= 12)),
+            None => (time.hour(), String::new()),
+        };
+        format!("{date}{between}{hour:02}:{:02}{seconds}{half}{offset}", time.minute())
+    }
+
+    /// What the cells before showed and the last one does not: May is short and in full, the 31st has no zero to leave out.
+    fn learn(&mut self, before: &Style) {
+        let (Style::Date { date, .. }, Style::Date { date: earlier, .. }) = (self, before) else { return };
+        for (piece, earlier) in date.iter_mut().zip(earlier) {
+            match (piece, earlier) {
+                (Piece::MonthName(name), Piece::MonthName(long))
+                    if name.eq_ignore_ascii_case("may") && long.len() > 3 =>
+                {
+                    name.clone_from(long);
+                }
+                (Piece::Day(zero), Piece::Day(false)) => *zero = false,
+                _ => {}
+            }
+        }
     }
 
     /// What may not be mixed in a column: numbers, times as clocks show them, instants.
     fn kind(&self) -> u8 {
         match self {
-            Style::Number => 0,
+            Style::Number | Style::Unix { .. } => 0,
             Style::Date { clock: Some(clock), .. } if !clock.offset.is_empty() => 2,
             Style::Date { .. } => 1,
         }
@@ -173,62 +254,221 @@ fn is_digits(cell: &str, n: usize) -> bool {
     cell.len() == n && cell.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A date, and whether it has a day.
-fn date(cell: &str, order: Order) -> Option<(Date, bool)> {
-    let mut parts: Vec<&str> = match is_digits(cell, 8) {
-        true => vec![&cell[..4], &cell[4..6], &cell[6..]],
-        false => cell.split(['-', '/', '.']).collect(),
-    };
-    match (order, &parts[..]) {
-        (Order::Year, _) => {}
-        (Order::Month, &[month, day, year]) => parts = vec![year, month, day],
-        (Order::Day, &[day, month, year]) => parts = vec![year, month, day],
-        _ => return None,
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+/// Which of some names a word is, in full or its first three letters.
+fn named(word: &str, names: &[&str]) -> Option<usize> {
+    names.iter().position(|name| name.eq_ignore_ascii_case(word) || name[..3].eq_ignore_ascii_case(word))
+}
+
+/// A name as long as another one, in capitals if that is.
+fn like(sample: &str, name: &str) -> String {
+    let name = if sample.len() == 3 { &name[..3] } else { name };
+    match sample {
+        _ if sample.chars().all(char::is_uppercase) => name.to_uppercase(),
+        _ if sample.chars().all(char::is_lowercase) => name.to_lowercase(),
+        _ => name.to_owned(),
     }
-    let number = |part: &str| -> Option<i8> {
-        (part.len() <= 2 && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse().ok())?
-    };
-    let year = parts.first().filter(|year| is_digits(year, 4))?.parse().ok()?;
-    let (month, day) = match parts[1..] {
-        [month] => (number(month)?, None),
-        [month, day] => (number(month)?, Some(number(day)?)),
+}
+
+/// The half of the day, written as another one.
+fn meridiem(sample: &str, afternoon: bool) -> String {
+    let (half, other) = if afternoon { ('P', 'A') } else { ('A', 'P') };
+    sample
+        .replace(other, &half.to_string())
+        .replace(other.to_ascii_lowercase(), &half.to_ascii_lowercase().to_string())
+}
+
+impl Piece {
+    fn write(&self, date: Date) -> String {
+        match self {
+            Piece::Year => format!("{:04}", date.year()),
+            Piece::WeekYear => format!("{:04}", date.iso_week_date().year()),
+            Piece::ShortYear => format!("{:02}", date.year().rem_euclid(100)),
+            Piece::Month => format!("{:02}", date.month()),
+            Piece::MonthName(sample) => like(sample, MONTHS[date.month() as usize - 1]),
+            Piece::Day(true) => format!("{:02}", date.day()),
+            Piece::Day(false) => date.day().to_string(),
+            Piece::Weekday(sample) => like(sample, WEEKDAYS[date.weekday().to_monday_zero_offset() as usize]),
+            Piece::Quarter => ((date.month() + 2) / 3).to_string(),
+            Piece::Week => format!("{:02}", date.iso_week_date().week()),
+            Piece::Text(text) => text.clone(),
+        }
+    }
+}
+
+/// Runs of digits, of letters, and of what is neither.
+fn runs(cell: &str) -> Vec<&str> {
+    let kind = |c: char| (c.is_ascii_digit(), c.is_alphabetic());
+    let mut runs = Vec::new();
+    let mut start = 0;
+    for (at, c) in cell.char_indices().skip(1) {
+        if cell[..at].chars().next_back().map(kind) != Some(kind(c)) {
+            runs.push(&cell[start..at]);
+            start = at;
+        }
+    }
+    runs.push(&cell[start..]);
+    runs
+}
+
+/// The pieces of a date, each with the digits it stands for.
+fn pieces<'a>(cell: &'a str, order: Order) -> Option<Vec<(Piece, &'a str)>> {
+    if is_digits(cell, 8) {
+        let days = [(Piece::Year, &cell[..4]), (Piece::Month, &cell[4..6]), (Piece::Day(true), &cell[6..])];
+        return (order == Order::Year).then(|| days.to_vec());
+    }
+    let runs = runs(cell);
+    let digits = |run: &str| run.bytes().all(|byte| byte.is_ascii_digit());
+    let word = |run: &&str| named(run, &MONTHS).is_some() || ["Q", "W"].contains(run);
+    let mut parts = expected(&runs, runs.iter().copied().find(word), order)?.into_iter();
+    let mut found: Vec<(Piece, &'a str)> = Vec::with_capacity(runs.len());
+    for (place, run) in runs.iter().copied().enumerate() {
+        let last = place + 1 == runs.len();
+        let piece = match run {
+            _ if digits(run) => parts.next()?,
+            _ if named(run, &MONTHS).is_some() => Piece::MonthName(run.to_owned()),
+            _ if place == 0 && named(run, &WEEKDAYS).is_some() => Piece::Weekday(run.to_owned()),
+            "Q" | "W" | "년" | "월" | "일" => Piece::Text(run.to_owned()),
+            _ if place > 0 && !last && is_between(run) => Piece::Text(run.to_owned()),
+            _ => return None,
+        };
+        found.push((piece, run));
+    }
+    Some(found)
+}
+
+fn is_between(run: &str) -> bool {
+    ["", "-", "/", ".", ","].contains(&run.trim())
+}
+
+/// What the digits of a date stand for, by their order and by the month, `Q` or `W` among them.
+fn expected(runs: &[&str], word: Option<&str>, order: Order) -> Option<Vec<Piece>> {
+    let numbers: Vec<&str> =
+        runs.iter().copied().filter(|run| run.bytes().all(|byte| byte.is_ascii_digit())).collect();
+    let lengths: Vec<usize> = numbers.iter().map(|number| number.len()).collect();
+    let year = |n: usize| lengths[n] == 4;
+    let day = |n: usize| Piece::Day(lengths[n] > 1);
+    use Piece::{Month, Quarter, ShortYear, Week, WeekYear, Year};
+    Some(match (order, word, lengths.len()) {
+        (Order::Year, Some("Q"), 2) if year(0) => vec![Year, Quarter],
+        (Order::Year, Some("Q"), 2) => vec![Quarter, Year],
+        (Order::Year, Some("W"), 2) => vec![WeekYear, Week],
+        (_, Some("Q" | "W"), _) => return None,
+        (Order::Year, Some(_), 1) => vec![Year],
+        (Order::Year, Some(_), 2) if year(0) => vec![Year, day(1)],
+        (Order::Year, Some(_), 2) if year(1) => vec![day(0), Year],
+        (Order::Year, Some(_), 2) => vec![day(0), ShortYear],
+        (_, Some(_), _) => return None,
+        (Order::Year, None, 2) => vec![Year, Month],
+        (Order::Year, None, 3) => vec![Year, Month, Piece::Day(true)],
+        (Order::ShortYear, None, 3) => vec![ShortYear, Month, Piece::Day(true)],
+        (Order::Month, None, 3) if year(2) => vec![Month, Piece::Day(true), Year],
+        (Order::Day, None, 3) if year(2) => vec![Piece::Day(true), Month, Year],
+        (Order::Month, None, 3) => vec![Month, Piece::Day(true), ShortYear],
+        (Order::Day, None, 3) => vec![Piece::Day(true), Month, ShortYear],
         _ => return None,
+    })
+}
+
+/// A date without a time of day, and how it is written.
+fn date(cell: &str, order: Order) -> Option<(Date, Vec<Piece>)> {
+    let found = pieces(cell, order)?;
+    let (mut year, mut month, mut day, mut week) = (None, None, 1, None);
+    for (piece, run) in &found {
+        let number = || -> Option<i8> { (run.len() <= 2).then(|| run.parse().ok())? };
+        match piece {
+            Piece::Year | Piece::WeekYear => {
+                year = Some(is_digits(run, 4).then(|| run.parse::<i16>().ok())??)
+            }
+            Piece::ShortYear => {
+                let short = is_digits(run, 2).then(|| run.parse::<i16>().ok())??;
+                year = Some(if short < 69 { 2000 + short } else { 1900 + short });
+            }
+            Piece::Month => month = Some(number()?),
+            Piece::MonthName(name) => month = Some(named(name, &MONTHS)? as i8 + 1),
+            Piece::Day(_) => day = number()?,
+            Piece::Quarter => month = Some(number().filter(|quarter| (1..=4).contains(quarter))? * 3 - 2),
+            Piece::Week => week = Some(number()?),
+            Piece::Weekday(_) | Piece::Text(_) => {}
+        }
+    }
+    let date = match week {
+        Some(week) => ISOWeekDate::new(year?, week, Weekday::Monday).ok()?.date(),
+        None => Date::new(year?, month?, day).ok()?,
     };
-    Some((Date::new(year, month, day.unwrap_or(1)).ok()?, day.is_some()))
+    Some((date, found.into_iter().map(|(piece, _)| piece).collect()))
 }
 
 /// A date, with a time of day or without.
 fn dated(cell: &str, order: Order) -> Option<(Time, Style)> {
-    let (written, rest) = match cell.find(['T', ' ']) {
-        Some(at) => (&cell[..at], Some((char::from(cell.as_bytes()[at]), cell[at + 1..].trim_start()))),
-        None => (cell, None),
-    };
-    let (found, day) = date(written, order)?;
-    let between = written.chars().find(|c| !c.is_ascii_digit()).map_or(String::new(), String::from);
-    let style = |clock| Style::Date { order, between, day, clock };
-    let Some((gap, rest)) = rest else {
+    let Some(colon) = cell.find(':') else {
+        let (found, date) = date(cell, order)?;
         let clock = DateTime::from(found);
-        return Some((Time { at: seconds_of(clock)?, clock: Some(clock) }, style(None)));
+        return Some((
+            Time { at: seconds_of(clock)?, clock: Some(clock) },
+            Style::Date { date, clock: None },
+        ));
     };
-    let sign = rest.find(['+', '-', 'Z', 'z']).unwrap_or(rest.len());
-    let (time, offset) = (rest[..sign].trim_end(), &rest[sign..]);
-    let time: jiff::civil::Time = match time.split_once(':') {
-        // `9:30`
-        Some((hour, _)) if hour.len() == 1 => format!("0{time}").parse().ok()?,
-        Some(_) => time.parse().ok()?,
-        None => return None,
-    };
+    let head = cell[..colon].trim_end_matches(|c: char| c.is_ascii_digit());
+    let between = head.chars().next_back().filter(|gap| [' ', 'T'].contains(gap))?;
+    let (found, date) = date(head[..head.len() - 1].trim_end(), order)?;
+    let (time, half, offset) = clock_parts(&cell[head.len()..])?;
     let clock = found.to_datetime(time);
-    let at = match offset {
-        "" => seconds_of(clock)?,
-        _ => {
+    let at = match offset.trim() {
+        "" | "UTC" | "GMT" => seconds_of(clock)?,
+        offset => {
             let instant: Timestamp = format!("{clock}{offset}").parse().ok()?;
             instant.as_nanosecond() as f64 / 1e9
         }
     };
-    let seconds = rest[..sign].matches(':').count() > 1;
-    let clocks = Clock { between: gap, seconds, offset: offset.to_owned() };
-    Some((Time { at, clock: Some(clock) }, style(Some(clocks))))
+    let seconds = cell[head.len()..].split(['+', '-']).next()?.matches(':').count() > 1;
+    let clocks = Clock { between, seconds, half, offset: offset.to_owned() };
+    Some((Time { at, clock: Some(clock) }, Style::Date { date, clock: Some(clocks) }))
+}
+
+/// A time of day, the half of the day if it is written, and the offset.
+fn clock_parts(written: &str) -> Option<(jiff::civil::Time, Option<String>, &str)> {
+    let end =
+        written.find(|c: char| !(c.is_ascii_digit() || [':', '.'].contains(&c))).unwrap_or(written.len());
+    let (time, mut offset) = written.split_at(end);
+    let blanks = offset.len() - offset.trim_start().len();
+    let half = offset
+        .get(..blanks + 2)
+        .filter(|half| ["am", "pm"].iter().any(|name| half.trim_start().eq_ignore_ascii_case(name)));
+    offset = &offset[half.map_or(0, str::len)..];
+    let (hour, rest) = time.split_once(':')?;
+    let mut hour: u8 = (hour.len() <= 2).then(|| hour.parse().ok())??;
+    if let Some(half) = half {
+        let afternoon = half.to_ascii_lowercase().ends_with("pm");
+        hour = (1..=12).contains(&hour).then_some(hour % 12 + if afternoon { 12 } else { 0 })?;
+    }
+    let time = format!("{hour:02}:{rest}").parse().ok()?;
+    Some((time, half.map(str::to_owned), offset))
+}
+
+/// A cell that is a time of day alone, or in a column of that name an hour.
+pub(crate) fn time_of_day(cell: &str, name: &str) -> Option<String> {
+    let cell = cell.trim();
+    let hour = ["hour", "hr", "hours", "time"].iter().any(|hour| name.eq_ignore_ascii_case(hour));
+    match cell.parse::<u8>() {
+        Ok(number) if hour && number < 24 => Some(format!("{number:02}:00")),
+        _ => clock_parts(cell).filter(|(_, _, offset)| offset.is_empty()).map(|_| cell.to_owned()),
+    }
 }
 
 /// Since 1970, as if the clock were that of UTC.
@@ -335,6 +575,30 @@ impl Frequency {
         };
         let whole = steps.round();
         ((steps - whole).abs() < 1e-3 && (0.0..1e9).contains(&whole)).then_some(whole as usize)
+    }
+}
+
+impl Frequency {
+    /// Times with those within a quarter of a step of the grid put on it: that of the clock, or that of the first time. As
+    /// they are, if they are whole steps apart.
+    pub fn rounded(&self, times: &[Time]) -> Vec<Time> {
+        let whole = times.windows(2).all(|pair| self.steps(&pair[0], &pair[1]).is_some());
+        let shown = |time: &Time| time.clock.and_then(seconds_of).unwrap_or(time.at);
+        let (&Frequency::Even(step), Some(first), false) = (self, times.first().map(shown), whole) else {
+            return times.to_vec();
+        };
+        let off = |start: f64, time: &Time| {
+            let since = shown(time) - start;
+            // In whole microseconds: seconds since 1970 are no more exact.
+            (((since / step).round() * step - since) * 1e6).round() / 1e6
+        };
+        let near = |start: &f64| times.iter().filter(|time| off(*start, time).abs() <= step / 4.0).count();
+        let start = [first, 0.0].into_iter().max_by_key(near).unwrap_or(first);
+        let put = |time: &Time| match off(start, time) {
+            off if (1e-6 * step..=step / 4.0).contains(&off.abs()) => Frequency::Even(off).after(time, 1),
+            _ => *time,
+        };
+        times.iter().map(put).collect()
     }
 }
 
@@ -468,6 +732,64 @@ mod tests {
         assert_eq!(parse(&["20240131", "20240199"]).times[0].at, 20_240_131.0);
         // 29 February is there every four years.
         assert!(Times::parse(["2024-02-29"]).is_ok() && Times::parse(["2023-02-29"]).is_err());
+    }
+
+    #[test]
+    fn other_ways_to_write_a_date_are_read_and_written_back() {
+        for (last, iso, frequency, next) in [
+            ("1991 Jul", "1991-07-01", "1mo", "1991 Aug"),
+            ("1977-Jan", "1977-01-01", "1mo", "1977-Feb"),
+            ("August 1977", "1977-08-01", "1mo", "September 1977"),
+            ("Jan-1-1995", "1995-01-01", "1d", "Jan-2-1995"),
+            ("Jan 1 2000", "2000-01-01", "1d", "Jan 2 2000"),
+            ("5-Jan-09", "2009-01-05", "1d", "6-Jan-09"),
+            ("05-JAN-70", "1970-01-05", "1d", "06-JAN-70"),
+            ("1970 Q1", "1970-01-01", "3mo", "1970 Q2"),
+            ("1970Q4", "1970-10-01", "3mo", "1971Q1"),
+            ("2000-W02", "2000-01-10", "1w", "2000-W03"),
+            ("2024-W52", "2024-12-23", "1w", "2025-W01"),
+            ("01/31/24", "2024-01-31", "1d", "02/01/24"),
+            ("2024년 01월 31일", "2024-01-31", "1d", "2024년 02월 01일"),
+            ("2024.01.31", "2024-01-31", "1d", "2024.02.01"),
+            ("2024-01-01 11:30 PM", "2024-01-01 23:30", "1h", "2024-01-02 12:30 AM"),
+            ("1/31/2024 12:05 am", "2024-01-31 00:05", "12h", "01/31/2024 12:05 pm"),
+            ("2024-01-01 10:00 UTC", "2024-01-01 10:00Z", "1h", "2024-01-01 11:00 UTC"),
+            ("Mon, 01 Jan 2024 10:00:00 +0000", "2024-01-01 10:00Z", "1d", "Tue, 02 Jan 2024 10:00:00 +0000"),
+        ] {
+            let times = parse(&[last]);
+            assert_eq!(times.times[0], parse(&[iso]).times[0], "{last}");
+            let later = Frequency::parse(frequency).unwrap().after(&times.times[0], 1);
+            assert_eq!(times.style.write(&later), next);
+        }
+        // May is no short name among long ones.
+        let times = parse(&["April 2024", "May 2024"]);
+        let later = Frequency::Months(1).after(&times.times[1], 1);
+        assert_eq!(times.style.write(&later), "June 2024");
+        for wrong in
+            ["Jan-09", "Total", "1970 Q5", "2000-W60", "2024-01-01 13:00 PM", "2024--01", "Jan 32 2024"]
+        {
+            assert!(Times::parse([wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_short_year_needs_an_order_that_is_certain() {
+        assert_eq!(Times::parse(["01/02/03", "01/02/04"]), Err(0));
+        let days: Vec<String> = (1..=9).map(|day| format!("0{day}/01/24")).collect();
+        let times = Times::parse(days.iter().map(String::as_str)).unwrap();
+        assert_eq!((times.times[8].clock.unwrap().day(), times.guessed), (9, true));
+        assert!(!parse(&["01/31/24", "02/01/24"]).guessed);
+    }
+
+    #[test]
+    fn numbers_that_count_seconds_or_milliseconds() {
+        let seconds = parse(&["1700000000", "1700003600"]).since_1970().unwrap();
+        assert_eq!(seconds.times[1].clock.unwrap().to_string(), "2023-11-14T23:13:20");
+        let milliseconds = parse(&["1700000000000", "1700003600000"]).since_1970().unwrap();
+        assert_eq!(milliseconds.times, seconds.times);
+        let later = Frequency::Even(3600.0).after(&milliseconds.times[1], 1);
+        assert_eq!(milliseconds.style.write(&later), "1700007200000");
+        assert_eq!(parse(&["1", "2"]).since_1970(), None);
     }
 
     #[test]

@@ -2,14 +2,14 @@
 //!
 //! Nothing is put right in silence: what was seen and done stands in [`SeriesTable::notes`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Roles, Series};
 use crate::data::sheet::{Row, Sheet, is_missing, shorten};
-use crate::data::time::{Calendar, Frequency, Style, Time, Times};
+use crate::data::time::{Calendar, Frequency, Style, Time, Times, time_of_day};
 use crate::error::{Error, Result};
 
 /// What is done about rows that are missing between two others, and about cells without a value.
@@ -48,7 +48,7 @@ pub enum Doubles {
 #[serde(default, deny_unknown_fields)]
 pub struct SeriesColumns {
     /// The time column; by default the first of dates, or the first of all, if its numbers rise or fall from row to row.
-    /// `none`: there is none.
+    /// A column that counts the rows, without a name or called `index`, is passed over. `none`: there is none.
     pub time: Option<String>,
     /// The column that says which series a row belongs to; by default there is one series.
     pub id: Option<String>,
@@ -128,10 +128,26 @@ struct Plan<'a> {
     time: Option<usize>,
     /// Of every row of the sheet, where the time column could be read.
     times: Option<Times>,
+    /// Of every row, where two columns together make the time.
+    labels: Option<Vec<String>>,
     id: Option<usize>,
+    /// Columns that have a part, or are passed over.
+    taken: Vec<usize>,
     /// The columns of numbers: values, past, known.
     wanted: Vec<usize>,
     roles: Roles,
+}
+
+/// The time column, and what was read in it.
+#[derive(Default)]
+struct When {
+    column: Option<usize>,
+    times: Option<Times>,
+    /// The column of the time of day, if that of dates has none, and both together.
+    clock: Option<usize>,
+    labels: Option<Vec<String>>,
+    /// What is wrong with a column that nearly was one of times.
+    near: Option<String>,
 }
 
 /// The rows of one series.
@@ -150,6 +166,7 @@ struct Seen {
     doubles: Vec<String>,
     gaps: Vec<String>,
     missing_rows: usize,
+    rounded: Vec<String>,
     uneven: Vec<String>,
     missing_cells: Vec<String>,
 }
@@ -178,8 +195,17 @@ impl<'a> Plan<'a> {
             );
             return Err(Error::data(format!("{}, line 1", sheet.place), message));
         }
-        let (time, times) = time_column(sheet, columns, &taken, id, notes)?;
+        taken.extend(index(sheet, columns, &taken, notes));
+        let mut when = time_column(sheet, columns, &taken, id, notes)?;
+        let time = when.column;
         taken.extend(time);
+        when.join_clock(sheet, &taken, id, notes);
+        when.tell_order(sheet, notes);
+        if !columns.calendar.is_empty() {
+            when.count_from_1970(sheet, notes);
+        }
+        let When { times, clock, labels, near, .. } = when;
+        taken.extend(clock);
         let values = if values.is_empty() { others(sheet, &taken, time, notes)? } else { values };
         let roles = Roles {
             values: values.len(),
@@ -190,12 +216,21 @@ impl<'a> Plan<'a> {
             return Err(Error::config(
                 "data.calendar",
                 format!(
-                    "{} has no column of dates: name it with data.time, or leave the calendar out",
-                    sheet.place
+                    "{} has no column of dates{}: name it with data.time, or leave the calendar out",
+                    sheet.place,
+                    near.map_or(String::new(), |near| format!(" ({near})"))
                 ),
             ));
         }
-        Ok(Plan { columns, time, times, id, wanted: [values, past, known].concat(), roles })
+        Ok(Plan { columns, time, times, labels, id, taken, wanted: [values, past, known].concat(), roles })
+    }
+
+    /// The time of a row as it is written.
+    fn written<'b>(&'b self, sheet: &'b Sheet, row: usize) -> &'b str {
+        match &self.labels {
+            Some(labels) => &labels[row],
+            None => self.time.map_or("", |column| sheet.rows[row].text(column).trim()),
+        }
     }
 
     fn groups(&self, sheet: &Sheet) -> Result<Vec<Group>> {
@@ -254,17 +289,20 @@ impl<'a> Plan<'a> {
                 _ => merged.push(vec![row]),
             }
         }
-        let written = |row: usize| self.time.map_or("", |column| sheet.rows[row].text(column).trim());
+        let written = |row: usize| self.written(sheet, row);
         for same in merged.iter().filter(|same| same.len() > 1) {
             let lines = (sheet.rows[same[0]].line, sheet.rows[same[1]].line);
             seen.doubles.push(format!("`{}` on lines {} and {}", written(same[0]), lines.0, lines.1));
         }
         if self.columns.doubles == Doubles::Error && !seen.doubles.is_empty() {
-            let several = match self.id {
-                None => {
-                    "if the file holds several series, name the column that tells them apart with data.id; if not, "
-                }
-                Some(_) => "",
+            let labels: Vec<&str> = (0..sheet.rows.len()).map(written).collect();
+            let names = tells_apart(sheet, &self.taken, &labels).map(|column| called(sheet, column));
+            let several = match (self.id, names) {
+                (Some(_), _) => String::new(),
+                (_, Some(names)) => format!(
+                    "{names} tells the rows of one time apart: name it with data.id if each of its names is a series; if not, "
+                ),
+                _ => "if the file holds several series, name the column that tells them apart with data.id; if not, ".into(),
             };
             return Err(Error::data(
                 sheet.place.clone(),
@@ -308,7 +346,10 @@ impl<'a> Plan<'a> {
                 }
             }
         }
-        if let (Some(frequency), Some(_)) = (frequency, &self.times) {
+        if let (Some(frequency), Some(times)) = (frequency, &self.times) {
+            if self.columns.frequency.is_some() {
+                round(&mut filled, frequency, &times.style, seen);
+            }
             filled = self.evened(sheet, filled, frequency, seen)?;
         }
         let observed =
@@ -390,7 +431,7 @@ impl<'a> Plan<'a> {
         let row = same[0];
         Ok(Filled {
             label: match self.time {
-                Some(column) => sheet.rows[row].text(column).trim().to_owned(),
+                Some(_) => self.written(sheet, row).to_owned(),
                 None => (row + 1).to_string(),
             },
             time: self.times.as_ref().map(|times| times.times[row]),
@@ -451,14 +492,7 @@ impl<'a> Plan<'a> {
                     }
                     _ => {
                         if self.columns.fill != Fill::None {
-                            let step = frequency.in_words(time.clock.is_some());
-                            return Err(Error::data(
-                                sheet.place.clone(),
-                                format!(
-                                    "`{label}` is no whole number of steps of {step} behind the row before it, so the rows \
-                                     between cannot be filled: set data.frequency, or data.fill = \"none\""
-                                ),
-                            ));
+                            return Err(self.off_the_grid(sheet, &all[all.len() - 1], &row, frequency));
                         }
                         seen.uneven.push(format!("before `{label}`"));
                     }
@@ -467,6 +501,28 @@ impl<'a> Plan<'a> {
             all.push(row);
         }
         Ok(all)
+    }
+
+    /// Two rows that are no whole number of steps apart, or none at all.
+    fn off_the_grid(&self, sheet: &Sheet, before: &Filled, row: &Filled, frequency: &Frequency) -> Error {
+        let step = frequency.in_words(row.time.is_some_and(|time| time.clock.is_some()));
+        let (label, before) = (&row.label, &before.label);
+        let rounded = match frequency {
+            Frequency::Even(_) => ", though times within a quarter of a step are rounded",
+            Frequency::Months(_) => "",
+        };
+        let apart = format!("`{label}` is no whole number of steps of {step} behind `{before}`");
+        let message = match &self.columns.frequency {
+            Some(written) => format!(
+                "{apart} (data.frequency is {written}){rounded}, so the rows between cannot be filled: give data.frequency a \
+                 step that both are on, or set data.fill = \"none\""
+            ),
+            None => format!(
+                "{apart}, so the rows between cannot be filled: set data.frequency, to whose steps times are rounded, or \
+                 data.fill = \"none\""
+            ),
+        };
+        Error::data(sheet.place.clone(), message)
     }
 
     /// A gap of centuries is a wrong year, not a gap.
@@ -501,7 +557,7 @@ impl<'a> Plan<'a> {
         if let (Some(column), Some(times)) = (self.time, &self.times) {
             let dates = times.style != Style::Number;
             let step = frequency.map_or(String::new(), |f| format!(", a step is {}", f.in_words(dates)));
-            notes.push(format!("time: `{}`{step}", sheet.header[column]));
+            notes.push(format!("time: {}{step}", called(sheet, column)));
         }
         if let Some(column) = self.id {
             notes.push(format!("{} series, by `{}`", series.len(), sheet.header[column]));
@@ -543,6 +599,10 @@ impl<'a> Plan<'a> {
                 first(&seen.gaps)
             ));
         }
+        if !seen.rounded.is_empty() {
+            let (count, first) = (counted(seen.rounded.len(), "time"), first(&seen.rounded));
+            notes.push(format!("rounded to the steps of data.frequency: {count} (first {first})"));
+        }
         if !seen.uneven.is_empty() {
             notes.push(format!(
                 "{} not a whole number of steps from their neighbours (first {}): each row counts as one step",
@@ -567,51 +627,180 @@ fn time_column(
     taken: &[usize],
     id: Option<usize>,
     notes: &mut Vec<String>,
-) -> Result<(Option<usize>, Option<Times>)> {
-    let parse = |column: usize| Times::parse(sheet.rows.iter().map(|row| row.text(column)));
-    let missing = |notes: &mut Vec<String>| {
-        notes.push(
-            "no column of times: the rows are taken in the order of the file (data.time names one)"
-                .to_owned(),
-        );
-        Ok((None, None))
+) -> Result<When> {
+    let name = match columns.time.as_deref() {
+        Some(NO_TIME) => return Ok(When::default()),
+        Some(name) => name,
+        None => return Ok(search(sheet, taken, id, notes)),
     };
-    match columns.time.as_deref() {
-        Some(NO_TIME) => Ok((None, None)),
-        Some(name) => {
-            let column = sheet.column(name, "data.time")?;
-            match parse(column) {
-                Ok(times) => Ok((Some(column), Some(times))),
-                Err(row) => {
-                    let row = &sheet.rows[row];
-                    notes.push(format!(
-                        "`{}` of column `{name}` (line {}) is no time, a number or a date such as 2024-01-31 or 2024-01-31 \
-                         23:50: the rows are taken in the order of the file",
-                        shorten(row.text(column)),
-                        row.line
-                    ));
-                    Ok((Some(column), None))
-                }
+    let column = sheet.column(name, "data.time")?;
+    let times = parse(sheet, column);
+    let near = times.as_ref().err().map(|&row| no_time(sheet, column, row));
+    if let Some(near) = &near {
+        notes.push(format!("{near}: the rows are taken in the order of the file"));
+    }
+    Ok(When { column: Some(column), times: times.ok(), near, ..When::default() })
+}
+
+fn parse(sheet: &Sheet, column: usize) -> std::result::Result<Times, usize> {
+    Times::parse(sheet.rows.iter().map(|row| row.text(column)))
+}
+
+/// The first column of dates; without one the first of all, if its numbers rise or fall. Numbers further to the right may
+/// be anything.
+fn search(sheet: &Sheet, taken: &[usize], id: Option<usize>, notes: &mut Vec<String>) -> When {
+    let free: Vec<usize> = (0..sheet.header.len()).filter(|column| !taken.contains(column)).collect();
+    let is_dates = |times: &Times| times.style != Style::Number;
+    let dates = free.iter().find_map(|&column| Some((column, parse(sheet, column).ok().filter(is_dates)?)));
+    let numbers = || {
+        let column = *free.first()?;
+        let times = parse(sheet, column).ok().filter(|times| one_way(sheet, times, id))?;
+        // The only column of numbers is what is to be forecast.
+        let value = |other: usize| other != column && is_numeric(sheet, other) && !nameless(sheet, other);
+        let left = (0..sheet.header.len()).any(value);
+        left.then_some((column, times))
+    };
+    if let Some((column, times)) = dates.or_else(numbers) {
+        return When { column: Some(column), times: Some(times), ..When::default() };
+    }
+    let nearly =
+        |&&column: &&usize| 2 * dates_in(sheet, column) > sheet.rows.len() && parse(sheet, column).is_err();
+    let near = free.iter().find(nearly).map(|&column| {
+        let labels: Vec<&str> = sheet.rows.iter().map(|row| row.text(column).trim()).collect();
+        let names = tells_apart(sheet, taken, &labels).filter(|_| id.is_none());
+        let wrong = no_time(sheet, column, parse(sheet, column).err().unwrap_or_default());
+        let apart = |names| {
+            format!("; {} tells the rows of one date apart: name it with data.id", called(sheet, names))
+        };
+        wrong + &names.map_or(String::new(), apart)
+    });
+    let why = near.as_ref().map_or(String::new(), |near| format!(" ({near})"));
+    let order = "the rows are taken in the order of the file (data.time names one)";
+    notes.push(format!("no column of times{why}: {order}"));
+    When { near, ..When::default() }
+}
+
+fn dates_in(sheet: &Sheet, column: usize) -> usize {
+    sheet.rows.iter().filter(|row| Times::is_date(row.text(column))).count()
+}
+
+/// Why a column cannot be read as times: its cell in this row.
+fn no_time(sheet: &Sheet, column: usize, row: usize) -> String {
+    let row = &sheet.rows[row];
+    let (cell, line, name) = (shorten(row.text(column).trim()), row.line, called(sheet, column));
+    let place = format!("column {name}, line {line}");
+    if !Times::is_date(row.text(column)) {
+        return format!(
+            "{place}: `{cell}` is no time, a number or a date such as 2024-01-31 or 2024-01-31 23:50"
+        );
+    }
+    if dates_in(sheet, column) == sheet.rows.len() && Times::parse([row.text(column)]) == Err(0) {
+        return format!(
+            "{place}: whether `{cell}` has its day or its month first cannot be told: write dates as 2024-01-31"
+        );
+    }
+    format!("{place}: `{cell}` is written in another way than the cells before it: write all alike")
+}
+
+/// A column's name, or its number.
+fn called(sheet: &Sheet, column: usize) -> String {
+    match sheet.header[column].as_str() {
+        "" => format!("{} (without a name)", column + 1),
+        name => format!("`{name}`"),
+    }
+}
+
+impl When {
+    /// Dates that come more than once, beside a column of times of day, or one of hours: both together are the time.
+    fn join_clock(&mut self, sheet: &Sheet, taken: &[usize], id: Option<usize>, notes: &mut Vec<String>) {
+        let (Some(column), Some(times)) = (self.column, &self.times) else { return };
+        let mut seen = HashSet::new();
+        let series = |row: &Row| id.map_or("", |column| row.text(column).trim()).to_owned();
+        let mut rows = sheet.rows.iter().zip(&times.times);
+        let once = rows.all(|(row, time)| seen.insert((series(row), time.at.to_bits())));
+        if once || !matches!(times.style, Style::Date { clock: None, .. }) {
+            return;
+        }
+        for clock in (0..sheet.header.len()).filter(|column| !taken.contains(column)) {
+            let of_day = sheet.rows.iter().map(|row| time_of_day(row.text(clock), &sheet.header[clock]));
+            let Some(of_day) = of_day.collect::<Option<Vec<String>>>() else { continue };
+            let dates = sheet.rows.iter().map(|row| row.text(column).trim());
+            let labels: Vec<String> =
+                dates.zip(of_day).map(|(date, time)| format!("{date} {time}")).collect();
+            if let Ok(times) = Times::parse(labels.iter().map(String::as_str)) {
+                let (date, time) = (called(sheet, column), called(sheet, clock));
+                notes.push(format!("the time is {date} and {time} together, as in `{}`", labels[0]));
+                (self.times, self.clock, self.labels) = (Some(times), Some(clock), Some(labels));
+                return;
             }
         }
-        None => {
-            let mut free = (0..sheet.header.len()).filter(|column| !taken.contains(column)).enumerate();
-            let found = free.find_map(|(place, column)| {
-                let times = parse(column).ok()?;
-                let numbers = times.style == Style::Number;
-                // Numbers that rise further to the right may be anything.
-                (!numbers || (place == 0 && one_way(sheet, &times, id))).then_some((column, times))
-            });
-            let left = |column: usize| {
-                (0..sheet.header.len()).any(|other| other != column && is_numeric(sheet, other))
-            };
-            match found {
-                // The only column of numbers is what is to be forecast.
-                Some((column, times)) if times.style != Style::Number || left(column) => {
-                    Ok((Some(column), Some(times)))
-                }
-                _ => missing(notes),
-            }
+    }
+
+    fn tell_order(&self, sheet: &Sheet, notes: &mut Vec<String>) {
+        let (Some(column), Some(times)) = (self.column, &self.times) else { return };
+        if let (true, Some(date)) = (times.guessed, times.times[0].clock) {
+            let (name, cell, date) = (called(sheet, column), sheet.rows[0].text(column).trim(), date.date());
+            notes.push(format!(
+                "column {name}: `{cell}` is read as {date}: so the rows are the most evenly apart"
+            ));
+        }
+    }
+
+    fn count_from_1970(&mut self, sheet: &Sheet, notes: &mut Vec<String>) {
+        let dates = self.times.as_ref().and_then(Times::since_1970);
+        if let (Some(column), Some(times)) = (self.column, dates) {
+            let unit = if times.style == (Style::Unix { parts: 1 }) { "seconds" } else { "milliseconds" };
+            let name = called(sheet, column);
+            notes.push(format!("the calendar takes column {name} for {unit} since 1970, in UTC"));
+            self.times = Some(times);
+        }
+    }
+}
+
+/// A column that counts the rows, as `pandas` writes one: neither a time nor a value, if there is anything else.
+fn index(sheet: &Sheet, columns: &SeriesColumns, taken: &[usize], notes: &mut Vec<String>) -> Option<usize> {
+    let named = columns.time.as_deref().and_then(|name| sheet.column(name, "data.time").ok());
+    let counts = |column: usize| {
+        let cells = sheet.rows.iter().map(|row| row.text(column).trim().parse::<u64>().ok());
+        // Tables below one another count anew.
+        cells.collect::<Option<Vec<_>>>().is_some_and(|cells| {
+            cells[0] <= 1 && cells.windows(2).all(|pair| pair[1] == pair[0] + 1 || pair[1] == cells[0])
+        })
+    };
+    let free = |&column: &usize| Some(column) != named && !taken.contains(&column) && nameless(sheet, column);
+    let all = 0..sheet.header.len();
+    let found = all.clone().filter(free).find(|&column| counts(column))?;
+    let other = |other: usize| is_numeric(sheet, other) || Times::is_date(sheet.rows[0].text(other));
+    all.clone().find(|&column| column != found && other(column))?;
+    notes.push(format!("column {} counts the rows: it is passed over", called(sheet, found)));
+    Some(found)
+}
+
+fn nameless(sheet: &Sheet, column: usize) -> bool {
+    ["", "index", "unnamed: 0"].contains(&sheet.header[column].to_lowercase().as_str())
+}
+
+/// A column of names that differ wherever two rows have one time.
+fn tells_apart(sheet: &Sheet, taken: &[usize], labels: &[&str]) -> Option<usize> {
+    let once = |count: usize| count == labels.len();
+    let differs = |&column: &usize| {
+        let names = || sheet.rows.iter().map(|row| row.text(column));
+        once(names().zip(labels).collect::<HashSet<_>>().len())
+            && 2 * names().collect::<HashSet<_>>().len() <= labels.len()
+    };
+    let words = |column: &usize| !taken.contains(column) && !is_numeric(sheet, *column);
+    let repeat = !once(labels.iter().collect::<HashSet<_>>().len());
+    (0..sheet.header.len()).filter(|column| repeat && words(column)).find(differs)
+}
+
+/// Rounds times to the grid of a frequency.
+fn round(rows: &mut [Filled], frequency: &Frequency, style: &Style, seen: &mut Seen) {
+    let times: Vec<Time> = rows.iter().filter_map(|row| row.time).collect();
+    for (row, time) in rows.iter_mut().zip(frequency.rounded(&times)) {
+        if row.time != Some(time) {
+            let label = style.write(&time);
+            seen.rounded.push(format!("`{}` to `{label}`", row.label));
+            (row.time, row.label) = (Some(time), label);
         }
     }
 }
@@ -649,8 +838,8 @@ fn others(
     let free = (0..sheet.header.len()).filter(|column| !taken.contains(column));
     let (numbers, words): (Vec<usize>, Vec<usize>) = free.partition(|&column| is_numeric(sheet, column));
     if numbers.is_empty() {
-        let beside = time
-            .map_or(String::new(), |column| format!(" beside the time column `{}`", sheet.header[column]));
+        let beside =
+            time.map_or(String::new(), |column| format!(" beside the time column {}", called(sheet, column)));
         return Err(Error::data(
             format!("{}, line 1", sheet.place),
             format!(
@@ -661,7 +850,7 @@ fn others(
         ));
     }
     if !words.is_empty() {
-        let names: Vec<String> = words.iter().map(|&column| format!("`{}`", sheet.header[column])).collect();
+        let names: Vec<String> = words.iter().map(|&column| called(sheet, column)).collect();
         notes.push(format!("left out, for their cells are not numbers: {}", names.join(", ")));
     }
     Ok(numbers)

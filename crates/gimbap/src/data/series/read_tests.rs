@@ -70,7 +70,7 @@ fn a_time_column_that_cannot_be_read_keeps_the_order_of_the_file_and_says_so() {
         (found.series[0].times.clone(), found.series[0].values.clone()),
         (vec!["tue".into(), "mon".into()], vec![1.0, 2.0])
     );
-    noted(&found, "`tue` of column `day` (line 2) is no time");
+    noted(&found, "column `day`, line 2: `tue` is no time");
 }
 
 #[test]
@@ -227,4 +227,92 @@ fn a_table_without_a_header_is_read_by_the_numbers_of_its_columns() {
     assert_eq!(table(text, &columns).unwrap().series[0].values, [1.5, 2.5, 3.5]);
     let numbers = table("5\n6\n7\n", &SeriesColumns { header, ..SeriesColumns::default() }).unwrap();
     assert_eq!(numbers.series[0].values, [5.0, 6.0, 7.0]);
+}
+
+#[test]
+fn a_column_that_counts_the_rows_is_passed_over() {
+    for name in ["", "index", "Unnamed: 0"] {
+        let text = format!("{name},when,value\n0,2000-01-01,5\n1,2000-01-02,4\n2,2000-01-03,6\n");
+        for time in [None, Some("when".to_owned())] {
+            let columns =
+                SeriesColumns { time, calendar: vec![Calendar::Weekday], ..SeriesColumns::default() };
+            let found = table(&text, &columns).unwrap();
+            assert_eq!(found.time.as_deref(), Some("when"));
+            assert_eq!(found.series[0].names, ["value", "weekday_sin", "weekday_cos"]);
+            noted(&found, "counts the rows: it is passed over");
+        }
+    }
+    let found = table(",t,x\n1,3,7\n2,4,5\n3,5,7\n", &SeriesColumns::default()).unwrap();
+    assert_eq!((found.time.as_deref(), &found.series[0].names[..]), (Some("t"), &["x".to_owned()][..]));
+    noted(&found, "column 1 (without a name) counts");
+    // Numbers that go on otherwise are a time, called by its place.
+    noted(
+        &table(",x\n2,7\n4,5\n6,7\n", &SeriesColumns::default()).unwrap(),
+        "time: 1 (without a name), a step is 2",
+    );
+}
+
+#[test]
+fn dates_and_times_of_day_in_two_columns() {
+    let text = "Date,Time,x\n1/31/2024,23:00,1\n1/31/2024,23:30,2\n2/1/2024,0:00,3\n";
+    let found = table(text, &SeriesColumns::default()).unwrap();
+    assert_eq!(found.frequency, Some(Frequency::Even(1800.0)));
+    assert_eq!(
+        (found.series[0].times[1].as_str(), &found.series[0].names[..]),
+        ("1/31/2024 23:30", &["x".to_owned()][..])
+    );
+    noted(&found, "the time is `Date` and `Time` together");
+    let text = "date,hour,x\n2024-01-31,22,1\n2024-01-31,23,2\n2024-02-01,0,3\n";
+    let columns = SeriesColumns { time: Some("date".into()), ..SeriesColumns::default() };
+    let found = table(text, &columns).unwrap().series.remove(0);
+    assert_eq!((found.times[2].as_str(), &found.names[..]), ("2024-02-01 00:00", &["x".to_owned()][..]));
+}
+
+#[test]
+fn a_column_that_nearly_is_one_of_times_is_told() {
+    let text = "date,symbol,x\n2024-01-01,A,1\n2024-01-01,B,2\n2024-01-02,A,3\n2024-01-02,B,3\nTotal,A,9\n";
+    let found = table(text, &SeriesColumns::default()).unwrap();
+    noted(&found, "column `date`, line 6: `Total` is no time");
+    noted(&found, "`symbol` tells the rows of one date apart");
+    let columns = SeriesColumns { calendar: vec![Calendar::Hour], ..SeriesColumns::default() };
+    refused(table(text, &columns), &["no column of dates", "line 6: `Total`"]);
+    refused(
+        read(&text.replace("Total,A,9\n", "")),
+        &["`symbol` tells the rows of one time apart", "data.id"],
+    );
+    let undecided = table("date,x\n03/01/2024,1\n04/01/2024,2\n", &SeriesColumns::default()).unwrap();
+    noted(&undecided, "whether `03/01/2024` has its day or its month first cannot be told");
+    let even = table("date,x\n03/01/24,1\n04/01/24,2\n05/01/24,2\n06/01/24,2\n", &SeriesColumns::default());
+    noted(&even.unwrap(), "`03/01/24` is read as 2024-01-03");
+}
+
+#[test]
+fn seconds_since_1970_have_a_calendar() {
+    for zeros in ["", "000"] {
+        let text = format!("t,x\n1700006400{zeros},1\n1700010000{zeros},2\n1700013600{zeros},1\n");
+        let columns = SeriesColumns { calendar: vec![Calendar::Hour], ..SeriesColumns::default() };
+        let found = table(&text, &columns).unwrap();
+        assert_eq!(found.frequency, Some(Frequency::Even(3600.0)));
+        assert_eq!(found.series[0].clock[0].clock.unwrap().hour(), 0);
+        noted(&found, "seconds since 1970");
+    }
+}
+
+#[test]
+fn times_are_rounded_to_the_frequency_that_is_given() {
+    let text = "t,x\n2024-01-01 12:00:03,1\n2024-01-01 12:30:01,2\n2024-01-01 13:29:58,4\n";
+    let of = |text: &str, frequency: Option<&str>| {
+        let frequency = frequency.map(str::to_owned);
+        table(text, &SeriesColumns { fill: Fill::Linear, frequency, ..SeriesColumns::default() })
+    };
+    let found = of(text, Some("30min")).unwrap();
+    assert_eq!(found.series[0].values, [1.0, 2.0, 3.0, 4.0]);
+    assert_eq!(found.series[0].times[2..], ["2024-01-01 13:00:00", "2024-01-01 13:30:00"]);
+    noted(&found, "rounded to the steps of data.frequency: 3 times (first");
+    let far = text.replace("12:30:01", "12:44:00");
+    refused(
+        of(&far, Some("30min")),
+        &["`2024-01-01 12:44:00`", "data.frequency is 30min", "a quarter of a step"],
+    );
+    refused(of(&far, None), &["set data.frequency"]);
 }
