@@ -8,6 +8,7 @@
 //! | Windows line ends, `\r\n` | `\n`: [`read_text`] normalises them; a lone `\r` stays |
 //! | bytes that are not UTF-8 | [`Error::Data`] with the byte offset and the line |
 //! | nothing, or white space alone | [`Error::Data`] |
+//! | xz, bzip2, zstd, 7z, Parquet, Arrow, HDF5, Excel, pickle | [`Error::Data`] that names it |
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -18,6 +19,21 @@ use super::zip::{self, Archive};
 use crate::error::{Error, Result};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// How files begin that are not read, what they are, and the remedy.
+const OTHERS: [(&[u8], &str, &str); 11] = [
+    (b"\xfd7zXZ\0", "packed by xz", "unpack it with `xz -d FILE`"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", "unpack it with `zstd -d FILE`"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it with `7z x FILE`"),
+    (b"PAR1\x15", "a Parquet file", "export it as CSV"),
+    (b"ARROW1\0\0", "an Arrow (Feather) file", "export it as CSV"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "export it as CSV"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file, such as Excel's .xls", "export it as CSV"),
+    (b"\x80\x02", PICKLE, "export it as CSV"),
+    (b"\x80\x03", PICKLE, "export it as CSV"),
+    (b"\x80\x04", PICKLE, "export it as CSV"),
+    (b"\x80\x05", PICKLE, "export it as CSV"),
+];
+const PICKLE: &str = "a pickle of Python";
 /// Bytes read ahead.
 const AHEAD: usize = 1 << 20;
 
@@ -28,6 +44,9 @@ pub(super) fn unpacked<'a>(
 ) -> io::Result<(BufReader<Box<dyn Read + Send + 'a>>, bool)> {
     let mut source = BufReader::with_capacity(AHEAD, source);
     let start = source.fill_buf()?;
+    if let Some(message) = refusal(start) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
     let packed = start.starts_with(&GZIP_MAGIC);
     let source: Box<dyn Read + Send + 'a> = match packed {
         true => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
@@ -41,6 +60,16 @@ pub(super) fn unpacked<'a>(
     Ok((BufReader::with_capacity(AHEAD, source), packed))
 }
 
+/// Why bytes that begin so are not read, if they are of a kind that is not.
+fn refusal(start: &[u8]) -> Option<String> {
+    // `BZh` and a digit alone may begin a text.
+    if start.starts_with(b"BZh") && start.get(4..10) == Some(b"1AY&SY") {
+        return Some("it is packed by bzip2, which is not read: unpack it with `bzip2 -d FILE`".to_owned());
+    }
+    let (_, what, remedy) = OTHERS.iter().find(|(magic, ..)| start.starts_with(magic))?;
+    Some(format!("it is {what}, which is not read: {remedy}"))
+}
+
 /// An error of reading: of what a zip holds, or of the system.
 pub(super) fn failed(path: impl AsRef<Path>, error: io::Error) -> Error {
     match error.kind() {
@@ -52,11 +81,14 @@ pub(super) fn failed(path: impl AsRef<Path>, error: io::Error) -> Error {
 /// The bytes of a file, unpacked if it is gzip or zip.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read; [`Error::Data`] if it is empty, its gzip or zip data is damaged, or a zip
-/// holds more than one file.
+/// [`Error::Io`] if the file cannot be read; [`Error::Data`] if it is empty, its gzip or zip data is damaged, a zip
+/// holds more than one file, or it is packed otherwise or of a kind that is not read.
 pub fn read_bytes(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     let path = path.as_ref();
     let raw = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+    if let Some(message) = refusal(&raw) {
+        return Err(Error::data(path.display().to_string(), message));
+    }
     let bytes = if raw.starts_with(&GZIP_MAGIC) {
         let mut unpacked = Vec::new();
         flate2::read::MultiGzDecoder::new(raw.as_slice())
@@ -292,6 +324,36 @@ mod tests {
                     .to_string()
                     .ends_with("b.zip: the zip holds 2 files (x, y), and one is read: unpack it")
             );
+        }
+    }
+
+    #[test]
+    fn files_that_are_not_read_are_named() {
+        use crate::data::zip::tests::archive;
+        let folder = tempfile::tempdir().unwrap();
+        let excel = archive(&[("[Content_Types].xml", b"<a/>"), ("xl/workbook.xml", b"<b/>")], true);
+        let files: [(&[u8], &str); 9] = [
+            (b"\xfd7zXZ\0\0\x04", "it is packed by xz, which is not read: unpack it with `xz -d FILE`"),
+            (b"BZh91AY&SYabc", "bzip2 -d FILE"),
+            (b"\x28\xb5\x2f\xfd\x04", "zstd -d FILE"),
+            (b"7z\xbc\xaf\x27\x1c\0", "7z x FILE"),
+            (b"PAR1\x15\x04", "it is a Parquet file, which is not read: export it as CSV"),
+            (b"\x80\x04\x95\x01", "a pickle of Python"),
+            (b"\x89HDF\r\n\x1a\n\0", "an HDF5 file"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Excel's .xls,"),
+            (&excel, "Excel's .xlsx, which is not read: export it as CSV"),
+        ];
+        for (bytes, words) in files {
+            let path = file(folder.path(), "a.csv", bytes);
+            let lines = crate::data::lines::Lines::open(&path).map(|_| ()).unwrap_err();
+            let source = TextSource::open(&path).map(|_| ()).unwrap_err();
+            for error in [read_text(&path).unwrap_err(), source, lines] {
+                assert!(error.to_string().contains(words), "{error}");
+                assert_eq!(error.kind(), "data");
+            }
+        }
+        for text in ["BZh9 is how bzip2 begins", "PAR1 and PAR2"] {
+            assert_eq!(read_text(file(folder.path(), "a.txt", text.as_bytes())).unwrap(), text);
         }
     }
 

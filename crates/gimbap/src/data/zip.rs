@@ -78,6 +78,11 @@ impl Archive {
     /// # Errors
     /// If there is not one, or as [`Archive::read`].
     pub(crate) fn single(self) -> io::Result<impl Read + Send + use<>> {
+        if self.names().any(|name| name == "[Content_Types].xml") {
+            return Err(damaged(
+                "it is an Office file, such as Excel's .xlsx, which is not read: export it as CSV",
+            ));
+        }
         match &self.members[..] {
             [member] => member.open(Cursor::new(self.bytes)),
             members => {
