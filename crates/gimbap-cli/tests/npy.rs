@@ -298,6 +298,41 @@ fn an_archive_holds_sequences_and_labels() {
     assert!(run.stderr.contains("holds a, b, where `x` or `x_test`"), "{}", run.stderr);
 }
 
+/// Of bytes, cells were full at the first step.
+#[test]
+fn an_array_whose_values_lie_far_from_0_is_scaled() {
+    let bench = Bench::new();
+    let bytes: Vec<u8> = (0..60u32).map(|i| (i * 37 % 256) as u8).collect();
+    bench.write("x.npy", npy("|u1", "(20, 3)", &bytes));
+    bench.write("y.npy", npy("|u1", "(20,)", &[0, 1].repeat(10)));
+    let near: Vec<f32> = bytes.iter().map(|&x| f32::from(x) / 255.0).collect();
+    bench.write("near.npy", npy("<f4", "(20, 3)", &floats(&near)));
+    let train = |x: &str, more: &[&str]| {
+        let base = [
+            "train",
+            "--task",
+            "classify",
+            "--epochs",
+            "1",
+            "--force",
+            "-o",
+            "r",
+            "--set",
+            "data.target=y.npy",
+            "--data",
+            x,
+        ];
+        let told = bench.ok(&[&base[..], &["--set", "layer.0.units=3"], more].concat()).stderr;
+        let config = std::fs::read_to_string(bench.path("r/config.toml")).unwrap();
+        (told.contains("scaled to mean 0"), config.contains("scaler = \"standard\""))
+    };
+    assert_eq!(train("x.npy", &[]), (true, true));
+    let outputs = bench.ok(&["predict", "r", "x.npy", "--json"]).stdout;
+    assert!(jsonl(&outputs).iter().all(|line| line["probability"].is_f64()));
+    assert_eq!(train("near.npy", &[]), (false, false));
+    assert_eq!(train("x.npy", &["--set", "data.scaler=none"]), (false, false));
+}
+
 /// They gave NaN and exit code 0.
 #[test]
 fn a_value_that_is_no_number_is_refused() {

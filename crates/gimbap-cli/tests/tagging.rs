@@ -387,3 +387,18 @@ fn documents_are_pooled_as_the_config_says() {
     }
     assert!(losses[0] != losses[1] && losses[1] != losses[2] && losses[2] != losses[3], "{losses:?}");
 }
+
+#[test]
+fn labels_may_end_lines_of_different_lengths() {
+    let bench = Bench::new();
+    let sentence = "Lee\tnoun\tB-PER\nsaw\tverb\tpast\tO\nSeoul\tB-LOC\n\n";
+    bench.write("m.conll", sentence.repeat(20));
+    let train = ["train", "--task", "tag", "--data", "m.conll", "--epochs", "1", "-o", "r"];
+    let run = bench.run(&train);
+    assert!(run.code == Some(1) && run.stderr.contains("data.label = \"last\""), "{}", run.stderr);
+    let run = bench.ok(&[&train[..], &["--set", "data.label=last"]].concat());
+    assert!(run.stderr.contains("labels in the last column"), "{}", run.stderr);
+    let eval = json(&bench.ok(&["eval", "r", "m.conll", "--json"]).stdout);
+    assert_eq!(eval["classes"].as_array().unwrap().len(), 3, "{eval}");
+    assert_eq!(bench.ok(&["predict", "r", "m.conll"]).stdout.lines().next().unwrap().split('\t').count(), 2);
+}

@@ -7,6 +7,7 @@ use std::path::Path;
 use gimbap::data::batch::{BatchSource, Shuffled};
 use gimbap::data::dataset::{Dataset, Sequences, Targets};
 use gimbap::data::labels::Label;
+use gimbap::data::read::plain_name;
 use gimbap::data::series::{Scaler, Scaling};
 use gimbap::data::table::{LabelledSeries, LabelledText, SequenceColumns, TextColumns, hold_out};
 use gimbap::data::text::{Unit, Vocabulary};
@@ -267,6 +268,27 @@ fn settle_unit(config: &mut Config, texts: &[String]) -> Option<String> {
     told.then(|| why.to_owned())
 }
 
+/// Says in the config how sequences of numbers are scaled, if it does not; tells of arrays, which are as a network is to see
+/// them unless their values lie far from 0.
+fn settle_scaler<L>(config: &mut Config, raw: &Raw<L>) -> Outcome<Option<String>> {
+    /// The deviation and the mean from which on they lie far.
+    const FAR: f64 = 10.0;
+    let array = config.data.target.is_some() || arrays::is_array(data_path(config)?);
+    let Raw::Series(series) = raw else { return Ok(None) };
+    if config.data.scaler.is_some() {
+        return Ok(None);
+    }
+    let values = || series.features.iter().flatten().map(|&x| f64::from(x));
+    let n = values().count().max(1) as f64;
+    let mean = values().sum::<f64>() / n;
+    let deviation = (values().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+    let far = deviation > FAR || mean.abs() > FAR;
+    config.data.scaler = Some(if array && !far { Scaling::None } else { Scaling::Standard });
+    Ok((array && far).then(|| {
+        "scaled to mean 0 and deviation 1, as the values lie far from 0 (--set data.scaler=none: as they are)".to_owned()
+    }))
+}
+
 fn kind<L>(config: &Config, raw: &Raw<L>) -> Outcome<Kind> {
     let data = &config.data;
     Ok(match raw {
@@ -279,10 +301,7 @@ fn kind<L>(config: &Config, raw: &Raw<L>) -> Outcome<Kind> {
         },
         Raw::Series(series) => {
             let values: Vec<f64> = series.features.iter().flatten().map(|&x| f64::from(x)).collect();
-            // An array is what the network is to see.
-            let array = data.target.is_some() || arrays::is_array(data_path(config)?);
-            let usual = if array { Scaling::None } else { Scaling::Standard };
-            let scaling = data.scaler.unwrap_or(usual);
+            let scaling = data.scaler.unwrap_or_default();
             Kind::Series {
                 features: series.feature_names.clone(),
                 scaler: Scaler::fit(scaling, &values, series.feature_names.len())?,
@@ -359,6 +378,7 @@ impl<L: Label + ArrayLabel> Corpus<L> {
         if let Raw::Text(text) = &raw {
             chosen.extend(settle_unit(&mut config, &text.texts));
         }
+        chosen.extend(settle_scaler(&mut config, &raw)?);
         chosen.extend(config.settle_sequences(raw.labels().len()));
         let input = kind(&config, &raw)?;
         let data = &config.data;
@@ -495,18 +515,26 @@ impl Reading {
     /// What to type next, for a model of this kind.
     pub fn next(&self, config: &Config, gimbap: &str, model: &str) -> Vec<String> {
         let eval = |rest: &str| format!("{gimbap} eval {model} {rest}");
+        let path = config.data.path.as_deref();
+        // A file of the kind that was read.
+        let name = path.map(plain_name).unwrap_or_default();
+        let ending = match name.rsplit_once('.') {
+            Some((_, ending @ ("tsv" | "tab" | "jsonl" | "ndjson" | "ts" | "arff" | "txt"))) => ending,
+            _ => "csv",
+        };
+        let labelled = format!("labelled.{ending}");
         match &self.input {
             Kind::Text { .. } => {
-                vec![format!("echo 'some text' | {gimbap} predict {model}"), eval("labelled.csv")]
+                vec![format!("echo 'some text' | {gimbap} predict {model}"), eval(&labelled)]
             }
-            Kind::Series { .. } if config.data.path.as_deref().is_some_and(arrays::is_archive) => {
+            Kind::Series { .. } if path.is_some_and(arrays::is_archive) => {
                 vec![format!("{gimbap} predict {model} DATA.npz"), eval("DATA.npz")]
             }
             Kind::Series { .. } if config.data.target.is_some() => {
                 vec![format!("{gimbap} predict {model} X.npy -o Y.npy"), eval("X.npy --target Y.npy")]
             }
             Kind::Series { .. } => {
-                vec![format!("{gimbap} predict {model} sequences.csv"), eval("labelled.csv")]
+                vec![format!("{gimbap} predict {model} sequences.{ending}"), eval(&labelled)]
             }
         }
     }

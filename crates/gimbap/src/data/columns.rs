@@ -17,9 +17,14 @@ use crate::error::{Error, Result};
 pub struct TagColumns {
     /// The tokens; by default the first column, or the second if the first counts the tokens. The key `tokens`.
     pub text: Option<String>,
-    /// The labels; by default the last column, in CoNLL-U `UPOS`. The key `tags`.
+    /// The labels; by default the last column, in CoNLL-U `UPOS`. `last` is the last column of each line, where lines have
+    /// different numbers of them. The key `tags`.
     pub label: Option<String>,
 }
+
+/// `data.label` of labels that end their lines, and where they are then said to be.
+const LAST: &str = "last";
+const END: usize = usize::MAX;
 
 /// The names of CoNLL-U's columns.
 const CONLL_U: [&str; 10] =
@@ -112,6 +117,7 @@ impl<'a> Columns<'a> {
         let token = self.token(wanted)?;
         let upos = self.names.iter().position(|&name| name == "UPOS");
         let label = match &wanted.label {
+            Some(name) if name == LAST && !self.names.contains(&LAST) => END,
             Some(name) => self.column(name, "data.label")?,
             None => upos.unwrap_or(self.width.saturating_sub(1)),
         };
@@ -160,8 +166,7 @@ impl<'a> Columns<'a> {
 
     /// A token's text, which has no blank in it: those within a numbered token become `_`.
     pub fn token_of(&self, row: &Row<'_>, column: usize) -> Result<String> {
-        self.check_width(row)?;
-        let token = row.cells[column];
+        let token = row.cells.get(column).copied().unwrap_or_default();
         let wrong = |message: String| Err(self.error(row, message));
         match token {
             "" => wrong("there is no token before the label: write `token label`".to_owned()),
@@ -173,7 +178,14 @@ impl<'a> Columns<'a> {
 
     /// A token's label.
     pub fn label_of(&self, row: &Row<'a>, column: usize) -> Result<&'a str> {
-        self.check_width(row)?;
+        let column = match column {
+            END if row.cells.len() > 1 => row.cells.len() - 1,
+            END => return Err(self.no_label(row)),
+            column => {
+                self.check_width(row)?;
+                column
+            }
+        };
         match row.cells[column] {
             "" => Err(self.no_label(row)),
             label => Ok(label),
@@ -187,8 +199,9 @@ impl<'a> Columns<'a> {
             width => Err(self.error(
                 row,
                 format!(
-                    "{width} columns, the lines before have {}: a line is a token with as many columns as the others, \
-                     a comment that begins with `#`, or blank",
+                    "{width} columns, the lines before have {}: a line is a token with as many columns as the others \
+                     (data.label = \"last\" takes the last one of each, however many there are), a comment that begins with \
+                     `#`, or blank",
                     self.width
                 ),
             )),
@@ -210,6 +223,7 @@ impl<'a> Columns<'a> {
     /// How the file was read, if there was something to find out.
     pub fn told(&self, token: usize, label: usize) -> Option<String> {
         let named = |column: usize| match self.names.get(column) {
+            _ if column == END => "the last column".to_owned(),
             Some(name) => format!("column {} ({name})", column + 1),
             None => format!("column {}", column + 1),
         };

@@ -123,7 +123,7 @@ impl<L: Label> LabelledSeries<L> {
     ) -> Result<Self> {
         let path = path.as_ref();
         let place = path.display().to_string();
-        let Read { rows, numbers } = rows(path, columns)?;
+        let Read { rows, numbers, first } = rows(path, columns)?;
         if let Some(line) = numbers.filter(|_| !L::NUMBERS) {
             let message =
                 "its targets are numbers, and a classifier gives classes: `--task regress` learns numbers";
@@ -140,7 +140,13 @@ impl<L: Label> LabelledSeries<L> {
             }
         }
         let mut series = collect(rows, &place)?;
-        (series.labels, series.classes) = L::of(labels, &place, classes)?;
+        (series.labels, series.classes) = L::of(labels, &place, classes).map_err(|error| match (first, error) {
+            (Some(width), Error::Data { place, message }) => {
+                let remedy = format!("without a header the first column is taken for the labels: data.label = {width} is the last");
+                Error::data(place, format!("{message} ({remedy})"))
+            }
+            (_, error) => error,
+        })?;
         Ok(series)
     }
 }
@@ -150,6 +156,8 @@ struct Read {
     rows: Vec<Row>,
     /// The line that says that the labels are numbers, if one does.
     numbers: Option<u64>,
+    /// The columns of a table of which the first was taken for the labels, as nothing says where they are.
+    first: Option<usize>,
 }
 
 fn rows(path: &Path, columns: &WideColumns) -> Result<Read> {
@@ -159,7 +167,9 @@ fn rows(path: &Path, columns: &WideColumns) -> Result<Read> {
         Some((_, "arff")) => arff(&text, &place),
         _ => {
             let sheet = sheet(path, &text, columns)?;
-            Ok(Read { rows: table(&sheet, &Place::find(&sheet, columns)?)?, numbers: None })
+            let open = sheet.header_line.is_none() && columns.label.is_none();
+            let first = open.then_some(sheet.header.len());
+            Ok(Read { rows: table(&sheet, &Place::find(&sheet, columns)?)?, numbers: None, first })
         }
     }
 }
@@ -305,7 +315,7 @@ fn ts(text: &str, place: &str) -> Result<Read> {
             _ => return wrong("a line before `@data` begins with `@` or `#`: is it a .ts file?"),
         }
     }
-    Ok(Read { rows, numbers })
+    Ok(Read { rows, numbers, first: None })
 }
 
 /// Weka's format, as the UCR and UEA archives have it.
@@ -334,7 +344,7 @@ fn arff(text: &str, place: &str) -> Result<Read> {
             return wrong("a line before `@data` begins with `@` or `%`: is it an .arff file?");
         }
     }
-    Ok(Read { rows, numbers })
+    Ok(Read { rows, numbers, first: None })
 }
 
 fn arff_row(content: &str, place: &str, line: u64) -> Result<Row> {
@@ -399,6 +409,11 @@ mod tests {
         assert_eq!(told("A.csv", &text.replace('\t', ",")).as_deref(), Some(form));
         refused("A.tsv", &text.replace("\t7\t", "\t?\t"), "line 2, column `3`: the value is missing");
         refused("A.tsv", "1\tNaN\n2\t1\n", "line 1: the sequence has no step");
+        refused(
+            "A.csv",
+            "0,1,2,7\n0,3,4,8\n",
+            "have the label `0`: two classes or more are needed (without a header the first",
+        );
     }
 
     #[test]
