@@ -275,8 +275,8 @@ ROWS = [
         "--task classify --data mnist.npz --valid mnist.npz --set train.steps=1000", digits, "",
     ),
     Row(
-        "mnist-scaled", "the same, scaled", "the same", lay_digits,
-        "--task classify --data mnist.npz --valid mnist.npz --set data.scaler=standard --set train.steps=1000", digits, "",
+        "mnist-raw", "the same, bytes as they are", "the same", lay_digits,
+        "--task classify --data mnist.npz --valid mnist.npz --set data.scaler=none --set train.steps=1000", digits, "",
     ),
     Row(
         "nsmc", "Korean film reviews", "TSV without header", lay_reviews,
