@@ -57,6 +57,13 @@ fn a_number_for_each_text() {
     let out = std::fs::read_to_string(bench.path("out.csv")).unwrap();
     assert_eq!((out.lines().next(), out.lines().count()), (Some("value,text"), 301));
 
+    // The numbers before texts are no part of these.
+    bench.write("lines.txt", "7 up down\n-1.5 on\n");
+    let run = bench.ok(&["predict", "r", "lines.txt"]);
+    assert!(run.stderr.contains("read as: lines of a number and a text"), "{}", run.stderr);
+    let texts = run.stdout.lines().map(|line| line.split('\t').nth(1).unwrap());
+    assert_eq!(texts.collect::<Vec<_>>(), ["up down", "on"]);
+
     // The figures of `eval` are those of the predictions.
     let first: f64 = out.lines().nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
     bench.write("one.csv", format!("text,label\n{},{}\n", rows[0].0, first + 7.0));

@@ -298,6 +298,49 @@ fn an_archive_holds_sequences_and_labels() {
     assert!(run.stderr.contains("holds a, b, where `x` or `x_test`"), "{}", run.stderr);
 }
 
+/// Padding is no part of a sequence, and classes have names.
+#[test]
+fn an_archive_may_hold_lengths_and_names() {
+    let bench = Bench::new();
+    let (mut x, mut short, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    for i in 0..20u8 {
+        let steps = [f32::from(i), f32::from(i % 3), f32::NAN];
+        x.extend(floats(&steps));
+        short.extend(floats(&steps[..2]));
+        names.extend(if i % 2 == 0 { *b"up\0\0" } else { *b"down" });
+    }
+    let lengths = npy("<i4", "(20,)", &2i32.to_le_bytes().repeat(20));
+    let (x, short) = (npy("<f4", "(20, 3)", &x), npy("<f4", "(20, 2)", &short));
+    let y = npy("|S4", "(20,)", &names);
+    let archive =
+        |lengths: Vec<u8>| npz(&[("x.npy", x.clone()), ("y.npy", y.clone()), ("lengths.npy", lengths)]);
+    bench.write("d.npz", archive(lengths.clone()));
+    bench.write("short.npz", npz(&[("x.npy", short), ("y.npy", y.clone())]));
+    let train =
+        ["train", "--task", "classify", "--epochs", "1", "-o", "r", "--set", "layer.0.units=3", "--data"];
+    let run = bench.ok(&[&train[..], &["d.npz"]].concat());
+    let words = "read as: the arrays `x` and `y`, sequences as long as `lengths` says, 2 labels";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    let predicted = bench.ok(&["predict", "r", "d.npz"]).stdout;
+    assert_eq!(predicted, bench.ok(&["predict", "r", "short.npz"]).stdout);
+    let second = predicted.lines().nth(1).unwrap();
+    assert!(second.starts_with("up\t") || second.starts_with("down\t"), "{predicted}");
+    let eval = |file: &str| json(&bench.ok(&["eval", "r", file, "--json"]).stdout);
+    assert_eq!(eval("d.npz"), eval("short.npz"));
+    for (lengths, words) in [
+        (npy("<i4", "(20,)", &4i32.to_le_bytes().repeat(20)), "sequence 0 has the length 4, and 3 steps"),
+        (npy("<i4", "(19,)", &1i32.to_le_bytes().repeat(19)), "has 19 lengths for 20 sequences"),
+        (npy("<f4", "(20,)", &floats(&[1.0; 20])), "lengths must be integers"),
+    ] {
+        bench.write("no.npz", archive(lengths));
+        let run = bench.run(&[&train[..], &["no.npz", "--force"]].concat());
+        assert!(run.code == Some(1) && run.stderr.contains(words), "{}", run.stderr);
+    }
+    bench.write("no.npz", npz(&[("x.npy", x), ("y.npy", npy("|S1", "(20,)", &b"a".repeat(20)))]));
+    let run = bench.run(&["eval", "r", "no.npz"]);
+    assert!(run.stderr.contains("element 0: the label `a`"), "{}", run.stderr);
+}
+
 /// Of bytes, cells were full at the first step.
 #[test]
 fn an_array_whose_values_lie_far_from_0_is_scaled() {

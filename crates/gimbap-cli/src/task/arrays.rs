@@ -1,8 +1,10 @@
-//! NumPy arrays as labelled sequences: `x [B, T, I]`, or `[B, T]` of one feature, and `y`: classes `[B]`, `[B, 1]`, or
-//! one-hot `[B, C]`; several classes each, zeros and ones `[B, C]`; numbers `[B]` or `[B, 1]`. Both may be in one `.npz`.
+//! NumPy arrays as labelled sequences: `x [B, T, I]`, or `[B, T]` of one feature, and `y`: classes `[B]`, `[B, 1]`, numbers
+//! or names, or one-hot `[B, C]`; several classes each, zeros and ones `[B, C]`; numbers `[B]` or `[B, 1]`. Both may be in
+//! one `.npz`, and beside them `lengths [B]`, the steps of each sequence that are no padding.
 
 use std::path::Path;
 
+use gimbap::data::labels::of_names;
 use gimbap::data::table::LabelledSeries;
 use gimbap::data::zip::Archive;
 use ndarray::{ArrayD, Axis};
@@ -36,8 +38,17 @@ pub enum Part {
 const FEATURES: [&str; 5] = ["x", "data", "features", "inputs", "sequences"];
 const TARGETS: [&str; 5] = ["y", "label", "labels", "target", "targets"];
 
-/// The arrays of an archive with features and, if they are there, with labels, by name.
-fn choose(path: &Path, names: &[String], part: Part) -> Outcome<(String, Option<String>)> {
+const LENGTHS: [&str; 5] = ["lengths", "length", "lens", "seq_lengths", "sequence_lengths"];
+
+/// The names of arrays in an archive.
+struct Chosen {
+    x: String,
+    y: Option<String>,
+    lengths: Option<String>,
+}
+
+/// The arrays of an archive with features and, if they are there, with labels and lengths.
+fn choose(path: &Path, names: &[String], part: Part) -> Outcome<Chosen> {
     let (suffix, rest): (&str, &[&str]) = match part {
         Part::Train => ("_train", &[""]),
         Part::Test => ("_test", &[""]),
@@ -49,12 +60,12 @@ fn choose(path: &Path, names: &[String], part: Part) -> Outcome<(String, Option<
     };
     for suffix in std::iter::once(suffix).chain(rest.iter().copied()) {
         if let Some(x) = find(&FEATURES, suffix) {
-            return Ok((x, find(&TARGETS, suffix)));
+            return Ok(Chosen { x, y: find(&TARGETS, suffix), lengths: find(&LENGTHS, suffix) });
         }
     }
     // A single array has no need of a name.
     match names {
-        [name] => Ok((name.clone(), None)),
+        [name] => Ok(Chosen { x: name.clone(), y: None, lengths: None }),
         _ => Err(Failure::work(
             "data",
             format!(
@@ -75,21 +86,32 @@ pub struct Arrays {
     pub x: Array,
     /// Labels, which an archive may hold.
     pub y: Option<Array>,
+    /// The steps of each sequence that are no padding, which an archive may hold.
+    pub lengths: Option<Vec<usize>>,
 }
 
 /// Reads an array, or those of an archive that are for this.
 pub fn read(path: &Path, part: Part) -> Outcome<Arrays> {
     if !is_archive(path) {
         let bytes = std::fs::read(path).map_err(|e| Failure::io(path, &e))?;
-        return Ok(Arrays { x: npy::parse(path, &bytes)?, y: None });
+        return Ok(Arrays { x: npy::parse(path, &bytes)?, y: None, lengths: None });
     }
     let archive = archive(path)?;
     let array = |name: &str| {
         let bytes = archive.read(&format!("{name}.npy")).transpose().map_err(|e| damaged(path, &e))?;
         npy::parse(&path.join(name), &bytes.unwrap_or_default())
     };
-    let (x, y) = choose(path, &names(&archive), part)?;
-    Ok(Arrays { x: array(&x)?, y: y.as_deref().map(array).transpose()? })
+    let Chosen { x, y, lengths } = choose(path, &names(&archive), part)?;
+    let lengths = lengths.as_deref().map(|name| lengths_in(&path.join(name), array(name)?)).transpose()?;
+    Ok(Arrays { x: array(&x)?, y: y.as_deref().map(array).transpose()?, lengths })
+}
+
+/// The numbers of steps in an array.
+pub fn lengths_in(path: &Path, array: Array) -> Outcome<Vec<usize>> {
+    let wrong = |what: String| Failure::work("shape", format!("{}: {what}", path.display()));
+    let Array::Integers(lengths) = array else { return Err(wrong("lengths must be integers".into())) };
+    let length = |&n: &i64| usize::try_from(n).map_err(|_| wrong(format!("a length of {n}")));
+    lengths.iter().map(length).collect()
 }
 
 /// Which arrays of an archive are read for this; None of a single array.
@@ -97,16 +119,18 @@ pub fn chosen(path: &Path, part: Part) -> Outcome<Option<String>> {
     if !is_archive(path) {
         return Ok(None);
     }
-    let (x, y) = choose(path, &names(&archive(path)?), part)?;
+    let Chosen { x, y, lengths } = choose(path, &names(&archive(path)?), part)?;
+    let lengths = lengths.map_or(String::new(), |name| format!(", sequences as long as `{name}` says"));
     Ok(Some(match y {
-        Some(y) => format!("the arrays `{x}` and `{y}`"),
-        None => format!("the array `{x}`"),
+        Some(y) => format!("the arrays `{x}` and `{y}`{lengths}"),
+        None => format!("the array `{x}`{lengths}"),
     }))
 }
 
 /// Whether an archive has sequences with labels to choose the best model by.
 pub fn has_valid(path: &Path) -> Outcome<bool> {
-    Ok(is_archive(path) && matches!(choose(path, &names(&archive(path)?), Part::Valid), Ok((_, Some(_)))))
+    Ok(is_archive(path)
+        && matches!(choose(path, &names(&archive(path)?), Part::Valid), Ok(Chosen { y: Some(_), .. })))
 }
 
 fn archive(path: &Path) -> Outcome<Archive> {
@@ -122,16 +146,20 @@ fn damaged(path: &Path, error: &std::io::Error) -> Failure {
     Failure::work("data", format!("{}: {error}", path.display()))
 }
 
-fn floats(array: Array) -> ArrayD<f32> {
+fn floats(path: &Path, array: Array) -> Outcome<ArrayD<f32>> {
     match array {
-        Array::Floats(x) => x,
-        Array::Integers(x) => x.mapv(|x| x as f32),
+        Array::Floats(x) => Ok(x),
+        Array::Integers(x) => Ok(x.mapv(|x| x as f32)),
+        Array::Texts(x) => {
+            let first = x.first().map_or("", String::as_str);
+            Err(wrong(path, format!("it holds texts (`{first}`) where numbers are wanted")))
+        }
     }
 }
 
 /// The features of sequences `[B, T, I]`; `[B, T]` has one.
 pub fn features(path: &Path, array: Array) -> Outcome<ArrayD<f32>> {
-    let x = floats(array);
+    let x = floats(path, array)?;
     match x.ndim() {
         2 => Ok(x.insert_axis(Axis(2))),
         3 => Ok(x),
@@ -156,6 +184,15 @@ pub trait ArrayLabel: Sized {
 
 impl ArrayLabel for u32 {
     fn of_array(path: &Path, array: Array, classes: Option<&[String]>) -> Outcome<(Vec<u32>, Vec<String>)> {
+        if let Array::Texts(names) = &array {
+            let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
+            if array.shape().len() > 1 && array.shape()[1..] != [1] {
+                let message =
+                    format!("expected a name of a class each, [B] or [B, 1], got {:?}", array.shape());
+                return Err(Failure::work("shape", format!("{}: {message}", path.display())));
+            }
+            return Ok(of_names(&names, &path.display().to_string(), classes)?);
+        }
         let labels = labels(path, array)?;
         let count = labels.iter().max().map_or(0, |&most| most as usize + 1);
         let classes = match classes {
@@ -183,7 +220,7 @@ impl ArrayLabel for Vec<u32> {
         array: Array,
         classes: Option<&[String]>,
     ) -> Outcome<(Vec<Vec<u32>>, Vec<String>)> {
-        let y = floats(array);
+        let y = floats(path, array)?;
         let &[_, count] = y.shape() else {
             let message =
                 format!("expected [B, C], 1 where a sequence is of the class, else 0; got {:?}", y.shape());
@@ -213,7 +250,7 @@ impl ArrayLabel for Vec<u32> {
 
 impl ArrayLabel for f64 {
     fn of_array(path: &Path, array: Array, _: Option<&[String]>) -> Outcome<(Vec<f64>, Vec<String>)> {
-        let y = floats(array);
+        let y = floats(path, array)?;
         let ((1, _) | (2, Some(1))) = (y.ndim(), y.shape().get(1)) else {
             let message = format!("expected a number for each sequence, [B] or [B, 1], got {:?}", y.shape());
             return Err(Failure::work("shape", format!("{}: {message}", path.display())));
@@ -250,7 +287,7 @@ pub fn labelled<L: ArrayLabel>(
             "expected an array, NAME.npy: data.path and data.target (--target) are a pair of arrays";
         return Err(wrong(other, message.into()));
     }
-    let Arrays { x: features, y: own } = read(x, part)?;
+    let Arrays { x: features, y: own, lengths } = read(x, part)?;
     let Some(y) = y.or(own.as_ref().map(|_| x)) else {
         let message = "an array has no labels in it: give the array of them too, with `--set data.target=Y.npy` where a \
                        model is trained and `--target Y.npy` where it is measured";
@@ -261,11 +298,7 @@ pub fn labelled<L: ArrayLabel>(
         _ => read(y, part)?.x,
     };
     let features = self::features(x, features)?;
-    let count = match &labels {
-        Array::Floats(y) => y.shape().first().copied(),
-        Array::Integers(y) => y.shape().first().copied(),
-    };
-    if let Some(count) = count.filter(|&count| count != features.len_of(Axis(0))) {
+    if let Some(count) = labels.shape().first().copied().filter(|&count| count != features.len_of(Axis(0))) {
         let message = format!(
             "has {} labels, but {} has {} sequences",
             thousands(count),
@@ -275,7 +308,7 @@ pub fn labelled<L: ArrayLabel>(
         return Err(wrong(y, message));
     }
     let (labels, classes) = L::of_array(y, labels, classes)?;
-    series(x, &features, labels, classes)
+    series(x, &features, lengths, labels, classes)
 }
 
 /// Sequences without labels, or of which the first has this one.
@@ -287,8 +320,9 @@ pub fn unlabelled(x: &Path, classes: &[String], label: Option<&str>) -> Outcome<
             Failure::usage("usage", message)
         })?),
     };
-    let features = features(x, read(x, Part::Test)?.x)?;
-    series(x, &features, class.into_iter().map(|class| class as u32).collect(), classes.to_vec())
+    let Arrays { x: features, lengths, .. } = read(x, Part::Test)?;
+    let features = self::features(x, features)?;
+    series(x, &features, lengths, class.into_iter().map(|class| class as u32).collect(), classes.to_vec())
 }
 
 /// Refuses features `[B, T, I]` with a value within the length of its sequence that is no finite number.
@@ -307,10 +341,11 @@ pub fn check_finite(path: &Path, features: &ArrayD<f32>, lengths: &[usize]) -> O
     Ok(())
 }
 
-/// Features `[B, T, I]` as sequences of `T` steps.
+/// Features `[B, T, I]` as sequences of `T` steps, or of as many as their lengths say.
 fn series<L>(
     path: &Path,
     features: &ArrayD<f32>,
+    lengths: Option<Vec<usize>>,
     labels: Vec<L>,
     classes: Vec<String>,
 ) -> Outcome<LabelledSeries<L>> {
@@ -319,12 +354,29 @@ fn series<L>(
     if features.is_empty() {
         return Err(wrong(path, format!("has the shape {:?}, and no value in it", features.shape())));
     }
-    check_finite(path, features, &vec![steps; count])?;
+    let lengths = lengths.unwrap_or_else(|| vec![steps; count]);
+    if lengths.len() != count {
+        return Err(wrong(
+            path,
+            format!("has {} lengths for {count} sequences: give each one", lengths.len()),
+        ));
+    }
+    if let Some(sequence) = lengths.iter().position(|&length| length == 0 || length > steps) {
+        let message = format!(
+            "sequence {sequence} has the length {}, and {steps} steps: give 1 to {steps}",
+            lengths[sequence]
+        );
+        return Err(wrong(path, message));
+    }
+    check_finite(path, features, &lengths)?;
+    let own = |(sequence, &length): (ndarray::ArrayViewD<'_, f32>, &usize)| {
+        sequence.iter().take(length * width).copied().collect()
+    };
     Ok(LabelledSeries {
-        lengths: vec![steps; count],
         ids: (0..count).map(|sequence| sequence.to_string()).collect(),
         feature_names: (0..width).map(|feature| format!("x{feature}")).collect(),
-        features: features.outer_iter().map(|sequence| sequence.iter().copied().collect()).collect(),
+        features: features.outer_iter().zip(&lengths).map(own).collect(),
+        lengths,
         labels,
         classes,
     })
@@ -332,7 +384,7 @@ fn series<L>(
 
 /// Classes from `[B]`, `[B, 1]`, or a one-hot `[B, C]`.
 fn labels(path: &Path, array: Array) -> Outcome<Vec<u32>> {
-    let y = floats(array);
+    let y = floats(path, array)?;
     let wrong = |message: String| wrong(path, message);
     let class = |(row, &value): (usize, &f32)| match value {
         value if value >= 0.0 && value.fract() == 0.0 && value < 65_536.0 => Ok(value as u32),

@@ -519,7 +519,9 @@ impl Reading {
         // A file of the kind that was read.
         let name = path.map(plain_name).unwrap_or_default();
         let ending = match name.rsplit_once('.') {
-            Some((_, ending @ ("tsv" | "tab" | "jsonl" | "ndjson" | "ts" | "arff" | "txt"))) => ending,
+            Some((_, ending @ ("tsv" | "tab" | "jsonl" | "ndjson" | "json" | "ts" | "arff" | "txt"))) => {
+                ending
+            }
             _ => "csv",
         };
         let labelled = format!("labelled.{ending}");

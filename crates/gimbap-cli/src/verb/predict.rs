@@ -20,15 +20,16 @@ use ndarray::{Array2, ArrayD, Axis, Ix2, Ix3, IxDyn};
 use serde_json::{Map, Value, json};
 
 use self::sink::Sink;
-use self::texts::Texts;
+use self::texts::{Labels, Texts};
 use crate::args::Predict;
 use crate::lm::judge::shown;
 use crate::lm::unknown::Strangers;
 use crate::model_file::{self, Opened};
 use crate::npy::Array;
 use crate::output::{Failure, Out, Outcome, thousands};
+use crate::task::arrays::{self, Arrays};
 use crate::task::examples::{self, Kind, Reading};
-use crate::task::{TaskDoc, arrays, classify, lm, multi_label, number, short};
+use crate::task::{TaskDoc, classify, lm, multi_label, number, short};
 
 /// A value of a prediction.
 enum Cell {
@@ -154,7 +155,11 @@ fn each(
         return Ok(());
     };
     let columns = TextColumns { label: None, ..reading.text_columns() };
-    let mut texts = Texts::open(path, &columns, classes)?;
+    let labels = match task {
+        TaskDoc::Regress(_) => Labels::Numbers,
+        _ => Labels::Classes(classes),
+    };
+    let mut texts = Texts::open(path, &columns, labels)?;
     let mut strangers = Strangers::default();
     let (mut strange, mut all) = (0, 0);
     loop {
@@ -268,7 +273,7 @@ fn of_numbers(asked: &Asked, values: &[f64]) -> Outcome<Predictions> {
 fn next_tokens(doc: &lm::Doc, model: &Model, path: &Path, out: &Out, sink: &mut Sink<'_>) -> Outcome {
     const PROBABILITIES: usize = 1 << 18;
     let group = (PROBABILITIES / doc.vocabulary.len()).clamp(1, 256);
-    let mut texts = Texts::open(path, &TextColumns::default(), &[])?;
+    let mut texts = Texts::open(path, &TextColumns::default(), Labels::Classes(&[]))?;
     let (mut strangers, mut scorer) = (Strangers::default(), Scorer::new(model)?);
     loop {
         let some = texts.next(group)?;
@@ -313,17 +318,13 @@ fn arrays(args: &Predict, opened: &Opened, out: &Out) -> Outcome<Predictions> {
     if let Some(form) = arrays::chosen(path, arrays::Part::Test)? {
         out.log(format!("read as: {form}"));
     }
-    let array = arrays::read(path, arrays::Part::Test)?.x;
+    let Arrays { x: array, lengths: own, .. } = arrays::read(path, arrays::Part::Test)?;
     let lengths = |shape: &[usize]| -> Outcome<Vec<usize>> {
-        let Some(path) = &args.lengths else { return Ok(vec![shape[1]; shape[0]]) };
-        let Array::Integers(lengths) = arrays::read(path, arrays::Part::Test)?.x else {
-            return Err(Failure::work("shape", format!("{}: lengths must be integers", path.display())));
-        };
-        let length = |&n: &i64| {
-            usize::try_from(n)
-                .map_err(|_| Failure::work("shape", format!("{}: a length of {n}", path.display())))
-        };
-        lengths.iter().map(length).collect()
+        match (&args.lengths, own) {
+            (Some(path), _) => arrays::lengths_in(path, arrays::read(path, arrays::Part::Test)?.x),
+            (None, Some(own)) => Ok(own),
+            (None, None) => Ok(vec![shape[1]; shape[0]]),
+        }
     };
     let scaler = match &opened.task {
         Some(TaskDoc::Forecast(doc)) => Some(&doc.scaler),
@@ -359,7 +360,7 @@ fn arrays(args: &Predict, opened: &Opened, out: &Out) -> Outcome<Predictions> {
             let x = x.into_dimensionality::<Ix3>().map_err(|_| wrong(&shape, &expected))?;
             Sequences::padded(x.view(), &lengths)?.allow_empty()
         }
-        (Input::Ids(_), Array::Floats(x)) => return Err(wrong(x.shape(), "integer ids [B, T], not floats")),
+        (Input::Ids(_), array) => return Err(wrong(array.shape(), "integer ids [B, T], no others")),
     };
     if let Some(task) = opened.task.as_ref().filter(|task| task.reading().is_some()) {
         let names = (0..inputs.len()).map(|sequence| sequence.to_string()).collect();

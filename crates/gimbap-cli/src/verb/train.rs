@@ -109,9 +109,9 @@ fn as_text(args: &Train) -> Outcome<Option<Train>> {
             let data = Some(path.clone());
             return Ok(Some(Train { config: None, task: Some(Task::Lm), data, ..args.clone() }));
         }
-        Some("csv" | "tsv") => "classify|forecast",
+        Some("csv" | "tsv" | "tab") => "classify|forecast",
         Some("conll" | "conllu" | "bio" | "iob") => "tag",
-        Some("jsonl" | "ts" | "arff" | "npy" | "npz") => "classify",
+        Some("jsonl" | "ndjson" | "json" | "ts" | "arff" | "npy" | "npz") => "classify",
         _ => return Ok(None),
     };
     let path = path.display();

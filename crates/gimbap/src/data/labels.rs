@@ -19,6 +19,19 @@ impl Label for u32 {}
 impl Label for Vec<u32> {}
 impl Label for f64 {}
 
+/// The class of each of some names, the elements of an array that `place` names: its number, and the names of all classes.
+/// The `given` ones are those of a trained model, whose numbers are kept.
+///
+/// # Errors
+/// [`Error::Data`] for a name that is not among those given, and for one class alone where none are.
+pub fn of_names(names: &[String], place: &str, given: Option<&[String]>) -> Result<(Vec<u32>, Vec<String>)> {
+    let mut cells = cells::Cells::between(None);
+    for (index, name) in names.iter().enumerate() {
+        cells.take(name, || format!("{place}, element {index}"));
+    }
+    cells::OfCells::of(cells, place, given)
+}
+
 pub(crate) mod cells {
     use super::{Error, HashMap, Result, nearest, shorten};
 
@@ -51,13 +64,18 @@ pub(crate) mod cells {
 
         /// Takes the next cell.
         pub fn push(&mut self, text: &str, place: &str, line: u64) {
+            self.take(text, || format!("{place}, line {line}"));
+        }
+
+        /// The same; what its place is called is asked for where its text is new.
+        pub fn take(&mut self, text: &str, place: impl FnOnce() -> String) {
             let id = match self.index.get(text) {
                 Some(&id) => id,
                 None => {
                     let id = self.texts.len() as u32;
                     self.index.insert(text.to_owned(), id);
                     self.texts.push(text.to_owned());
-                    self.places.push(format!("{place}, line {line}"));
+                    self.places.push(place());
                     id
                 }
             };

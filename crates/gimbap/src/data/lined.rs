@@ -1,4 +1,5 @@
-//! Labelled texts that are no table: a label before each text (fastText, TREC, SST), and objects a line (JSONL).
+//! Labelled texts that are no table: a label before each text (fastText, TREC, SST), and JSON objects, a line each or in a
+//! list.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -114,6 +115,54 @@ fn is_coarse_and_fine(label: &str) -> bool {
     })
 }
 
+/// Whether a file holds objects, by its plain name.
+pub(super) fn holds_objects(name: &str) -> bool {
+    matches!(name.rsplit_once('.'), Some((_, "jsonl" | "ndjson" | "json")))
+}
+
+/// What is wrong with a text that is no object.
+pub(super) fn no_object(place: String, error: &serde_json::Error) -> Error {
+    Error::data(place, format!("no JSON object: {error}"))
+}
+
+/// Calls `read` with each object of a text, the line on which it stands and what its place is called: a line each, or those
+/// of a list, which are counted from 1; in a `.json` objects may also stand one after another and over several lines.
+///
+/// # Errors
+/// [`Error::Data`] with the line if it is no JSON; what `read` returns.
+pub(super) fn each_object(
+    text: &str,
+    name: &str,
+    place: &str,
+    mut read: impl FnMut(&Value, u64, &dyn Fn() -> String) -> Result<()>,
+) -> Result<()> {
+    let at = |line: u64| move || format!("{place}, line {line}");
+    if !name.ends_with(".json") && !text.trim_start().starts_with('[') {
+        return filled(text).try_for_each(|(line, content)| {
+            let object = serde_json::from_str(content).map_err(|error| no_object(at(line)(), &error))?;
+            read(&object, line, &at(line))
+        });
+    }
+    let mut objects = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let (mut line, mut before) = (1, 0);
+    loop {
+        // The stream stands behind the last object, and the next begins behind white space.
+        let start = text.len() - text[objects.byte_offset()..].trim_start().len();
+        line += text[before..start].matches('\n').count() as u64;
+        before = start;
+        match objects.next() {
+            None => return Ok(()),
+            Some(Err(error)) => return Err(no_object(at(line)(), &error)),
+            Some(Ok(Value::Array(list))) => {
+                for (number, object) in (1..).zip(&list) {
+                    read(object, line, &|| format!("{place}, object {number}"))?;
+                }
+            }
+            Some(Ok(object)) => read(&object, line, &at(line))?,
+        }
+    }
+}
+
 /// What is wanted of an object beside its text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -127,7 +176,7 @@ pub(super) enum Wanted {
 /// # Errors
 /// [`Error::Data`] with the line if it is no object with these keys.
 pub(super) fn object(
-    line: &str,
+    value: &Value,
     at: impl Fn() -> String,
     columns: &TextColumns,
     wanted: Wanted,
@@ -135,8 +184,6 @@ pub(super) fn object(
     let key = columns.text.as_deref().unwrap_or("text");
     let label_key = columns.label.as_deref().unwrap_or("label");
     let wrong = |message: String| Error::data(at(), message);
-    let value: Value =
-        serde_json::from_str(line).map_err(|error| wrong(format!("no JSON object: {error}")))?;
     let found = || value.as_object().into_iter().flatten().map(|(key, _)| format!("`{key}`"));
     let missing = |key: &str, option: &str| {
         let found = found().collect::<Vec<_>>().join(", ");

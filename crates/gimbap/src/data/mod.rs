@@ -8,7 +8,7 @@
 //! | [`lines`] | a file or a pipe | its lines, as they come |
 //! | [`text`] | text | token ids, by a [`Vocabulary`](text::Vocabulary) |
 //! | [`tokens`] | the ids of a text of any length | ids anywhere in it |
-//! | [`table`] | CSV, TSV, JSONL, fastText, one file per class | labelled texts, labelled ragged sequences |
+//! | [`table`] | CSV, TSV, JSON, fastText, a file or a folder per class | labelled texts, labelled ragged sequences |
 //! | [`wide`] | a sequence a row: CSV, TSV, `.ts`, `.arff` | labelled ragged sequences |
 //! | [`tagged`] | a token a line with its label (CoNLL, CoNLL-U), JSONL | sentences with a label for every token |
 //! | [`series`] | CSV with a time column | windows and targets, a scaler, the trivial forecasts |
@@ -26,6 +26,7 @@ pub mod batch;
 mod columns;
 pub mod corpus;
 pub mod dataset;
+mod folder;
 mod jitter;
 pub mod labels;
 pub mod layout;

@@ -187,16 +187,25 @@ pub fn read_text_or_folder(path: impl AsRef<Path>) -> Result<String> {
 
 /// The files of a folder that are not hidden, by name.
 pub(crate) fn list_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
+    list(folder, Path::is_file)
+}
+
+/// The folders in a folder that are not hidden, by name.
+pub(super) fn list_folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    list(folder, Path::is_dir)
+}
+
+fn list(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|source| Error::io(folder, source))? {
         let entry = entry.map_err(|source| Error::io(folder, source))?;
         let path = entry.path();
-        if path.is_file() && !entry.file_name().to_string_lossy().starts_with('.') {
-            files.push(path);
+        if wanted(&path) && !entry.file_name().to_string_lossy().starts_with('.') {
+            found.push(path);
         }
     }
-    files.sort();
-    Ok(files)
+    found.sort();
+    Ok(found)
 }
 
 /// A file's name without its folder and without a final `.gz` or `.zip`.

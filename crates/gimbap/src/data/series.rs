@@ -3,6 +3,7 @@
 //! Shapes: N rows of F values lie row-major, `[N, F]`. A window at row `i` sees rows `i .. i + window` and is asked
 //! for rows `i + window .. i + window + horizon`.
 
+mod find;
 mod read;
 
 use serde::{Deserialize, Serialize};

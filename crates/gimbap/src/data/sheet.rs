@@ -371,6 +371,17 @@ fn declared(text: &str) -> Option<(u8, &str)> {
     Some((separator, below))
 }
 
+/// Whether a table begins with a row of numbers, where names of columns would stand.
+pub(crate) fn begins_with_numbers(text: &str, name: &str) -> bool {
+    let (text, separator) = prepared(text, name, None);
+    let mut reader = reader(&text, separator, separator != b'\t', true);
+    let number = |cell: &str| {
+        let cell = cell.trim();
+        is_missing(cell) || cell.parse::<f64>().is_ok() || separator == b';' && with_point(cell).is_some()
+    };
+    reader.records().next().is_some_and(|first| first.is_ok_and(|first| first.iter().all(number)))
+}
+
 fn blanked(text: &str, start: usize) -> Cow<'_, str> {
     let (before, table) = text.split_at(start);
     match before.trim().is_empty() {

@@ -6,7 +6,8 @@
 //! | CSV or TSV with a text column and a label column, named by a header or by number | [`LabelledText`] |
 //! | `.jsonl`: objects with a text and a label | [`LabelledText`] |
 //! | lines `__label__x text` (fastText), or a label and a text (TREC, SST) | [`LabelledText`] |
-//! | a folder with one file per class, an example a line | [`LabelledText`] |
+//! | `.json`: a list of such objects, or objects one after another | [`LabelledText`] |
+//! | a folder with one file per class, an example a line, or a folder per class, an example a file ([`folder`](super::folder)) | [`LabelledText`] |
 //! | CSV or TSV with a row per time step: sequence id, time, features, label | [`LabelledSeries`] |
 //! | a row per sequence: CSV or TSV, `.ts`, `.arff` ([`wide`](super::wide)) | [`LabelledSeries`] |
 //!
@@ -15,7 +16,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -23,9 +24,10 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::labels::Label;
 use super::labels::cells::Cells;
 use super::lined;
-use crate::data::read::{list_files, plain_name, read_text};
+use crate::data::folder::Folder;
+use crate::data::read::{plain_name, read_text};
 use crate::data::series::NO_TIME;
-use crate::data::sheet::{NO_HEADER, Sheet, shorten};
+use crate::data::sheet::{NO_HEADER, Sheet, begins_with_numbers, shorten};
 use crate::data::time::{Time, Times};
 use crate::error::{Error, Result};
 
@@ -145,7 +147,7 @@ fn unreadable(place: &str) -> Error {
 }
 
 impl LabelledText {
-    /// Reads a CSV or TSV file, or a folder with one file per class ([`class_files`] says which).
+    /// Reads a file or a folder.
     ///
     /// # Errors
     /// [`Error::Data`] for a missing column, a ragged row, an empty label, labels of one class only, an empty
@@ -226,19 +228,15 @@ impl<L: Label> Examples<L> {
     }
 
     fn folder(&mut self, folder: &Path) -> Result<()> {
-        for (class, file) in class_files(folder)? {
-            let content = read_text(&file)?;
-            for (line, text) in (1..).zip(content.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-                self.push(text.trim_end(), &class, &file.display().to_string(), line);
-            }
-        }
-        Ok(())
+        let folder = Folder::open(folder)?;
+        self.read_as = folder.read_as();
+        folder.texts(|class, text, file, line| self.push(text, class, file, line))
     }
 
     fn file(&mut self, path: &Path, classes: Option<&[String]>) -> Result<()> {
         let (text, place, name) = (read_text(path)?, path.display().to_string(), plain_name(path));
-        if is_jsonl(&name) {
-            return self.objects(&text, &place);
+        if lined::holds_objects(&name) {
+            return self.objects(&text, &name, &place);
         }
         if lined::is_fasttext(&text) {
             self.read_as = Some("fastText lines".into());
@@ -257,29 +255,29 @@ impl<L: Label> Examples<L> {
             self.lines(&lines, &place);
             return Ok(());
         }
-        self.table(TextTable::find(Sheet::parse(&text, &name, place, self.header(&text))?, &self.columns)?)
+        let header = self.header(&text, &name);
+        self.table(TextTable::find(Sheet::parse(&text, &name, place, header)?, &self.columns)?)
     }
 
     /// Whether a table has a header; of numbers alone in its first line it may be that it has none.
-    fn header(&self, text: &str) -> Option<bool> {
-        let first = text.lines().next().unwrap_or_default();
-        let numbers = first.split([',', '\t']).all(|cell| cell.trim().parse::<f64>().is_ok());
+    fn header(&self, text: &str, name: &str) -> Option<bool> {
         let by_number = [&self.columns.text, &self.columns.label];
         let by_number = by_number.into_iter().flatten().all(|name| name.parse::<usize>().is_ok());
-        self.columns.header.or((numbers && by_number && self.columns.label.is_some()).then_some(false))
+        let numbers = || by_number && self.columns.label.is_some() && begins_with_numbers(text, name);
+        self.columns.header.or_else(|| numbers().then_some(false))
     }
 
     fn lines(&mut self, lines: &[lined::Line<'_>], place: &str) {
         lines.iter().for_each(|line| self.push(line.text, &line.label, place, line.line));
     }
 
-    fn objects(&mut self, text: &str, place: &str) -> Result<()> {
-        for (line, content) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-            let at = || format!("{place}, line {line}");
-            let wanted = if L::SEVERAL { lined::Wanted::Labels } else { lined::Wanted::Label };
-            let (text, label) = lined::object(content, at, &self.columns, wanted)?;
+    fn objects(&mut self, text: &str, name: &str, place: &str) -> Result<()> {
+        let wanted = if L::SEVERAL { lined::Wanted::Labels } else { lined::Wanted::Label };
+        lined::each_object(text, name, place, |object, line, at| {
+            let (text, label) = lined::object(object, at, &self.columns, wanted)?;
             self.push(&text, &label, place, line);
-        }
+            Ok(())
+        })?;
         self.read_as = Some("JSON objects".into());
         Ok(())
     }
@@ -305,15 +303,11 @@ impl<L: Label> Examples<L> {
     }
 }
 
-/// Whether a file holds objects, by its plain name.
-fn is_jsonl(name: &str) -> bool {
-    matches!(name.rsplit_once('.'), Some((_, "jsonl" | "ndjson")))
-}
-
 /// Whether a file is a table, by its plain name or the tabs or the column names of its first line.
 fn is_table(name: &str, text: &str) -> bool {
     let first = text.lines().next().unwrap_or_default();
-    let names = || first.split(',').any(|name| ["label", "text", "document"].contains(&name.trim()));
+    let names =
+        || first.split([',', ';', '|']).any(|name| ["label", "text", "document"].contains(&name.trim()));
     has_table_name(name) || first.contains('\t') || names()
 }
 
@@ -322,18 +316,26 @@ fn has_table_name(name: &str) -> bool {
 }
 
 /// Texts without labels, to predict: the text column of a CSV or TSV file (one that ends in `.csv`, `.tsv` or
-/// `.tab`, with or without `.gz`), the texts of the objects of a `.jsonl`, the lines of any other, without fastText's
-/// labels. A table without a header may have the text alone.
+/// `.tab`, with or without `.gz`), the texts of the objects of a `.jsonl` or `.json`, the lines of any other, without fastText's
+/// labels; the texts of a folder of classes. A table without a header may have the text alone.
 ///
 /// # Errors
 /// As [`LabelledText::read`].
 pub fn read_texts(path: impl AsRef<Path>, columns: &TextColumns) -> Result<Vec<String>> {
     let path = path.as_ref();
+    if path.is_dir() {
+        let mut texts = Vec::new();
+        Folder::open(path)?.texts(|_, text, _, _| texts.push(text.to_owned()))?;
+        return Ok(texts);
+    }
     let (text, place, name) = (read_text(path)?, path.display().to_string(), plain_name(path));
-    if is_jsonl(&name) {
-        let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-        let parse = |(line, content)| text_of_object(content, || format!("{place}, line {line}"), columns);
-        return lines.map(parse).collect();
+    if lined::holds_objects(&name) {
+        let mut texts = Vec::new();
+        lined::each_object(&text, &name, &place, |object, _, at| {
+            texts.push(lined::object(object, at, columns, lined::Wanted::Text)?.0);
+            Ok(())
+        })?;
+        return Ok(texts);
     }
     if !has_table_name(&name) || lined::is_fasttext(&text) {
         return Ok(text.lines().map(|line| text_of_line(line).to_owned()).collect());
@@ -357,67 +359,19 @@ pub fn text_with_label<'a>(line: &'a str, classes: &[String]) -> Option<&'a str>
     classes.iter().any(|class| class == label).then_some(text)
 }
 
+/// The text of a line that begins with a number; None of any other line.
+pub fn text_with_number(line: &str) -> Option<&str> {
+    let (label, text) = lined::label_and_text(line)?;
+    label.parse::<f64>().is_ok().then_some(text)
+}
+
 /// The text of a JSON object; `at` is its place, for errors.
 ///
 /// # Errors
 /// [`Error::Data`] if it is no object with a text under the key of `columns`.
 pub fn text_of_object(line: &str, at: impl Fn() -> String, columns: &TextColumns) -> Result<String> {
-    lined::object(line, at, columns, lined::Wanted::Text).map(|(text, _)| text)
-}
-
-/// The files of a folder that hold one class each, with the class's name, in the order of names.
-///
-/// If several files differ in their extension alone (`rt-polarity.neg`, `rt-polarity.pos`), these are the classes, by
-/// their extensions, and any other file is passed over. Otherwise every `.txt` file is a class, by its name without
-/// `.txt`; `README`, `LICENSE` and `SOURCE` are none. A final `.gz` does not count as an extension.
-///
-/// # Errors
-/// [`Error::Data`] if fewer than two classes are found, or two groups of files differ in extension.
-pub fn class_files(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let place = folder.display().to_string();
-    let mut by_stem: Vec<(String, Vec<(String, PathBuf)>)> = Vec::new();
-    for file in list_files(folder)? {
-        let name = plain_name(&file);
-        let (stem, extension) = name.rsplit_once('.').unwrap_or((&name, ""));
-        let entry = (extension.to_owned(), file);
-        match by_stem.iter_mut().find(|group| group.0 == stem) {
-            Some(group) => group.1.push(entry),
-            None => by_stem.push((stem.to_owned(), vec![entry])),
-        }
-    }
-    let groups: Vec<_> = by_stem.iter().filter(|group| group.1.len() > 1).collect();
-    let classes: Vec<(String, PathBuf)> = match groups.as_slice() {
-        [(_, files)] => files.clone(),
-        [] => by_stem
-            .into_iter()
-            .filter(|(stem, files)| {
-                let about = ["readme", "license", "source"].contains(&stem.to_lowercase().as_str());
-                files[0].0 == "txt" && !about
-            })
-            .map(|(stem, files)| (stem, files.into_iter().next().unwrap_or_default().1))
-            .collect(),
-        [one, other, ..] => {
-            return Err(Error::data(
-                place,
-                format!(
-                    "both `{}` and `{}` come with several extensions, so it is not clear which are the classes: \
-                     keep one group in the folder",
-                    one.0, other.0
-                ),
-            ));
-        }
-    };
-    if classes.len() < 2 {
-        return Err(Error::data(
-            place,
-            format!(
-                "{} file of a class found where two or more are needed: name them NAME.CLASS or CLASS.txt, one \
-                 example a line",
-                classes.len()
-            ),
-        ));
-    }
-    Ok(classes)
+    let object = serde_json::from_str(line).map_err(|error| lined::no_object(at(), &error))?;
+    lined::object(&object, at, columns, lined::Wanted::Text).map(|(text, _)| text)
 }
 
 /// Ragged sequences of feature frames and the label of each, by default a class.

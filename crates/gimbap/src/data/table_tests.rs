@@ -1,5 +1,7 @@
 //! Tests of labelled tables.
 
+use std::path::PathBuf;
+
 use super::*;
 
 /// Writes the files into a new folder; the path is that of the first.
@@ -118,6 +120,57 @@ fn a_file_per_class_by_name() {
     refused(LabelledText::read(one.path(), &TextColumns::default()), &["1 file of a class", "CLASS.txt"]);
     let (two, _) = folder(&[("a.x", "1"), ("a.y", "1"), ("b.x", "1"), ("b.y", "1")]);
     refused(LabelledText::read(two.path(), &TextColumns::default()), &["both `a` and `b`"]);
+}
+
+#[test]
+fn a_folder_per_class() {
+    let (dir, _) = folder(&[("about.txt", "x"), ("urls.txt", "y")]);
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("pos/1_9.txt", "grand .\nvery\n");
+    write("pos/.hidden", "no");
+    write("neg/2_1.txt", "dull .\n");
+    write("neg/1_2", "slow .");
+    write("unsup/0_0.txt", "none");
+    let read = LabelledText::read(dir.path(), &TextColumns::default()).unwrap();
+    assert_eq!(read.texts, ["slow .", "dull .", "grand .\nvery"]);
+    assert_eq!((read.labels, read.classes), (vec![0, 0, 1], vec!["neg".into(), "pos".into()]));
+    let told = "a folder for each label (`unsup` is passed over, for it has none), a text a file";
+    assert_eq!(read.read_as.as_deref(), Some(told));
+    let texts = read_texts(dir.path(), &TextColumns::default()).unwrap();
+    assert_eq!(texts, ["slow .", "dull .", "grand .\nvery"]);
+    std::fs::create_dir(dir.path().join("empty")).unwrap();
+    refused(LabelledText::read(dir.path(), &TextColumns::default()), &["empty: no file is in it"]);
+    std::fs::rename(dir.path().join("empty"), dir.path().join("test")).unwrap();
+    refused(
+        LabelledText::read(dir.path(), &TextColumns::default()),
+        &["the folder `test` in it looks like a part of the data and no class: give `"],
+    );
+}
+
+#[test]
+fn json_may_be_a_list_or_objects_one_after_another() {
+    let list = "[{\"text\": \"a b\", \"label\": \"x\"},\n {\"text\": \"c\", \"label\": 2}]\n";
+    let apart = "{\n  \"text\": \"a b\",\n  \"label\": \"x\"\n}\n{\"text\": \"c\",\n \"label\": 2}";
+    for (name, text) in [("a.json", list), ("a.jsonl", list), ("a.json", apart)] {
+        let (_folder, path) = folder(&[(name, text)]);
+        let read = LabelledText::read(&path, &TextColumns::default()).unwrap();
+        assert_eq!(
+            (read.texts, read.classes),
+            (vec!["a b".into(), "c".into()], vec!["2".into(), "x".into()])
+        );
+        assert_eq!(read_texts(path, &TextColumns::default()).unwrap(), ["a b", "c"]);
+    }
+    let wrong = |text: &str, words: &[&str]| {
+        let (_folder, path) = folder(&[("a.json", text)]);
+        refused(LabelledText::read(&path, &TextColumns::default()), words);
+    };
+    wrong(&list.replace("\"c\"", "7"), &["a.json, object 2", "no object with a text `text`"]);
+    wrong(&apart.replace(" 2}", " 2"), &["a.json, line 5", "no JSON object"]);
+    wrong("{\"data\": [1]}", &["a.json, line 1", "its keys: `data`"]);
 }
 
 #[test]

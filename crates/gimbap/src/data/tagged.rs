@@ -3,7 +3,7 @@
 //! | on disk | a token and its label are |
 //! |---|---|
 //! | lines `token<tab>label` or `token label`, or more columns (CoNLL, CoNLL-U) | in two columns of a line ([`TagColumns`]); a blank line ends a sentence, as does `-DOCSTART-`; comments are passed over |
-//! | `.jsonl`: a sentence a line, `{"tokens": [..], "tags": [..]}` | at the same place of both lists |
+//! | `.jsonl`: a sentence a line, `{"tokens": [..], "tags": [..]}`; `.json`: a list of these | at the same place of both lists |
 //!
 //! Columns are separated by tabs where a line has one, else by blanks. A token holds neither. Labels are numbered as
 //! classes are in [`table`](super::table).
@@ -14,6 +14,7 @@ use serde_json::Value;
 
 pub use super::columns::TagColumns;
 use super::columns::{Columns, is_columns};
+use super::lined::{each_object, holds_objects};
 use crate::data::labels::cells::{Cells, OfCells};
 use crate::data::read::{plain_name, read_text};
 use crate::data::sheet::shorten;
@@ -39,15 +40,14 @@ pub fn tokens(sentence: &str) -> impl Iterator<Item = &str> {
 
 pub(super) const BLANKS: [char; 2] = [' ', '\t'];
 
-/// A sentence as it lies in a `.jsonl`.
+/// A sentence as it lies in an object.
 struct Record {
     tokens: Vec<String>,
     tags: Option<Vec<String>>,
 }
 
 impl Record {
-    fn parse(line: &str, columns: &TagColumns, place: &str, number: usize) -> Result<Self> {
-        let at = || format!("{place}, line {number}");
+    fn of(object: &Value, columns: &TagColumns, at: &dyn Fn() -> String) -> Result<Self> {
         let (tokens, tags) = keys(columns);
         let wrong = |what: String| {
             let message = format!(
@@ -55,7 +55,6 @@ impl Record {
             );
             Error::data(at(), message)
         };
-        let object: Value = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
         let list = |key: &str| {
             let Some(value) = object.get(key) else { return Ok(None) };
             serde_json::from_value(value.clone())
@@ -111,11 +110,14 @@ impl Tagged {
         let path = path.as_ref();
         let text = read_text(path)?;
         let mut reading = Reading { place: path.display().to_string(), ..Reading::default() };
-        match is_jsonl(path) {
-            true => (1..)
-                .zip(text.lines())
-                .filter(|(_, line)| !line.trim().is_empty())
-                .try_for_each(|(n, line)| reading.object(line, columns, n))?,
+        let name = plain_name(path);
+        match holds_objects(&name) {
+            true => {
+                let place = reading.place.clone();
+                each_object(&text, &name, &place, |object, line, at| {
+                    reading.object(object, columns, line, at)
+                })?;
+            }
             false => reading.columns(&text, columns)?,
         }
         let Reading { place, sentences, lengths, labels, read_as, .. } = reading;
@@ -146,12 +148,7 @@ impl Tagged {
     }
 }
 
-/// Whether a file holds objects, not columns.
-fn is_jsonl(path: &Path) -> bool {
-    plain_name(path).ends_with(".jsonl")
-}
-
-/// Sentences without labels, to tag: of a `.jsonl` the tokens of each object, of a file of a token a line (`.conll`,
+/// Sentences without labels, to tag: of a `.jsonl` or `.json` the tokens of each object, of a file of a token a line (`.conll`,
 /// `.conllu`, `.bio` and the like, or one with the labels of a model behind its tokens) the tokens of its column, else
 /// each line, as it stands. A blank line between sentences is a sentence without a token.
 ///
@@ -159,14 +156,17 @@ fn is_jsonl(path: &Path) -> bool {
 /// [`Error::Data`] with the line for an object without tokens, and if there is no such column.
 pub fn sentences(text: &str, path: &Path, columns: &TagColumns, labels: &[String]) -> Result<Vec<String>> {
     let place = path.display().to_string();
-    if is_jsonl(path) {
-        let objects = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-        return objects
-            .map(|(n, line)| Ok(Record::parse(line, columns, &place, n)?.tokens.join(" ")))
-            .collect();
+    let name = plain_name(path);
+    if holds_objects(&name) {
+        let mut sentences = Vec::new();
+        each_object(text, &name, &place, |object, _, at| {
+            sentences.push(Record::of(object, columns, at)?.tokens.join(" "));
+            Ok(())
+        })?;
+        return Ok(sentences);
     }
     let table = Columns::parse(text, &place);
-    if !is_columns(&plain_name(path)) && !has_labels(&table, columns, labels) {
+    if !is_columns(&name) && !has_labels(&table, columns, labels) {
         return Ok(text.lines().map(str::to_owned).collect());
     }
     let column = table.token(columns)?;
@@ -231,10 +231,16 @@ impl Reading {
         Ok(())
     }
 
-    fn object(&mut self, line: &str, columns: &TagColumns, number: usize) -> Result<()> {
-        let Record { tokens, tags } = Record::parse(line, columns, &self.place, number)?;
+    fn object(
+        &mut self,
+        object: &Value,
+        columns: &TagColumns,
+        line: u64,
+        at: &dyn Fn() -> String,
+    ) -> Result<()> {
+        let Record { tokens, tags } = Record::of(object, columns, at)?;
         let tags = tags.unwrap_or_default();
-        let wrong = |message: String| Err(Error::data(format!("{}, line {number}", self.place), message));
+        let wrong = |message: String| Err(Error::data(at(), message));
         if tokens.len() != tags.len() {
             return wrong(format!("{} tokens and {} tags: give each token one", tokens.len(), tags.len()));
         }
@@ -242,7 +248,7 @@ impl Reading {
             return wrong("a tag is empty: name it, `O` for a token outside of everything".to_owned());
         }
         for (token, tag) in tokens.iter().zip(&tags) {
-            self.push(token, tag.trim(), number as u64);
+            self.push(token, tag.trim(), line);
         }
         self.end();
         Ok(())

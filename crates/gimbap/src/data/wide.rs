@@ -14,7 +14,7 @@ use std::path::Path;
 use super::labels::Label;
 use super::labels::cells::Cells;
 use super::read::{plain_name, read_text};
-use super::sheet::{Sheet, is_missing, shorten};
+use super::sheet::{Sheet, begins_with_numbers, is_missing, shorten};
 use super::table::LabelledSeries;
 use crate::error::{Error, Result};
 
@@ -244,15 +244,13 @@ impl Place {
 /// A table, of which the first line is names unless it is all numbers. Numbers between blanks are a table too.
 fn sheet(path: &Path, text: &str, columns: &WideColumns) -> Result<Sheet> {
     let first = text.lines().next().unwrap_or_default();
-    let blanks = !first.contains([',', '\t']) && first.split_whitespace().count() > 1;
+    let blanks = !first.contains([',', '\t', ';', '|']) && first.split_whitespace().count() > 1;
     let cells = |line: &str| line.split_whitespace().collect::<Vec<_>>().join("\t");
     let (text, name) = match blanks {
         true => (text.lines().map(cells).collect::<Vec<_>>().join("\n"), "blanks.tsv".to_owned()),
         false => (text.to_owned(), plain_name(path)),
     };
-    let first = text.lines().next().unwrap_or_default();
-    let numbers = first.split([',', '\t']).all(|cell| is_missing(cell) || cell.trim().parse::<f64>().is_ok());
-    let header = columns.header.or(numbers.then_some(false));
+    let header = columns.header.or(begins_with_numbers(&text, &name).then_some(false));
     Sheet::parse(&text, &name, path.display().to_string(), header)
 }
 
@@ -291,7 +289,7 @@ fn ts(text: &str, place: &str) -> Result<Read> {
     let (mut rows, mut numbers, mut labelled, mut data) = (Vec::new(), None, false, false);
     for (line, content) in (1..).zip(text.lines().map(str::trim)) {
         let wrong = |message: &str| Err(Error::data(format!("{place}, line {line}"), message));
-        if content.is_empty() || content.starts_with('#') {
+        if content.is_empty() || content.starts_with(['#', '%']) {
             continue;
         }
         if data {
@@ -312,7 +310,7 @@ fn ts(text: &str, place: &str) -> Result<Read> {
                 return wrong("its values have time stamps: write them without, at even times");
             }
             (key, _) if key.starts_with('@') => {}
-            _ => return wrong("a line before `@data` begins with `@` or `#`: is it a .ts file?"),
+            _ => return wrong("a line before `@data` begins with `@`, `#` or `%`: is it a .ts file?"),
         }
     }
     Ok(Read { rows, numbers, first: None })
@@ -351,17 +349,35 @@ fn arff_row(content: &str, place: &str, line: u64) -> Result<Row> {
     let wrong = || {
         Error::data(format!("{place}, line {line}"), "expected values and, behind the last comma, a label")
     };
-    let quote = content.chars().next().filter(|first| ['\'', '"'].contains(first));
-    let (features, label) = match quote.and_then(|quote| content[1..].rsplit_once(&format!("{quote},"))) {
-        Some((features, label)) => (features.split("\\n").collect(), label),
-        None => {
-            let (values, label) = content.rsplit_once(',').ok_or_else(wrong)?;
-            (vec![values], label)
-        }
+    let (features, label) = content.split_at(last_comma(content).ok_or_else(wrong)?);
+    let unquoted = |cell: &str| {
+        let bare = |quote: char| cell.strip_prefix(quote)?.strip_suffix(quote);
+        ['\'', '"'].into_iter().find_map(bare).map(str::to_owned)
     };
-    let label = label.trim().trim_matches(['\'', '"']).to_owned();
-    let features = features.into_iter().map(|cells| values(cells, place, line));
-    Ok(Row { line, id: None, label: Some(label), features: features.collect::<Result<_>>()? })
+    let features = features.trim();
+    let features: Vec<Vec<f32>> = match unquoted(features) {
+        Some(relation) => {
+            relation.split("\\n").map(|cells| values(cells, place, line)).collect::<Result<_>>()?
+        }
+        None => vec![values(features, place, line)?],
+    };
+    let label = label[1..].trim();
+    let label = unquoted(label).unwrap_or_else(|| label.to_owned());
+    Ok(Row { line, id: None, label: Some(label), features })
+}
+
+/// Where the last comma stands that no quotes are around.
+fn last_comma(content: &str) -> Option<usize> {
+    let (mut open, mut last) = (None, None);
+    for (at, c) in content.char_indices() {
+        match (open, c) {
+            (Some(quote), c) if c == quote => open = None,
+            (None, '\'' | '"') => open = Some(c),
+            (None, ',') => last = Some(at),
+            _ => {}
+        }
+    }
+    last
 }
 
 #[cfg(test)]
@@ -445,18 +461,18 @@ mod tests {
 
     #[test]
     fn ts_files() {
-        let head = "# a comment\n@problemName P\n@timeStamps false\n@univariate false\n@classLabel true up down\n@data\n";
+        let head = "# a comment\n% another\n@problemName P\n@timeStamps false\n@univariate false\n@classLabel true up down\n@data\n";
         let series = read("p.ts", &format!("{head}1,2,3:4,5,6:up\n7,8:9,10:down\n")).unwrap();
         assert_eq!(series.features, [vec![1.0, 4.0, 2.0, 5.0, 3.0, 6.0], vec![7.0, 9.0, 8.0, 10.0]]);
         assert_eq!((series.lengths, series.labels), (vec![3, 2], vec![1, 0]));
         assert_eq!(series.feature_names, ["x0", "x1"]);
-        refused("p.ts", &format!("{head}1,2:3:up\n"), "line 7: a feature has 1 steps, another 2");
-        refused("p.ts", &format!("{head}1,?,2:3,4,5:up\n"), "line 7: `?` is not a finite number");
-        refused("p.ts", &format!("{head}1:2:up\n1:up\n"), "line 8: 1 features, the sequences before have 2");
+        refused("p.ts", &format!("{head}1,2:3:up\n"), "line 8: a feature has 1 steps, another 2");
+        refused("p.ts", &format!("{head}1,?,2:3,4,5:up\n"), "line 8: `?` is not a finite number");
+        refused("p.ts", &format!("{head}1:2:up\n1:up\n"), "line 9: 1 features, the sequences before have 2");
         refused(
             "p.ts",
             &head.replace("@timeStamps false", "@timeStamps true"),
-            "line 3: its values have time stamps",
+            "line 4: its values have time stamps",
         );
         refused("p.ts", "@targetLabel true\n@data\n1:2\n", "line 1: its targets are numbers");
         refused("p.ts", head, "it holds no sequence");
@@ -473,6 +489,12 @@ mod tests {
         let series = read("m.arff", text).unwrap();
         assert_eq!(series.features, [vec![1.0, 3.0, 2.0, 4.0], vec![5.0, 7.0, 6.0, 8.0]]);
         assert_eq!(series.classes, ["Running", "Standing"]);
+        let text = "@relation r\n@attribute a real\n@attribute y {'one, or 1', \"it's\"}\n@data\n1,2,'one, or 1'\n3,4,\"it's\"\n";
+        let series = read("q.arff", text).unwrap();
+        assert_eq!(
+            (series.features, series.classes.as_slice()),
+            (vec![vec![1.0, 2.0], vec![3.0, 4.0]], &["it's".into(), "one, or 1".into()][..])
+        );
         refused(
             "r.arff",
             "@relation r\n@attribute a real\n@attribute y real\n@data\n1,2\n",

@@ -1,11 +1,13 @@
-//! The texts of an input, some at a time: lines, the texts of JSON objects, or a column of a table.
+//! The texts of an input, some at a time: lines, the texts of JSON objects, a column of a table, or the files of a folder.
 
 use std::path::{Path, PathBuf};
 use std::vec::IntoIter;
 
 use gimbap::data::lines::Lines;
 use gimbap::data::read::plain_name;
-use gimbap::data::table::{TextColumns, read_texts, text_of_line, text_of_object, text_with_label};
+use gimbap::data::table::{
+    TextColumns, read_texts, text_of_line, text_of_object, text_with_label, text_with_number,
+};
 
 use crate::input::{is_stdin, name, stream};
 use crate::output::{Failure, Outcome};
@@ -16,31 +18,50 @@ enum From {
     Table(IntoIter<String>),
 }
 
+/// The labels of a model, which lines may begin with.
+#[derive(Clone, Copy)]
+pub(super) enum Labels<'a> {
+    Classes(&'a [String]),
+    Numbers,
+}
+
+impl Labels<'_> {
+    /// The text behind the label of a line that begins with one.
+    fn text_behind(self, line: &str) -> Option<String> {
+        match self {
+            Labels::Classes(classes) => text_with_label(line, classes),
+            Labels::Numbers => text_with_number(line),
+        }
+        .map(str::to_owned)
+    }
+}
+
 /// Texts under way.
-pub(super) struct Texts {
+pub(super) struct Texts<'a> {
     path: PathBuf,
     from: From,
     columns: TextColumns,
-    classes: Vec<String>,
+    labels: Labels<'a>,
     /// Whether lines begin with a label, once it is known.
     labelled: Option<bool>,
     count: usize,
 }
 
-impl Texts {
-    /// The texts of a file or of standard input, for a model with these classes.
-    pub fn open(path: &Path, columns: &TextColumns, classes: &[String]) -> Outcome<Self> {
+impl<'a> Texts<'a> {
+    /// The texts of a file or of standard input, for a model with these labels.
+    pub fn open(path: &Path, columns: &TextColumns, labels: Labels<'a>) -> Outcome<Self> {
         let plain = plain_name(path);
         let from = match plain.rsplit_once('.') {
             Some((_, "jsonl" | "ndjson")) => From::Objects(stream(path)?),
-            Some((_, "csv" | "tsv" | "tab")) => From::Table(read_texts(path, columns)?.into_iter()),
+            Some((_, "csv" | "tsv" | "tab" | "json")) => From::Table(read_texts(path, columns)?.into_iter()),
+            _ if path.is_dir() => From::Table(read_texts(path, columns)?.into_iter()),
             _ => From::Lines(stream(path)?),
         };
         Ok(Texts {
             path: path.to_owned(),
             from,
             columns: columns.clone(),
-            classes: classes.to_vec(),
+            labels,
             labelled: is_stdin(path).then_some(false),
             count: 0,
         })
@@ -67,28 +88,34 @@ impl Texts {
 
     /// What was found out of the lines, if something was.
     pub fn read_as(&self) -> Option<&'static str> {
-        (self.labelled == Some(true)).then_some("lines of a label and a text, the labels left out")
+        (self.labelled == Some(true)).then_some(match self.labels {
+            Labels::Classes(_) => "lines of a label and a text, the labels left out",
+            Labels::Numbers => "lines of a number and a text, the numbers left out",
+        })
     }
 
     /// The texts of lines, without the labels before them: those of fastText, or, if every one of the first lines begins
     /// with one, the classes of the model.
     fn of_lines(&mut self, first: usize, lines: Vec<String>) -> Outcome<Vec<String>> {
-        let classes = &self.classes;
-        let without = |line: &str| text_with_label(line, classes).map(str::to_owned);
+        let labels = self.labels;
+        let without = |line: &str| labels.text_behind(line);
         let blank = |line: &String| line.trim().is_empty();
         let labelled = *self.labelled.get_or_insert_with(|| {
             let mut filled = lines.iter().filter(|line| !blank(line)).peekable();
             lines.len() > 1 && filled.peek().is_some() && filled.all(|line| without(line).is_some())
         });
-        let text = |(number, line): (usize, &String)| {
-            match labelled {
+        let text = |(number, line): (usize, &String)| match labelled {
             false => Ok(text_of_line(line).to_owned()),
             true if blank(line) => Ok(String::new()),
             true => without(line).ok_or_else(|| {
-                let message = "begins with no class of the model, as the lines before do: give labels to all or to none";
+                let label = match labels {
+                    Labels::Classes(_) => "class of the model",
+                    Labels::Numbers => "number",
+                };
+                let message =
+                    format!("begins with no {label}, as the lines before do: give labels to all or to none");
                 Failure::work("data", format!("{}, line {number}: {message}", self.path.display()))
             }),
-        }
         };
         (first..).zip(&lines).map(text).collect()
     }

@@ -2,14 +2,15 @@
 //!
 //! Nothing is put right in silence: what was seen and done stands in [`SeriesTable::notes`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::find::{When, called, index, others, tells_apart, time_column};
 use super::{Roles, Series};
-use crate::data::sheet::{Row, Sheet, is_missing, shorten};
-use crate::data::time::{Calendar, Frequency, Style, Time, Times, time_of_day};
+use crate::data::sheet::{Row, Sheet, is_missing};
+use crate::data::time::{Calendar, Frequency, Style, Time, Times};
 use crate::error::{Error, Result};
 
 /// What is done about rows that are missing between two others, and about cells without a value.
@@ -138,18 +139,6 @@ struct Plan<'a> {
     roles: Roles,
 }
 
-/// The time column, and what was read in it.
-#[derive(Default)]
-struct When {
-    column: Option<usize>,
-    times: Option<Times>,
-    /// The column of the time of day, if that of dates has none, and both together.
-    clock: Option<usize>,
-    labels: Option<Vec<String>>,
-    /// What is wrong with a column that nearly was one of times.
-    near: Option<String>,
-}
-
 /// The rows of one series.
 struct Group {
     id: Option<String>,
@@ -204,8 +193,8 @@ impl<'a> Plan<'a> {
         if !columns.calendar.is_empty() {
             when.count_from_1970(sheet, notes);
         }
-        let When { times, clock, labels, near, .. } = when;
-        taken.extend(clock);
+        let When { times, beside, labels, near, .. } = when;
+        taken.extend(beside);
         let values = if values.is_empty() { others(sheet, &taken, time, notes)? } else { values };
         let roles = Roles {
             values: values.len(),
@@ -620,179 +609,6 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The time column, and its times if they can be read.
-fn time_column(
-    sheet: &Sheet,
-    columns: &SeriesColumns,
-    taken: &[usize],
-    id: Option<usize>,
-    notes: &mut Vec<String>,
-) -> Result<When> {
-    let name = match columns.time.as_deref() {
-        Some(NO_TIME) => return Ok(When::default()),
-        Some(name) => name,
-        None => return Ok(search(sheet, taken, id, notes)),
-    };
-    let column = sheet.column(name, "data.time")?;
-    let times = parse(sheet, column);
-    let near = times.as_ref().err().map(|&row| no_time(sheet, column, row));
-    if let Some(near) = &near {
-        notes.push(format!("{near}: the rows are taken in the order of the file"));
-    }
-    Ok(When { column: Some(column), times: times.ok(), near, ..When::default() })
-}
-
-fn parse(sheet: &Sheet, column: usize) -> std::result::Result<Times, usize> {
-    Times::parse(sheet.rows.iter().map(|row| row.text(column)))
-}
-
-/// The first column of dates; without one the first of all, if its numbers rise or fall. Numbers further to the right may
-/// be anything.
-fn search(sheet: &Sheet, taken: &[usize], id: Option<usize>, notes: &mut Vec<String>) -> When {
-    let free: Vec<usize> = (0..sheet.header.len()).filter(|column| !taken.contains(column)).collect();
-    let is_dates = |times: &Times| times.style != Style::Number;
-    let dates = free.iter().find_map(|&column| Some((column, parse(sheet, column).ok().filter(is_dates)?)));
-    let numbers = || {
-        let column = *free.first()?;
-        let times = parse(sheet, column).ok().filter(|times| one_way(sheet, times, id))?;
-        // The only column of numbers is what is to be forecast.
-        let value = |other: usize| other != column && is_numeric(sheet, other) && !nameless(sheet, other);
-        let left = (0..sheet.header.len()).any(value);
-        left.then_some((column, times))
-    };
-    if let Some((column, times)) = dates.or_else(numbers) {
-        return When { column: Some(column), times: Some(times), ..When::default() };
-    }
-    let nearly =
-        |&&column: &&usize| 2 * dates_in(sheet, column) > sheet.rows.len() && parse(sheet, column).is_err();
-    let near = free.iter().find(nearly).map(|&column| {
-        let labels: Vec<&str> = sheet.rows.iter().map(|row| row.text(column).trim()).collect();
-        let names = tells_apart(sheet, taken, &labels).filter(|_| id.is_none());
-        let wrong = no_time(sheet, column, parse(sheet, column).err().unwrap_or_default());
-        let apart = |names| {
-            format!("; {} tells the rows of one date apart: name it with data.id", called(sheet, names))
-        };
-        wrong + &names.map_or(String::new(), apart)
-    });
-    let why = near.as_ref().map_or(String::new(), |near| format!(" ({near})"));
-    let order = "the rows are taken in the order of the file (data.time names one)";
-    notes.push(format!("no column of times{why}: {order}"));
-    When { near, ..When::default() }
-}
-
-fn dates_in(sheet: &Sheet, column: usize) -> usize {
-    sheet.rows.iter().filter(|row| Times::is_date(row.text(column))).count()
-}
-
-/// Why a column cannot be read as times: its cell in this row.
-fn no_time(sheet: &Sheet, column: usize, row: usize) -> String {
-    let row = &sheet.rows[row];
-    let (cell, line, name) = (shorten(row.text(column).trim()), row.line, called(sheet, column));
-    let place = format!("column {name}, line {line}");
-    if !Times::is_date(row.text(column)) {
-        return format!(
-            "{place}: `{cell}` is no time, a number or a date such as 2024-01-31 or 2024-01-31 23:50"
-        );
-    }
-    if dates_in(sheet, column) == sheet.rows.len() && Times::parse([row.text(column)]) == Err(0) {
-        return format!(
-            "{place}: whether `{cell}` has its day or its month first cannot be told: write dates as 2024-01-31"
-        );
-    }
-    format!("{place}: `{cell}` is written in another way than the cells before it: write all alike")
-}
-
-/// A column's name, or its number.
-fn called(sheet: &Sheet, column: usize) -> String {
-    match sheet.header[column].as_str() {
-        "" => format!("{} (without a name)", column + 1),
-        name => format!("`{name}`"),
-    }
-}
-
-impl When {
-    /// Dates that come more than once, beside a column of times of day, or one of hours: both together are the time.
-    fn join_clock(&mut self, sheet: &Sheet, taken: &[usize], id: Option<usize>, notes: &mut Vec<String>) {
-        let (Some(column), Some(times)) = (self.column, &self.times) else { return };
-        let mut seen = HashSet::new();
-        let series = |row: &Row| id.map_or("", |column| row.text(column).trim()).to_owned();
-        let mut rows = sheet.rows.iter().zip(&times.times);
-        let once = rows.all(|(row, time)| seen.insert((series(row), time.at.to_bits())));
-        if once || !matches!(times.style, Style::Date { clock: None, .. }) {
-            return;
-        }
-        for clock in (0..sheet.header.len()).filter(|column| !taken.contains(column)) {
-            let of_day = sheet.rows.iter().map(|row| time_of_day(row.text(clock), &sheet.header[clock]));
-            let Some(of_day) = of_day.collect::<Option<Vec<String>>>() else { continue };
-            let dates = sheet.rows.iter().map(|row| row.text(column).trim());
-            let labels: Vec<String> =
-                dates.zip(of_day).map(|(date, time)| format!("{date} {time}")).collect();
-            if let Ok(times) = Times::parse(labels.iter().map(String::as_str)) {
-                let (date, time) = (called(sheet, column), called(sheet, clock));
-                notes.push(format!("the time is {date} and {time} together, as in `{}`", labels[0]));
-                (self.times, self.clock, self.labels) = (Some(times), Some(clock), Some(labels));
-                return;
-            }
-        }
-    }
-
-    fn tell_order(&self, sheet: &Sheet, notes: &mut Vec<String>) {
-        let (Some(column), Some(times)) = (self.column, &self.times) else { return };
-        if let (true, Some(date)) = (times.guessed, times.times[0].clock) {
-            let (name, cell, date) = (called(sheet, column), sheet.rows[0].text(column).trim(), date.date());
-            notes.push(format!(
-                "column {name}: `{cell}` is read as {date}: so the rows are the most evenly apart"
-            ));
-        }
-    }
-
-    fn count_from_1970(&mut self, sheet: &Sheet, notes: &mut Vec<String>) {
-        let dates = self.times.as_ref().and_then(Times::since_1970);
-        if let (Some(column), Some(times)) = (self.column, dates) {
-            let unit = if times.style == (Style::Unix { parts: 1 }) { "seconds" } else { "milliseconds" };
-            let name = called(sheet, column);
-            notes.push(format!("the calendar takes column {name} for {unit} since 1970, in UTC"));
-            self.times = Some(times);
-        }
-    }
-}
-
-/// A column that counts the rows, as `pandas` writes one: neither a time nor a value, if there is anything else.
-fn index(sheet: &Sheet, columns: &SeriesColumns, taken: &[usize], notes: &mut Vec<String>) -> Option<usize> {
-    let named = columns.time.as_deref().and_then(|name| sheet.column(name, "data.time").ok());
-    let counts = |column: usize| {
-        let cells = sheet.rows.iter().map(|row| row.text(column).trim().parse::<u64>().ok());
-        // Tables below one another count anew.
-        cells.collect::<Option<Vec<_>>>().is_some_and(|cells| {
-            cells[0] <= 1 && cells.windows(2).all(|pair| pair[1] == pair[0] + 1 || pair[1] == cells[0])
-        })
-    };
-    let free = |&column: &usize| Some(column) != named && !taken.contains(&column) && nameless(sheet, column);
-    let all = 0..sheet.header.len();
-    let found = all.clone().filter(free).find(|&column| counts(column))?;
-    let other = |other: usize| is_numeric(sheet, other) || Times::is_date(sheet.rows[0].text(other));
-    all.clone().find(|&column| column != found && other(column))?;
-    notes.push(format!("column {} counts the rows: it is passed over", called(sheet, found)));
-    Some(found)
-}
-
-fn nameless(sheet: &Sheet, column: usize) -> bool {
-    ["", "index", "unnamed: 0"].contains(&sheet.header[column].to_lowercase().as_str())
-}
-
-/// A column of names that differ wherever two rows have one time.
-fn tells_apart(sheet: &Sheet, taken: &[usize], labels: &[&str]) -> Option<usize> {
-    let once = |count: usize| count == labels.len();
-    let differs = |&column: &usize| {
-        let names = || sheet.rows.iter().map(|row| row.text(column));
-        once(names().zip(labels).collect::<HashSet<_>>().len())
-            && 2 * names().collect::<HashSet<_>>().len() <= labels.len()
-    };
-    let words = |column: &usize| !taken.contains(column) && !is_numeric(sheet, *column);
-    let repeat = !once(labels.iter().collect::<HashSet<_>>().len());
-    (0..sheet.header.len()).filter(|column| repeat && words(column)).find(differs)
-}
-
 /// Rounds times to the grid of a frequency.
 fn round(rows: &mut [Filled], frequency: &Frequency, style: &Style, seen: &mut Seen) {
     let times: Vec<Time> = rows.iter().filter_map(|row| row.time).collect();
@@ -803,57 +619,6 @@ fn round(rows: &mut [Filled], frequency: &Frequency, style: &Style, seen: &mut S
             (row.time, row.label) = (Some(time), label);
         }
     }
-}
-
-/// Whether the numbers of each series rise from row to row, or fall.
-fn one_way(sheet: &Sheet, times: &Times, id: Option<usize>) -> bool {
-    let mut last: HashMap<&str, (f64, f64)> = HashMap::new();
-    sheet.rows.iter().zip(&times.times).all(|(row, time)| {
-        let id = id.map_or("", |column| row.text(column));
-        let Some((before, way)) = last.get_mut(id) else {
-            last.insert(id, (time.at, 0.0));
-            return true;
-        };
-        let step = (time.at - *before).signum();
-        let goes_on = time.at != *before && (*way == 0.0 || *way == step);
-        (*before, *way) = (time.at, step);
-        goes_on
-    })
-}
-
-/// Whether a column is one of numbers: more cells are than are words; those without a value do not count.
-fn is_numeric(sheet: &Sheet, column: usize) -> bool {
-    let cells = || sheet.rows.iter().map(|row| row.text(column).trim()).filter(|cell| !is_missing(cell));
-    let numbers = cells().filter(|cell| cell.parse::<f64>().is_ok()).count();
-    2 * numbers > cells().count()
-}
-
-/// All columns of numbers that have no part yet; those left out are told.
-fn others(
-    sheet: &Sheet,
-    taken: &[usize],
-    time: Option<usize>,
-    notes: &mut Vec<String>,
-) -> Result<Vec<usize>> {
-    let free = (0..sheet.header.len()).filter(|column| !taken.contains(column));
-    let (numbers, words): (Vec<usize>, Vec<usize>) = free.partition(|&column| is_numeric(sheet, column));
-    if numbers.is_empty() {
-        let beside =
-            time.map_or(String::new(), |column| format!(" beside the time column {}", called(sheet, column)));
-        return Err(Error::data(
-            format!("{}, line 1", sheet.place),
-            format!(
-                "no column of numbers{beside} (the columns are `{}`): add one, or name the columns with data.time and \
-                 data.value",
-                sheet.header.join("`, `")
-            ),
-        ));
-    }
-    if !words.is_empty() {
-        let names: Vec<String> = words.iter().map(|&column| called(sheet, column)).collect();
-        notes.push(format!("left out, for their cells are not numbers: {}", names.join(", ")));
-    }
-    Ok(numbers)
 }
 
 /// A column without holes; `None` if it is nothing but one.

@@ -316,3 +316,34 @@ fn times_are_rounded_to_the_frequency_that_is_given() {
     );
     refused(of(&far, None), &["set data.frequency"]);
 }
+
+#[test]
+fn the_time_may_stand_in_columns_of_year_month_day_and_hour() {
+    let text = "No,year,month,day,hour,pm\n1,2010,1,31,22,5\n2,2010,1,31,23,6\n3,2010,2,1,0,8\n";
+    let found = table(text, &SeriesColumns::default()).unwrap();
+    assert_eq!(
+        (found.series[0].names.as_slice(), found.series[0].times[2].as_str()),
+        (&["pm".into()][..], "2010-02-01 00:00")
+    );
+    noted(&found, "the time is `year`, `month`, `day` and `hour` together, as in `2010-01-31 22:00`");
+    noted(&found, "column `No` counts the rows: it is passed over");
+    // As a model that has been trained names it.
+    assert_eq!(found.time.as_deref(), Some("year"));
+    let again = table(text, &SeriesColumns { time: found.time.clone(), ..SeriesColumns::default() }).unwrap();
+    assert_eq!(again.series[0].times, found.series[0].times);
+    let months =
+        table("Year,Month,x\n2010,12,1\n2011,1,2\n2011,2,3\n2011,3,5\n2011,4,8\n", &SeriesColumns::default())
+            .unwrap();
+    assert_eq!((months.series[0].names.len(), months.frequency), (1, Some(Frequency::Months(1))));
+    // Numbers that are no months are numbers.
+    let none = table("year,month,x\n2010,13,1\n2011,14,2\n", &SeriesColumns::default()).unwrap();
+    assert_eq!(none.series[0].names, ["month", "x"]);
+}
+
+#[test]
+fn what_is_no_number_is_named() {
+    refused(
+        table("date,x\n2024-01-01,1 kg\n2024-01-02,2 kg\n", &SeriesColumns::default()),
+        &["no column of numbers beside the time column `date`", "column `x` holds `1 kg` on line 2"],
+    );
+}
