@@ -7,6 +7,7 @@
 
 use gimbap::ndarray::Array3;
 use gimbap::prelude::*;
+use gimbap::stream::StreamState;
 
 const WAVES: usize = 64;
 const STEPS: usize = 60;
@@ -44,7 +45,7 @@ fn main() -> Result<()> {
     println!("the state: {} bytes", saved.len());
 
     // A fork goes on with its own predictions: a forecast, without the wave.
-    let mut ahead = stream.fork()?;
+    let mut ahead = stream.fork();
     let mut value = wave(0, STEPS);
     println!("\nsteps ahead   forecast   wave");
     for t in STEPS + 1..STEPS + 25 {
@@ -56,8 +57,7 @@ fn main() -> Result<()> {
 
     // A stream elsewhere, restored from the bytes, goes on where the first one stands: the fork moved neither.
     let mut elsewhere = model.stream()?;
-    let state = elsewhere.state().from_bytes(&saved)?;
-    elsewhere.restore(&state)?;
+    elsewhere.restore(&StreamState::from_bytes(&saved)?)?;
     let [here, there] = [stream.step(&[wave(0, STEPS)])[0], elsewhere.step(&[wave(0, STEPS)])[0]];
     assert_eq!(here, there);
     println!("\nthe first stream and the restored one agree: {here} and {there}");

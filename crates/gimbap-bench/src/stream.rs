@@ -60,7 +60,7 @@ impl Streamed {
         Ok(seconds)
     }
 
-    fn pass(&self, stream: &mut Stream<'_, f32>) {
+    fn pass(&self, stream: &mut Stream<f32>) {
         for x in self.data.x.chunks_exact(self.width) {
             std::hint::black_box(stream.step(x));
         }

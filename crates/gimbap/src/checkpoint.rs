@@ -375,9 +375,10 @@ pub fn load_as<R: Arithmetic>(path: impl AsRef<Path>) -> Result<Model<R>> {
     let (slots, tensors): (Vec<_>, Vec<_>) = tensors.into_iter().partition(is_slot);
     check(&parameters, path, &tensors)?;
     let mut model = sequential.build_without_values::<R>()?;
+    let values = model.values.edit();
     for parameter in &model.parameters {
         if let Some(tensor) = tensors.iter().find(|tensor| tensor.name == parameter.name) {
-            model.values[parameter.range.clone()].copy_from_slice(&tensor.values);
+            values[parameter.range.clone()].copy_from_slice(&tensor.values);
         }
     }
     if let Some(training) = document.training {

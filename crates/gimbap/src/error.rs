@@ -61,6 +61,12 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// A stream's state that is damaged, or belongs to another model.
+    #[error("the state {message}")]
+    State {
+        /// What is wrong.
+        message: String,
+    },
     /// A value became NaN or infinite during training. (The message counts batches and epochs from 1, as progress
     /// lines do.)
     #[error(
@@ -96,7 +102,7 @@ pub enum Error {
 
 impl Error {
     /// A stable word for the variant, for machines: `shape`, `config`, `unsupported`, `data`, `model_file`,
-    /// `tensor`, `not_finite`, `io`.
+    /// `tensor`, `state`, `not_finite`, `io`.
     pub fn kind(&self) -> &'static str {
         match self {
             Error::Shape { .. } => "shape",
@@ -105,6 +111,7 @@ impl Error {
             Error::Data { .. } => "data",
             Error::ModelFile { .. } => "model_file",
             Error::Tensor { .. } => "tensor",
+            Error::State { .. } => "state",
             Error::NotFinite { .. } => "not_finite",
             Error::Io { .. } => "io",
         }

@@ -65,6 +65,7 @@ pub mod bptt;
 pub mod cell;
 pub mod checkpoint;
 pub mod data;
+mod derived;
 pub mod error;
 pub mod explain;
 pub mod init;

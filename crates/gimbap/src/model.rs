@@ -2,8 +2,10 @@
 
 mod states;
 mod tally;
+mod values;
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use gimbap_kernels::Arithmetic;
 use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
@@ -26,6 +28,7 @@ use states::StateCollector;
 use states::carry_over;
 pub(crate) use states::permute;
 pub(crate) use tally::Tally;
+pub(crate) use values::{Form, Values};
 
 /// What a model takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,7 +118,9 @@ impl Sequential {
     pub fn build<R: Arithmetic>(&self) -> Result<Model<R>> {
         let mut model = self.build_without_values::<R>()?;
         let numbered = model.parameters.iter().enumerate();
-        model.values = numbered.flat_map(|(number, p)| p.initial::<R>(self.seed, number as u64)).collect();
+        let values: Vec<R> =
+            numbered.flat_map(|(number, p)| p.initial::<R>(self.seed, number as u64)).collect();
+        model.values = values.into();
         Ok(model)
     }
 
@@ -138,7 +143,7 @@ impl Sequential {
             input: self.input,
             layers: self.layers.clone(),
             parameters,
-            values,
+            values: values.into(),
             training: None,
             reduction: Reduction::default(),
             precision: Precision::Full,
@@ -189,7 +194,7 @@ pub struct Model<R = f32> {
     pub(crate) input: Input,
     pub(crate) layers: Vec<LayerSpec>,
     pub(crate) parameters: Vec<Parameter>,
-    pub(crate) values: Vec<R>,
+    pub(crate) values: Values<R>,
     pub(crate) training: Option<Training>,
     /// What [`Model::reduction`] asked for, for [`Model::compile`].
     pub(crate) reduction: Reduction,
@@ -261,6 +266,21 @@ pub struct Gradients<R> {
 }
 
 impl<R: Arithmetic> Model<R> {
+    /// It without what is kept for its training and its user: to run.
+    pub(crate) fn bare(&self) -> Model<R> {
+        Model {
+            input: self.input,
+            layers: self.layers.clone(),
+            parameters: Vec::new(),
+            values: self.values.clone(),
+            training: None,
+            reduction: self.reduction,
+            precision: self.precision,
+            kept: None,
+            task: serde_json::Value::Null,
+        }
+    }
+
     /// Says what the model is trained for. The optimizer begins anew, also where it is the one that there was.
     ///
     /// # Errors
@@ -356,7 +376,7 @@ impl<R: Arithmetic> Model<R> {
             "a quantised model is not edited: edit the one that it was made of"
         );
         self.kept = None;
-        &mut self.values
+        self.values.edit()
     }
 
     /// One parameter by its name, `lstm.w_x`.
@@ -386,38 +406,46 @@ impl<R: Arithmetic> Model<R> {
                 format!("{} values", values.len()),
             ));
         }
-        self.values[parameter.range.clone()].copy_from_slice(values);
+        self.values.edit()[parameter.range.clone()].copy_from_slice(values);
         self.kept = None;
         Ok(())
     }
 
-    /// The network that runs it, prepared. With `logits` its final sigmoid or softmax is left out.
+    /// The form of a network for the loss: with `logits`, its final sigmoid or softmax is left out if the loss is of
+    /// what these are of.
+    fn form(&self, logits: bool) -> Form {
+        let links = self.training.as_ref().is_some_and(|training| training.loss.link().is_some());
+        if logits && links { Form::Logits } else { Form::Batch }
+    }
+
+    /// A network of this form, with states and buffers of its own. With `logits` its final sigmoid or softmax is left out.
     pub(crate) fn network(&self, logits: bool) -> Result<Network<R>> {
-        let logits = logits && self.training.as_ref().is_some_and(|training| training.loss.link().is_some());
-        self.prepared(logits)
+        Ok(self.ready(self.form(logits))?.another())
     }
 
-    /// The network that runs it, prepared; with `logits` without its final sigmoid or softmax, whatever the loss.
-    pub(crate) fn prepared(&self, logits: bool) -> Result<Network<R>> {
-        let mut network = Network::build(self.input.shape()?, &self.layers, logits)?;
-        match self.precision {
-            Precision::Full => network.prepare(&self.values),
-            rounded => network.prepare_steps(&self.values, rounded),
-        }
-        Ok(network)
+    /// The network that others of its form are copies of. What is packed for one is packed for all, until the values
+    /// change.
+    pub(crate) fn ready(&self, form: Form) -> Result<&Arc<Network<R>>> {
+        self.values.network(form, || {
+            let mut network = Network::build(self.input.shape()?, &self.layers, form == Form::Logits)?;
+            if form == Form::Steps {
+                network.streams()?;
+            }
+            if form == Form::Steps || !self.precision.is_full() {
+                network.prepare_steps(&self.values, self.precision);
+            }
+            Ok(network)
+        })
     }
 
-    /// A network for [`Network::step`] alone.
-    pub(crate) fn stepping_network(&self) -> Result<Network<R>> {
-        let mut network = Network::build(self.input.shape()?, &self.layers, false)?;
-        network.streams()?;
-        network.prepare_steps(&self.values, self.precision);
-        Ok(network)
+    /// Tells it from models with other layers, weights or precision.
+    pub(crate) fn fingerprint(&self) -> u128 {
+        self.values.fingerprint(|| format!("{:?} {:?} {:?}", self.input, self.layers, self.precision))
     }
 
     /// The layers that have a state, in order.
     pub fn state_layers(&self) -> Result<Vec<String>> {
-        Ok(self.network(false)?.state_sizes().into_iter().map(|(name, ..)| name).collect())
+        Ok(self.ready(Form::Batch)?.state_sizes().into_iter().map(|(name, ..)| name).collect())
     }
 
     /// The outputs for sequences: `[B, O]`, or `[B, T, O]` of a model with an output per step, zero beyond each
@@ -466,7 +494,7 @@ impl<R: Arithmetic> Model<R> {
         let per_sequence = if ends_time { width } else { steps * width };
         let out = y.as_slice_mut().unwrap_or(&mut []);
         let stateful = self.is_stateful();
-        let mut states = StateCollector::new(&mut network, initial, x.len())?;
+        let mut states = StateCollector::new(&network, initial, x.len())?;
         let all: Vec<usize> = (0..x.len()).collect();
         let mut carried = None;
         for group in all.chunks(PREDICT_BATCH) {
@@ -552,7 +580,7 @@ impl<R: Arithmetic> Model<R> {
 
     pub(crate) fn check_data(&self, data: &Dataset<R>) -> Result<()> {
         self.check_inputs(&data.inputs)?;
-        let network = Network::<R>::build(self.input.shape()?, &self.layers, false)?;
+        let network = self.ready(Form::Batch)?;
         match (network.ends_time(), data.per_step) {
             (true, true) => {
                 return Err(Error::shape(
@@ -642,7 +670,7 @@ impl<R: Arithmetic> Model<R> {
         let mut network = self.network(true)?;
         let all: Vec<usize> = (0..data.len()).collect();
         let batch = Batch::of(data, &all);
-        let mut states = StateCollector::new(&mut network, initial, data.len())?;
+        let mut states = StateCollector::new(&network, initial, data.len())?;
         network.start(data.len(), states.initial(&all, &batch).as_ref());
         let objective = Objective { loss: training.loss, reduction: training.reduction };
         let mut parameters = vec![R::ZERO; self.values.len()];
@@ -711,13 +739,13 @@ impl<R: Arithmetic> Model<R> {
     ///
     /// # Errors
     /// If a layer cannot run step by step.
-    pub fn stream(&self) -> Result<Stream<'_, R>> {
+    pub fn stream(&self) -> Result<Stream<R>> {
         Stream::new(self)
     }
 
     /// A table of the layers, their outputs and parameters, as Keras prints it.
     pub fn summary(&self) -> String {
-        let Ok(network) = self.network(false) else { return String::new() };
+        let Ok(network) = self.ready(Form::Batch) else { return String::new() };
         let rows: Vec<[String; 3]> = network
             .nodes()
             .iter()
@@ -760,7 +788,7 @@ impl<R: Arithmetic> Model<R> {
 
     /// For each layer: its name, kind, output shape and number of parameters.
     pub fn describe(&self) -> Result<Vec<(String, &'static str, Shape, usize)>> {
-        let network = self.network(false)?;
+        let network = self.ready(Form::Batch)?;
         let count =
             |range: std::ops::Range<usize>| self.parameters[range].iter().map(|p| p.range.len()).sum();
         let nodes = network.nodes().iter();

@@ -4,6 +4,7 @@
 //! its *body*. What follows works on one row per sequence: its *head*.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use gimbap_kernels::Arithmetic;
 
@@ -17,8 +18,8 @@ use crate::{Error, Result};
 pub type States<R> = Vec<Vec<State<R>>>;
 
 /// A layer in its place.
-#[derive(Debug)]
-pub struct Node<R> {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
     /// Its name: its kind, and a number from the second of a kind on.
     pub name: String,
     /// Its kind.
@@ -27,17 +28,24 @@ pub struct Node<R> {
     pub output: Shape,
     /// Its parameters, as places in [`Network::parameters`].
     pub parameters: Range<usize>,
-    layer: Box<dyn Layer<R>>,
 }
 
-/// A network that runs. It holds work buffers and carried states; the parameters are elsewhere.
+/// What is known of a network before it runs; its copies have the same.
 #[derive(Debug)]
-pub struct Network<R> {
-    nodes: Vec<Node<R>>,
+struct Plan {
+    nodes: Vec<Node>,
     parameters: Vec<Parameter>,
     input_shape: Shape,
     ends_time: Option<usize>,
     link: Activation,
+}
+
+/// A network that runs. It holds work buffers and carried states; the parameters are elsewhere. What its layers make of
+/// these, [`another`](Network::another) network has too.
+#[derive(Debug)]
+pub struct Network<R> {
+    plan: Arc<Plan>,
+    layers: Vec<Box<dyn Layer<R>>>,
     input: Signal<R>,
     signals: Vec<Signal<R>>,
     /// The gradient of the output, in a buffer of its own: it may be far larger than the others.
@@ -56,7 +64,7 @@ impl<R: Arithmetic> Network<R> {
         let mut specs = specs.to_vec();
         let link = if logits { split_link(&mut specs) } else { Activation::Linear };
         let mut builder = Builder::new();
-        let mut nodes = Vec::new();
+        let (mut nodes, mut layers) = (Vec::new(), Vec::new());
         let mut shape = input;
         for (number, spec) in specs.iter().enumerate() {
             let kind = spec.kind();
@@ -65,60 +73,68 @@ impl<R: Arithmetic> Network<R> {
             let first = builder.parameters.len();
             builder.enter(name.clone(), number, &specs);
             let (layer, output) = layer::build(spec, shape, &mut builder)?;
-            nodes.push(Node { name, kind, output, parameters: first..builder.parameters.len(), layer });
+            nodes.push(Node { name, kind, output, parameters: first..builder.parameters.len() });
+            layers.push(layer);
             shape = output;
         }
         if let Shape::Ids(_) | Shape::OneHot(_) = shape {
             return Err(Error::config("model", "ends in token ids: add a recurrent or dense layer"));
         }
-        let ends_time = nodes.iter().position(|node| node.layer.ends_time());
-        let signals = nodes.iter().map(|_| Signal::default()).collect();
-        Ok(Network {
-            nodes,
-            parameters: builder.finish()?,
-            input_shape: input,
-            ends_time,
-            link,
+        let ends_time = layers.iter().position(|layer: &Box<dyn Layer<R>>| layer.ends_time());
+        let parameters = builder.finish()?;
+        Ok(Self::of(Arc::new(Plan { nodes, parameters, input_shape: input, ends_time, link }), layers))
+    }
+
+    fn of(plan: Arc<Plan>, layers: Vec<Box<dyn Layer<R>>>) -> Self {
+        Network {
+            plan,
+            signals: layers.iter().map(|_| Signal::default()).collect(),
+            layers,
             input: Signal::default(),
-            signals,
             d_output: Vec::new(),
             d: Vec::new(),
             d_next: Vec::new(),
-        })
+        }
+    }
+
+    /// Another network of the same layers, with what they have made of the parameters; with states and buffers of its
+    /// own.
+    pub fn another(&self) -> Self {
+        Self::of(Arc::clone(&self.plan), self.layers.iter().map(|layer| layer.another()).collect())
     }
 
     /// The layers.
-    pub fn nodes(&self) -> &[Node<R>] {
-        &self.nodes
+    pub fn nodes(&self) -> &[Node] {
+        &self.plan.nodes
     }
 
     /// The parameters' names, shapes and places.
     pub fn parameters(&self) -> &[Parameter] {
-        &self.parameters
+        &self.plan.parameters
     }
 
     /// What it takes.
     pub fn input_shape(&self) -> Shape {
-        self.input_shape
+        self.plan.input_shape
     }
 
     /// What it gives.
     pub fn output_shape(&self) -> Shape {
-        self.nodes.last().map_or(self.input_shape, |node| node.output)
+        self.nodes().last().map_or(self.input_shape(), |node| node.output)
     }
 
     /// The final activation that was left out.
     pub fn link(&self) -> Activation {
-        self.link
+        self.plan.link
     }
 
     /// Whether there is one output for a whole sequence.
     pub fn ends_time(&self) -> bool {
-        self.ends_time.is_some()
+        self.plan.ends_time.is_some()
     }
 
     fn body_len(&self) -> usize {
-        self.ends_time.map_or(self.nodes.len(), |end| end + 1)
+        self.plan.ends_time.map_or(self.layers.len(), |end| end + 1)
     }
 
     /// Says which layer cannot run in segments, and why.
@@ -132,56 +148,56 @@ impl<R: Arithmetic> Network<R> {
     }
 
     fn can(&self, ask: impl Fn(&dyn Layer<R>) -> std::result::Result<(), &'static str>) -> Result<()> {
-        for node in &self.nodes {
-            ask(&*node.layer).map_err(|why| Error::unsupported(format!("layer `{}`", node.name), why))?;
+        for (node, layer) in self.nodes().iter().zip(&self.layers) {
+            ask(&**layer).map_err(|why| Error::unsupported(format!("layer `{}`", node.name), why))?;
         }
         Ok(())
     }
 
-    /// To be called after each change of the parameters, before [`Network::body`].
-    pub fn prepare(&mut self, parameters: &[R]) {
-        self.nodes.iter_mut().for_each(|node| node.layer.prepare(parameters));
+    /// To be called after each change of the parameters. Other networks keep what they have.
+    pub fn renew(&mut self) {
+        self.layers.iter_mut().for_each(|layer| layer.renew());
     }
 
-    /// To be called in place of [`Network::prepare`] before [`Network::step`], and before [`Network::body`] of a
-    /// quantised model.
+    /// To be called once before [`Network::step`], and before [`Network::body`] of a quantised model: such a network runs
+    /// these parameters alone.
     pub fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
-        self.nodes.iter_mut().for_each(|node| node.layer.prepare_steps(parameters, precision));
+        self.layers.iter_mut().for_each(|layer| layer.prepare_steps(parameters, precision));
     }
 
     /// Bytes of weights that the recurrent layers read at each step.
     pub fn step_bytes(&self) -> usize {
-        self.nodes.iter().map(|node| node.layer.step_bytes()).sum()
+        self.layers.iter().map(|layer| layer.step_bytes()).sum()
     }
 
     /// Begins new sequences, with these states if given.
     pub fn start(&mut self, batch: usize, initial: Option<&States<R>>) {
         let mut index = 0;
-        for node in &mut self.nodes {
-            let has_state = node.layer.carry().is_some();
+        for layer in &mut self.layers {
+            let has_state = layer.carry().is_some();
             let given = initial.filter(|_| has_state).and_then(|states| states.get(index));
-            node.layer.start(batch, given.map(|states| &states[..]));
+            layer.start(batch, given.map(|states| &states[..]));
             index += usize::from(has_state);
         }
     }
 
     /// The carried states.
-    pub fn states(&mut self) -> States<R> {
-        self.nodes.iter_mut().filter_map(|node| node.layer.carry().map(|carry| carry.state.clone())).collect()
+    pub fn states(&self) -> States<R> {
+        self.layers.iter().filter_map(|layer| layer.carry().map(|carry| carry.state.clone())).collect()
     }
 
     /// Carries these states.
     pub fn set_states(&mut self, states: &States<R>) {
-        let carries = self.nodes.iter_mut().filter_map(|node| node.layer.carry());
+        let carries = self.layers.iter_mut().filter_map(|layer| layer.carry_mut());
         carries.zip(states).for_each(|(carry, states)| carry.state.clone_from(states));
     }
 
     /// The number of states and units of each layer with a state, in each direction, and the layer's name.
-    pub fn state_sizes(&mut self) -> Vec<(String, usize, usize, usize)> {
+    pub fn state_sizes(&self) -> Vec<(String, usize, usize, usize)> {
         let mut sizes = Vec::new();
-        for node in &mut self.nodes {
-            let (states, units) = node.layer.state_size();
-            if let Some(carry) = node.layer.carry() {
+        for (node, layer) in self.nodes().iter().zip(&self.layers) {
+            let (states, units) = layer.state_size();
+            if let Some(carry) = layer.carry() {
                 sizes.push((node.name.clone(), carry.state.len(), states, units));
             }
         }
@@ -189,35 +205,31 @@ impl<R: Arithmetic> Network<R> {
     }
 
     /// The states as they were after step `t` of the last kept body call.
-    pub fn states_after(&mut self, pass: &Pass<'_, R>, t: usize) -> States<R> {
-        let signals = &self.signals;
-        let with_state = self.nodes.iter_mut().enumerate().filter_map(|(index, node)| {
-            node.layer.carry()?;
-            Some(node.layer.state_after(pass, t, &signals[index]))
+    pub fn states_after(&self, pass: &Pass<'_, R>, t: usize) -> States<R> {
+        let with_state = self.layers.iter().zip(&self.signals).filter_map(|(layer, signal)| {
+            layer.carry()?;
+            Some(layer.state_after(pass, t, signal))
         });
         with_state.collect()
     }
 
     /// The gradients of the carried states.
-    pub fn d_states(&mut self) -> States<R> {
-        self.nodes
-            .iter_mut()
-            .filter_map(|node| node.layer.carry().map(|carry| carry.d_state.clone()))
-            .collect()
+    pub fn d_states(&self) -> States<R> {
+        self.layers.iter().filter_map(|layer| layer.carry().map(|carry| carry.d_state.clone())).collect()
     }
 
     /// Begins backward with these gradients of the last states, as [`Network::zero_d_states`] does with zeros:
     /// for an objective that looks at the states as well as at the outputs. Rows are those of the layout.
     pub fn set_d_states(&mut self, d_states: &States<R>) {
-        let carries = self.nodes.iter_mut().filter_map(|node| node.layer.carry());
+        let carries = self.layers.iter_mut().filter_map(|layer| layer.carry_mut());
         carries.zip(d_states).for_each(|(carry, d_states)| carry.d_state.clone_from(d_states));
     }
 
     /// Sets the gradients of the carried states to zero.
     pub fn zero_d_states(&mut self, batch: usize) {
-        for node in &mut self.nodes {
-            let (states, units) = node.layer.state_size();
-            if let Some(carry) = node.layer.carry() {
+        for layer in &mut self.layers {
+            let (states, units) = layer.state_size();
+            if let Some(carry) = layer.carry_mut() {
                 carry.d_state = carry.state.iter().map(|_| State::zeros(states, batch, units)).collect();
             }
         }
@@ -225,7 +237,7 @@ impl<R: Arithmetic> Network<R> {
 
     /// What the layers add to the reduced loss of the last kept body call; see [`Layer::penalty`].
     pub fn penalty(&self) -> f64 {
-        self.nodes.iter().map(|node| node.layer.penalty()).sum()
+        self.layers.iter().map(|layer| layer.penalty()).sum()
     }
 
     /// Runs the body over a segment whose input is `fill`ed in.
@@ -234,17 +246,17 @@ impl<R: Arithmetic> Network<R> {
         for index in 0..self.body_len() {
             let (before, rest) = self.signals.split_at_mut(index);
             let input = before.last().unwrap_or(&self.input);
-            self.nodes[index].layer.forward(pass, input, &mut rest[0]);
+            self.layers[index].forward(pass, input, &mut rest[0]);
         }
     }
 
     /// Runs the head, after the body over all segments. Nothing if no layer ends time.
     pub fn head(&mut self, pass: &Pass<'_, R>) {
-        let Some(end) = self.ends_time else { return };
-        self.nodes[end].layer.emit(self.signals[end].values_mut());
-        for index in end + 1..self.nodes.len() {
+        let Some(end) = self.plan.ends_time else { return };
+        self.layers[end].emit(self.signals[end].values_mut());
+        for index in end + 1..self.layers.len() {
             let (before, rest) = self.signals.split_at_mut(index);
-            self.nodes[index].layer.forward(pass, &before[index - 1], &mut rest[0]);
+            self.layers[index].forward(pass, &before[index - 1], &mut rest[0]);
         }
     }
 
@@ -265,22 +277,22 @@ impl<R: Arithmetic> Network<R> {
 
     /// Backward through the head, from the output's gradient; leaves that of the body's end in [`Network::d_end`].
     pub fn backward_head(&mut self, pass: &Pass<'_, R>, gradients: &mut [R]) {
-        let Some(end) = self.ends_time else { return };
-        for index in (end + 1..self.nodes.len()).rev() {
+        let Some(end) = self.plan.ends_time else { return };
+        for index in (end + 1..self.layers.len()).rev() {
             self.backward_node(index, pass, true, gradients);
         }
     }
 
     /// The gradient of the output of the layer that ends time, after [`Network::backward_head`].
     pub fn d_end(&self) -> &[R] {
-        if self.body_len() == self.nodes.len() { &self.d_output } else { &self.d }
+        if self.body_len() == self.layers.len() { &self.d_output } else { &self.d }
     }
 
     /// Takes the gradient of the end of time for the steps from `from` on of the segment that follows, of the
     /// rows that end there.
     pub fn begin_backward(&mut self, d_end: &[R], from: usize, ends_here: &[bool]) {
-        if let Some(end) = self.ends_time {
-            self.nodes[end].layer.begin_backward(d_end, from, ends_here);
+        if let Some(end) = self.plan.ends_time {
+            self.layers[end].begin_backward(d_end, from, ends_here);
         }
     }
 
@@ -288,8 +300,8 @@ impl<R: Arithmetic> Network<R> {
     /// from what [`Network::begin_backward`] took. `d_input`, if given, receives the gradient of the input; otherwise
     /// it ends at the first layer with parameters to train.
     pub fn backward_body(&mut self, pass: &Pass<'_, R>, d_input: Option<&mut Vec<R>>, gradients: &mut [R]) {
-        let trains = |node: &Node<R>| self.parameters[node.parameters.clone()].iter().any(|p| p.trainable);
-        let first_trained = self.nodes.iter().position(trains).unwrap_or(self.nodes.len());
+        let trains = |node: &Node| self.parameters()[node.parameters.clone()].iter().any(|p| p.trainable);
+        let first_trained = self.nodes().iter().position(trains).unwrap_or(self.layers.len());
         let first = if d_input.is_some() { 0 } else { first_trained };
         for index in (first..self.body_len()).rev() {
             let wanted = index > first || d_input.is_some();
@@ -306,8 +318,8 @@ impl<R: Arithmetic> Network<R> {
         let (before, rest) = self.signals.split_at(index);
         let input = before.last().unwrap_or(&self.input);
         let d_input = wanted.then_some(&mut self.d_next);
-        let d_output = if index + 1 == self.nodes.len() { &mut self.d_output } else { &mut self.d };
-        self.nodes[index].layer.backward(pass, input, &rest[0], d_output, d_input, gradients);
+        let d_output = if index + 1 == self.layers.len() { &mut self.d_output } else { &mut self.d };
+        self.layers[index].backward(pass, input, &rest[0], d_output, d_input, gradients);
         if wanted {
             std::mem::swap(&mut self.d, &mut self.d_next);
         }
@@ -316,10 +328,10 @@ impl<R: Arithmetic> Network<R> {
     /// One step of one sequence: see [`crate::stream`].
     pub fn step(&mut self, pass: &Pass<'_, R>, fill: impl FnOnce(&mut Signal<R>)) -> &[R] {
         fill(&mut self.input);
-        for index in 0..self.nodes.len() {
+        for index in 0..self.layers.len() {
             let (before, rest) = self.signals.split_at_mut(index);
             let input = before.last().unwrap_or(&self.input);
-            self.nodes[index].layer.step(pass, input, &mut rest[0]);
+            self.layers[index].step(pass, input, &mut rest[0]);
         }
         self.signals.last().map_or(&[], |signal| signal.values())
     }
@@ -328,8 +340,8 @@ impl<R: Arithmetic> Network<R> {
     /// the value: after [`Network::body`] and [`Network::head`] over all steps.
     pub fn first_not_finite(&self, layout: &Layout) -> Option<(String, Option<usize>, R)> {
         let step = |row: usize| layout.offsets().partition_point(|&first| first <= row) - 1;
-        self.nodes.iter().zip(&self.signals).find_map(|(node, signal)| {
-            if let Some((values, width)) = node.layer.inner_steps()
+        self.nodes().iter().zip(&self.layers).zip(&self.signals).find_map(|((node, layer), signal)| {
+            if let Some((values, width)) = layer.inner_steps()
                 && let Some(place) = values.iter().position(|x| !x.is_finite())
             {
                 return Some((node.name.clone(), Some(step(place / width)), values[place]));
@@ -340,14 +352,24 @@ impl<R: Arithmetic> Network<R> {
         })
     }
 
+    /// Goes on from where another network of the same layers is.
+    pub fn go_on_from(&mut self, other: &Network<R>) {
+        for (layer, from) in self.layers.iter_mut().zip(&other.layers) {
+            if let (Some(to), Some(from)) = (layer.carry_mut(), from.carry()) {
+                to.state.clone_from(&from.state);
+            }
+            layer.recall(&from.memory());
+        }
+    }
+
     /// What the layers keep in a stream beside their states, layer by layer; see [`Layer::memory`].
     pub fn memories(&self) -> Vec<Vec<f64>> {
-        self.nodes.iter().map(|node| node.layer.memory()).collect()
+        self.layers.iter().map(|layer| layer.memory()).collect()
     }
 
     /// Takes [`Network::memories`] back.
     pub fn recall(&mut self, memories: &[Vec<f64>]) {
-        self.nodes.iter_mut().zip(memories).for_each(|(node, memory)| node.layer.recall(memory));
+        self.layers.iter_mut().zip(memories).for_each(|(layer, memory)| layer.recall(memory));
     }
 }
 

@@ -114,7 +114,7 @@ impl<R: Arithmetic> Model<R> {
         let mut model = self.clone();
         (model.precision, model.kept) = (precision, None);
         for parameter in self.parameters.iter().filter(|parameter| precision.rounds(parameter)) {
-            let values = &mut model.values[parameter.range.clone()];
+            let values = &mut model.values.edit()[parameter.range.clone()];
             if let Some(w) = values.iter().find(|w| !w.is_finite()) {
                 let what = format!("takes finite weights; `{}` has {w}", parameter.name);
                 return Err(Error::unsupported("quantize", what));

@@ -1,7 +1,7 @@
 //! How probable sequences are to a language model: of every token, the logarithm of its probability after those
 //! before it.
 //!
-//! A [`Scorer`] keeps its network and its packed weights from call to call. Sequences are sorted by length and run in
+//! A [`Scorer`] keeps its network from call to call, and shares its model's weights. Sequences are sorted by length and run in
 //! groups, and a group in segments of steps with carried states, so that the memory does not grow with their number
 //! or length. A sequence has the same bits in any company, alone (step by step, at the cost of a stream) or not.
 
@@ -11,7 +11,7 @@ use gimbap_kernels::{Arithmetic, team};
 use crate::data::layout::Layout;
 use crate::layer::{Activation, Pass};
 use crate::loss::PARALLEL_FROM;
-use crate::model::{Input, Model};
+use crate::model::{Form, Input, Model};
 use crate::network::Network;
 use crate::{Error, Result};
 
@@ -43,8 +43,8 @@ const VALUES: usize = 1 << 22;
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Scorer<'a, R = f32> {
-    model: &'a Model<R>,
+pub struct Scorer<R = f32> {
+    model: Model<R>,
     network: Network<R>,
     /// `V`.
     vocabulary: usize,
@@ -55,18 +55,18 @@ pub struct Scorer<'a, R = f32> {
 /// A row of a segment: a sequence, and its step in the whole.
 type Place = (usize, usize);
 
-impl<'a, R: Arithmetic> Scorer<'a, R> {
-    /// Packs the model's weights.
+impl<R: Arithmetic> Scorer<R> {
+    /// Runs the model with the weights that it has now.
     ///
     /// # Errors
     /// If it is no language model: token ids in, a score for each of them out after every step, known from the steps
     /// up to it alone.
-    pub fn new(model: &'a Model<R>) -> Result<Self> {
+    pub fn new(model: &Model<R>) -> Result<Self> {
         let unfit = |why: &str| Error::unsupported("scoring", format!("needs a language model: {why}"));
         let Input::Ids(vocabulary) = model.input() else {
             return Err(unfit("this one takes features, not token ids"));
         };
-        let network = model.prepared(true)?;
+        let network = model.ready(Form::Logits)?.another();
         network.runs_in_segments()?;
         if network.ends_time() {
             return Err(unfit("this one has one output for a whole sequence"));
@@ -80,7 +80,7 @@ impl<'a, R: Arithmetic> Scorer<'a, R> {
             return Err(Error::shape("scoring", expected, width.to_string()));
         }
         let widest = network.nodes().iter().map(|node| node.output.width()).max().unwrap_or(1);
-        Ok(Scorer { model, network, vocabulary, rows: (VALUES / widest).max(1) })
+        Ok(Scorer { model: model.bare(), network, vocabulary, rows: (VALUES / widest).max(1) })
     }
 
     /// For every sequence its tokens' log-probabilities, `ln p(x_t | first, x_0 .. x_t-1)`, in the caller's order.

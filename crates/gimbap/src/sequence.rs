@@ -35,6 +35,7 @@ use gimbap_kernels::{Arithmetic, team};
 
 use crate::cell::{self, Cell, MAX_STATES, Planes};
 use crate::data::layout::Layout;
+use crate::derived::Derived;
 use crate::quantize::Precision;
 use stepper::{Step, Stepper};
 use zone::Zone;
@@ -121,18 +122,16 @@ impl<R: Arithmetic> State<R> {
     }
 }
 
-/// One cell over time, with its packed weights and work buffers.
-#[derive(Debug)]
-struct Recurrence<R, C> {
+/// One cell over time: its packed weights, which its copies share, and work buffers.
+#[derive(Clone, Debug)]
+struct Recurrence<R, C: Copy> {
     cell: C,
     input: usize,
     hidden: usize,
-    w_x: Packed<R>,
-    w_h: Vec<Packed<R>>,
-    /// `[P H]`, in the order of the groups: plane after plane for the units of a group.
-    bias: Vec<R>,
-    /// For the backward pass, packed when one comes.
-    transposed: Transposed<R>,
+    forward: Derived<ForwardWeights<R>>,
+    /// `W_h` and `W_x` transposed, for the backward pass.
+    w_h_back: Derived<Vec<Packed<R>>>,
+    w_x_back: Derived<Packed<R>>,
     planes: Vec<R>,
     c: Vec<R>,
     /// `[N, H]`: the zoned states as the cell made them.
@@ -140,18 +139,24 @@ struct Recurrence<R, C> {
     /// One for each part.
     work: Vec<forward::Work<R>>,
     buffers: Buffers<R>,
-    /// Runs one sequence whose steps are not kept, and whether its weights are those of before the last change.
+    /// Runs one sequence whose steps are not kept.
     alone: Stepper<R, C, Exact>,
-    alone_stale: bool,
 }
 
-/// The transposed weights, and whether they are those of before the last change.
+/// The weights as a batch reads them.
 #[derive(Debug)]
-struct Transposed<R> {
+struct ForwardWeights<R> {
     w_x: Packed<R>,
-    w_x_stale: bool,
+    /// Of each of the cell's products.
     w_h: Vec<Packed<R>>,
-    w_h_stale: bool,
+    /// `[P H]`, in the order of the groups: plane after plane for the units of a group.
+    bias: Vec<R>,
+}
+
+impl<R> Default for ForwardWeights<R> {
+    fn default() -> Self {
+        ForwardWeights { w_x: Packed::default(), w_h: Vec::new(), bias: Vec::new() }
+    }
 }
 
 /// Calls below this many multiply-adds stay on the calling thread.
@@ -207,7 +212,10 @@ fn recurrence_of<R: Arithmetic>(kind: CellKind, input: usize, hidden: usize) -> 
 }
 
 /// One cell over time, with its packed weights and work buffers.
-pub trait Run<R>: Send + std::fmt::Debug {
+pub trait Run<R>: Send + Sync + std::fmt::Debug {
+    /// Another one with the same packed weights.
+    fn another(&self) -> Box<dyn Run<R>>;
+
     /// `G`.
     fn gates(&self) -> usize;
     /// 1 (`h`) or 2 (`h, c`).
@@ -218,7 +226,10 @@ pub trait Run<R>: Send + std::fmt::Debug {
     /// The same cell, to run step by step with weights of a precision.
     fn stepper(&self, precision: Precision) -> Box<dyn Step<R>>;
 
-    /// Packs the weights; once per change of them.
+    /// The weights have changed: those of the next pass are packed.
+    fn renew(&mut self);
+
+    /// Packs the weights for forward passes over batches, unless that is done.
     fn pack(&mut self, weights: &Weights<'_, R>);
 
     /// Runs all steps. `h` receives `[N, H]`; `state` holds the initial states and receives the last ones.
@@ -255,27 +266,24 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Recurrence<R, C> {
             cell,
             input,
             hidden,
-            w_x: Packed::default(),
-            w_h: C::PRODUCTS.iter().map(|_| Packed::default()).collect(),
-            bias: Vec::new(),
-            transposed: Transposed {
-                w_x: Packed::default(),
-                w_x_stale: true,
-                w_h: C::PRODUCTS.iter().map(|_| Packed::default()).collect(),
-                w_h_stale: true,
-            },
+            forward: Derived::default(),
+            w_h_back: Derived::default(),
+            w_x_back: Derived::default(),
             planes: Vec::new(),
             c: Vec::new(),
             raw: Default::default(),
             work: Vec::new(),
             buffers: Buffers::default(),
             alone: Stepper::new(cell, input, hidden),
-            alone_stale: true,
         }
     }
 }
 
 impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R, C> {
+    fn another(&self) -> Box<dyn Run<R>> {
+        Box::new(self.clone())
+    }
+
     fn gates(&self) -> usize {
         C::GATES
     }
@@ -297,31 +305,16 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R
         }
     }
 
-    fn pack(&mut self, weights: &Weights<'_, R>) {
-        let (h, columns) = (self.hidden, C::GATES * self.hidden);
-        let matrix =
-            |values, k, gates| Matrix { values, k, gates, units: h, row_stride: columns, column_stride: 1 };
-        let mut tasks = vec![(&mut self.w_x, matrix(weights.w_x, self.input, C::GATES), Self::PLANES)];
-        for (product, w_h) in C::PRODUCTS.iter().zip(&mut self.w_h) {
-            tasks.push((w_h, matrix(&weights.w_h[product.first_gate * h..], h, product.gates), Self::PLANES));
-        }
-        pack_all(tasks);
-        (self.transposed.w_x_stale, self.transposed.w_h_stale) = (true, true);
-        self.alone_stale = true;
+    fn renew(&mut self) {
+        self.forward.renew();
+        self.w_h_back.renew();
+        self.w_x_back.renew();
+        self.alone.renew();
+    }
 
-        let mut planes = vec![R::ZERO; Self::PLANES * h];
-        planes[..columns].copy_from_slice(weights.b);
-        for product in C::PRODUCTS.iter().filter(|_| C::RECURRENT_BIAS) {
-            let width = product.gates * h;
-            let bias = planes[product.plane * h..][..width].iter_mut();
-            bias.zip(&weights.b_h[product.first_gate * h..]).for_each(|(to, b)| *to += *b);
-        }
-        self.bias.clear();
-        for units in (0..self.w_x.groups()).map(|group| self.w_x.units_of(group)) {
-            for plane in planes.chunks_exact(h) {
-                self.bias.extend_from_slice(&plane[units.clone()]);
-            }
-        }
+    fn pack(&mut self, weights: &Weights<'_, R>) {
+        let (input, h) = (self.input, self.hidden);
+        self.forward.make(|packed| Self::pack_forward(packed, weights, input, h));
     }
 
     fn forward(&mut self, segment: &Segment<'_, R>, state: &mut State<R>, h: &mut Vec<R>, keep: bool) {
@@ -331,12 +324,11 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R
             || matches!(segment.x, Input::OneHot { scale: Some(_), .. });
         if layout.batch() == 1 && !keep && !masked {
             // The same bits: both make each sum as one chain, the bias first.
-            if std::mem::take(&mut self.alone_stale) {
-                let dense = matches!(segment.x, Input::Dense(_));
-                self.alone.pack(&segment.weights, dense, stepper::SEQUENCE_SHARE);
-            }
+            let dense = matches!(segment.x, Input::Dense(_));
+            self.alone.pack(&segment.weights, dense, stepper::SEQUENCE_SHARE);
             return self.alone.forward(segment, state, h);
         }
+        self.pack(&segment.weights);
         let (n, stride) = (layout.rows(), Self::PLANES * self.hidden);
         h.resize(n * self.hidden, R::ZERO);
         if Self::STATES > 1 {
@@ -437,22 +429,48 @@ impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static> Run<R> for Recurrence<R
 }
 
 impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
-    /// Packs what the backward pass needs, once after each change of the weights.
-    fn transpose(&mut self, weights: &Weights<'_, R>, input: bool) {
-        let (h, columns) = (self.hidden, C::GATES * self.hidden);
-        let Transposed { w_x, w_x_stale, w_h, w_h_stale } = &mut self.transposed;
+    fn pack_forward(packed: &mut ForwardWeights<R>, weights: &Weights<'_, R>, input: usize, h: usize) {
+        let columns = C::GATES * h;
+        let ForwardWeights { w_x, w_h, bias } = packed;
+        w_h.resize_with(C::PRODUCTS.len(), Packed::default);
         let matrix =
-            |values, k, units| Matrix { values, k, gates: 1, units, row_stride: 1, column_stride: columns };
-        let mut tasks = Vec::new();
-        if std::mem::take(w_h_stale) {
-            for (product, w_h) in C::PRODUCTS.iter().zip(w_h) {
-                tasks.push((w_h, matrix(&weights.w_h[product.first_gate * h..], product.gates * h, h), 1));
-            }
-        }
-        if input && std::mem::take(w_x_stale) {
-            tasks.push((w_x, matrix(weights.w_x, columns, self.input), 1));
+            |values, k, gates| Matrix { values, k, gates, units: h, row_stride: columns, column_stride: 1 };
+        let mut tasks = vec![(&mut *w_x, matrix(weights.w_x, input, C::GATES), Self::PLANES)];
+        for (product, w_h) in C::PRODUCTS.iter().zip(w_h) {
+            tasks.push((w_h, matrix(&weights.w_h[product.first_gate * h..], h, product.gates), Self::PLANES));
         }
         pack_all(tasks);
+
+        let mut planes = vec![R::ZERO; Self::PLANES * h];
+        planes[..columns].copy_from_slice(weights.b);
+        for product in C::PRODUCTS.iter().filter(|_| C::RECURRENT_BIAS) {
+            let width = product.gates * h;
+            let bias = planes[product.plane * h..][..width].iter_mut();
+            bias.zip(&weights.b_h[product.first_gate * h..]).for_each(|(to, b)| *to += *b);
+        }
+        bias.clear();
+        for units in (0..w_x.groups()).map(|group| w_x.units_of(group)) {
+            for plane in planes.chunks_exact(h) {
+                bias.extend_from_slice(&plane[units.clone()]);
+            }
+        }
+    }
+
+    /// Packs what the backward pass needs, once after each change of the weights.
+    fn transpose(&mut self, weights: &Weights<'_, R>, input: bool) {
+        let (h, width, columns) = (self.hidden, self.input, C::GATES * self.hidden);
+        let matrix =
+            |values, k, units| Matrix { values, k, gates: 1, units, row_stride: 1, column_stride: columns };
+        self.w_h_back.make(|w_h| {
+            w_h.resize_with(C::PRODUCTS.len(), Packed::default);
+            let of = |product: &cell::Product| {
+                matrix(&weights.w_h[product.first_gate * h..], product.gates * h, h)
+            };
+            pack_all(C::PRODUCTS.iter().zip(w_h).map(|(product, w_h)| (w_h, of(product), 1)).collect());
+        });
+        if input {
+            self.w_x_back.make(|w_x| pack_all(vec![(w_x, matrix(weights.w_x, columns, width), 1)]));
+        }
     }
 
     fn take_work(&mut self, parts: usize) -> Vec<forward::Work<R>> {
@@ -513,7 +531,7 @@ fn apply_mask<'a, R: Arithmetic>(h: &'a [R], mask: Option<&[R]>, into: &'a mut [
 }
 
 /// The states before a step, with rows that begin anew set to zero.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Before<R> {
     copies: [Vec<R>; MAX_STATES],
 }

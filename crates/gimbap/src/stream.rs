@@ -1,21 +1,28 @@
 //! Streaming: one sequence, step by step, at the cost of one step each.
 //!
-//! A [`Stream`] borrows its model and owns its state; several may run side by side, and one can be forked. The
-//! numbers are those of the whole sequence (to 1e-5 of the largest output, since products are summed in another
-//! order). After the first step, [`Stream::step`] allocates nothing. [`Many`] runs several in one batch.
+//! A [`Stream`] shares its model's weights and owns its state: it costs a state and a little work space, may outlive the
+//! model, and can be forked. The numbers are those of the whole sequence (to 1e-5 of the largest output, since products
+//! are summed in another order). After the first step, [`Stream::step`] allocates nothing. [`Many`] runs several in one
+//! batch.
 
 mod many;
+mod state;
+
+use std::sync::{Arc, LazyLock};
 
 pub use many::Many;
+pub use state::StreamState;
 
 use gimbap_kernels::Arithmetic;
 
 use crate::data::layout::Layout;
 use crate::layer::{Pass, Signal};
-use crate::model::{Input, Model};
-use crate::network::{Network, States};
-use crate::sequence::State;
+use crate::model::{Form, Input, Model};
+use crate::network::Network;
 use crate::{Error, Result};
+
+/// One row: a step of one sequence.
+static ONE: LazyLock<Layout> = LazyLock::new(|| Layout::new(&[1]).0);
 
 /// What a step takes: the features of a model with features, the token of a model with token ids.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,69 +57,11 @@ impl<R> From<u32> for Frame<'_, R> {
     }
 }
 
-/// The state of a stream: what its model remembers of the steps so far.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StreamState<R> {
-    states: States<R>,
-    memories: Vec<Vec<f64>>,
-}
-
-impl<R: Arithmetic> StreamState<R> {
-    fn values(&self) -> impl Iterator<Item = f64> {
-        let states = self.states.iter().flatten().flat_map(|state| &state.0).flatten().map(|x| x.to_f64());
-        states.chain(self.memories.iter().flatten().copied())
-    }
-
-    /// How many values there are, layer by layer: of each state, then of what each layer has beside.
-    fn sizes(&self) -> (Vec<Vec<usize>>, Vec<usize>) {
-        let layer = |states: &Vec<State<R>>| states.iter().flat_map(|state| &state.0).map(Vec::len).collect();
-        (self.states.iter().map(layer).collect(), self.memories.iter().map(Vec::len).collect())
-    }
-
-    /// Checks that another state is one of the same model as this.
-    fn check(&self, other: &StreamState<R>) -> Result<()> {
-        let (expected, found) = (self.sizes(), other.sizes());
-        if expected == found {
-            return Ok(());
-        }
-        let told = |(states, memories): (Vec<Vec<usize>>, Vec<usize>)| {
-            format!("states of {states:?} values, {memories:?} beside them")
-        };
-        Err(Error::Shape { place: "stream state".into(), expected: told(expected), found: told(found) })
-    }
-
-    /// As bytes: every value as a little-endian `f64` (which holds an `f32` exactly), the states layer by layer,
-    /// then what the pools have so far.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.values().flat_map(f64::to_le_bytes).collect()
-    }
-
-    /// A state of this one's model from [`StreamState::to_bytes`].
-    ///
-    /// # Errors
-    /// If the bytes are not as many as this model's state has.
-    pub fn from_bytes(&self, bytes: &[u8]) -> Result<Self> {
-        let expected = self.values().count() * 8;
-        if bytes.len() != expected {
-            let (expected, found) =
-                (format!("{expected} bytes, as this model's has"), bytes.len().to_string());
-            return Err(Error::Shape { place: "stream state".into(), expected, found });
-        }
-        let mut values = bytes.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes));
-        let mut next = || values.next().unwrap_or(0.0);
-        let mut state = self.clone();
-        for to in state.states.iter_mut().flatten().flat_map(|state| &mut state.0).flatten() {
-            *to = R::from_f64(next());
-        }
-        state.memories.iter_mut().flatten().for_each(|to| *to = next());
-        Ok(state)
-    }
-}
-
 /// A sequence under way; see the [module](self).
 ///
 /// ```
 /// use gimbap::prelude::*;
+/// use gimbap::stream::StreamState;
 ///
 /// # fn main() -> Result<()> {
 /// let model = Sequential::new(Input::ids(50)).add(OneHot).add(Lstm::new(8)).add(Dense::new(3)).build::<f32>()?;
@@ -123,11 +72,10 @@ impl<R: Arithmetic> StreamState<R> {
 ///
 /// // The state can be kept, and taken up by another stream of the same model; a fork leaves the original alone.
 /// let bytes = stream.state().to_bytes();
-/// let mut fork = stream.fork()?;
+/// let mut fork = stream.fork();
 /// fork.step(16);
 /// let mut later = model.stream()?;
-/// let state = later.state().from_bytes(&bytes)?;
-/// later.restore(&state)?;
+/// later.restore(&StreamState::from_bytes(&bytes)?)?;
 /// assert_eq!(later.step(23), stream.step(23));
 ///
 /// // A layer that needs the whole sequence cannot run step by step, and says so.
@@ -137,24 +85,25 @@ impl<R: Arithmetic> StreamState<R> {
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Stream<'a, R = f32> {
-    model: &'a Model<R>,
+pub struct Stream<R = f32> {
+    /// The model, with the weights that it had: it may be changed since.
+    model: Arc<Model<R>>,
+    ready: Arc<Network<R>>,
     network: Network<R>,
-    layout: Layout,
     ids: bool,
     width: usize,
 }
 
-impl<'a, R: Arithmetic> Stream<'a, R> {
-    pub(crate) fn new(model: &'a Model<R>) -> Result<Self> {
-        let mut network = model.stepping_network()?;
+impl<R: Arithmetic> Stream<R> {
+    pub(crate) fn new(model: &Model<R>) -> Result<Self> {
+        let ready = Arc::clone(model.ready(Form::Steps)?);
+        let mut network = ready.another();
         network.start(1, None);
-        let (layout, _) = Layout::new(&[1]);
         let (ids, width) = match model.input() {
             Input::Ids(vocabulary) => (true, vocabulary),
             Input::Features(i) => (false, i),
         };
-        Ok(Stream { model, network, layout, ids, width })
+        Ok(Stream { model: Arc::new(model.bare()), ready, network, ids, width })
     }
 
     /// The output after one more step: of a model with one output per sequence, the one it would have if the
@@ -200,7 +149,7 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
         }
         let pass = Pass {
             parameters: self.model.values(),
-            layout: &self.layout,
+            layout: &ONE,
             order: &[0],
             draw: None,
             keep: false,
@@ -221,14 +170,15 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
     }
 
     /// The state, to save.
-    pub fn state(&mut self) -> StreamState<R> {
-        StreamState { states: self.network.states(), memories: self.network.memories() }
+    pub fn state(&self) -> StreamState<R> {
+        StreamState::new(&self.model, self.network.states(), self.network.memories())
     }
 
     /// Goes on from a saved state of the same model.
     ///
     /// # Errors
-    /// If the state is one of another model, with other layers or units; the stream then stays where it was.
+    /// [`Error::State`] if the state is one of another model, with other layers or other weights; the stream then stays
+    /// where it was.
     pub fn restore(&mut self, state: &StreamState<R>) -> Result<()> {
         self.state().check(state)?;
         self.network.set_states(&state.states);
@@ -247,12 +197,10 @@ impl<'a, R: Arithmetic> Stream<'a, R> {
     }
 
     /// Another stream of the same model, from the present state on.
-    ///
-    /// # Errors
-    /// None that [`Model::stream`] did not have.
-    pub fn fork(&mut self) -> Result<Stream<'a, R>> {
-        let mut other = Stream::new(self.model)?;
-        other.restore(&self.state())?;
-        Ok(other)
+    pub fn fork(&self) -> Stream<R> {
+        let mut network = self.ready.another();
+        network.start(1, None);
+        network.go_on_from(&self.network);
+        Stream { model: Arc::clone(&self.model), ready: Arc::clone(&self.ready), network, ..*self }
     }
 }

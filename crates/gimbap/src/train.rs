@@ -561,9 +561,9 @@ impl<R: Arithmetic> Model<R> {
             let batches = train.batches(drawn);
             if run.other.is_some() {
                 self.exchange(run);
-                network.prepare(&self.values);
+                network.renew();
             } else if fit.average.is_some_and(|a| a.begins(run.progress.epoch, &run.progress.losses)) {
-                run.other = Some(self.values.clone());
+                run.other = Some(self.values.to_vec());
             }
             let training = self.trained_for()?.clone();
             let mut tally = Tally::new(&training, &network)?;
@@ -625,12 +625,12 @@ impl<R: Arithmetic> Model<R> {
                 );
                 let gradients = Gradients { values: &mut gradients, scale, live: &live };
                 let rate = rate * batch.rate_scale;
-                let before = (probe.is_some() && progress.batch + 1 == batches).then(|| self.values.clone());
-                training.optimizer.update_at(&mut run.optimizer, rate, &mut self.values, gradients);
+                let before = (probe.is_some() && progress.batch + 1 == batches).then(|| self.values.to_vec());
+                training.optimizer.update_at(&mut run.optimizer, rate, self.values.edit(), gradients);
                 if let Some(before) = before {
                     update_ratio = explain::update_ratio(&before, &self.values);
                 }
-                network.prepare(&self.values);
+                network.renew();
                 if let Some(mean) = &mut run.other {
                     progress.averaged += 1;
                     average::take_in(mean, &self.values, progress.averaged);
@@ -700,7 +700,7 @@ impl<R: Arithmetic> Model<R> {
         }
         if let (Some(EarlyStopping { restore_best: true, .. }), Some(best)) = (fit.early_stopping, &run.best)
         {
-            self.values.copy_from_slice(best);
+            self.values.edit().copy_from_slice(best);
         }
         Ok(history)
     }
@@ -708,7 +708,7 @@ impl<R: Arithmetic> Model<R> {
     /// The mean of the weights, if one is kept, in place of the weights, or back.
     fn exchange(&mut self, run: &mut Run<R>) {
         if let Some(other) = &mut run.other {
-            std::mem::swap(other, &mut self.values);
+            std::mem::swap(other, self.values.edit());
         }
     }
 
@@ -762,7 +762,7 @@ impl<R: Arithmetic> Model<R> {
         if !loss.is_nan() && progress.best.is_none_or(|best| loss < best - min_delta) {
             (progress.best, progress.best_epoch, progress.waited) = (Some(loss), Some(progress.epoch), 0);
             if fit.early_stopping.is_some_and(|stopping| stopping.restore_best) {
-                run.best = Some(self.values.clone());
+                run.best = Some(self.values.to_vec());
             }
         } else {
             progress.waited += 1;

@@ -42,7 +42,7 @@ fn output(shape: Shape, layer: impl Into<LayerSpec>, input: &Signal<f64>, draw: 
     let (layout, order) = Layout::new(&LENGTHS);
     let pass =
         |layout| Pass { parameters: &parameters, layout, order: &order, draw, keep: true, again: false };
-    network.prepare(&parameters);
+    network.renew();
     network.start(LENGTHS.len(), None);
     network.body(&pass(&layout), |to| to.clone_from(input));
     network.output().to_vec()
@@ -310,7 +310,7 @@ fn whole_weights_outside_of_training() {
         let (layout, order) = Layout::new(&LENGTHS);
         let ids: Vec<u32> = (0..layout.rows() as u32).map(|row| row % VOCABULARY as u32).collect();
         let parameters = with.values();
-        network.prepare(parameters);
+        network.renew();
         let mut run = |draw| {
             network.start(LENGTHS.len(), None);
             let pass = Pass { parameters, layout: &layout, order: &order, draw, keep: false, again: false };
@@ -380,7 +380,7 @@ fn zoned_units_keep_their_state() {
     let x: Vec<f64> = (0..layout.rows() * 2).map(|_| rng.normal()).collect();
     let run = |layer: SimpleRnn, draw| {
         let mut network = Network::<f64>::build(Shape::Steps(2), &[layer.into()], false).unwrap();
-        network.prepare(&parameters);
+        network.renew();
         network.start(LENGTHS.len(), None);
         let pass =
             Pass { parameters: &parameters, layout: &layout, order: &order, draw, keep: true, again: false };

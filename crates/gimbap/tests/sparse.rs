@@ -84,7 +84,7 @@ fn dense(
     for step in 0..EPOCHS * batches {
         let (epoch, index) = (step / batches, step % batches);
         let batch: Cow<'_, Batch<f32>> = source.batch(epoch, index).unwrap();
-        network.prepare(&values);
+        network.renew();
         network.start(batch.layout.batch(), None);
         let mut gradients = vec![0.0; values.len()];
         let job = Job {

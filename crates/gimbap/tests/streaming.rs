@@ -5,9 +5,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use gimbap::layer::LayerSpec;
+use gimbap::ndarray::Array3;
 use gimbap::prelude::*;
 use gimbap::rng::keyed;
-use gimbap::stream::Frame;
+use gimbap::stream::{Frame, StreamState};
 
 /// The system's allocator, counting what each thread asks for.
 struct Counting;
@@ -130,7 +131,7 @@ fn with_frame<T>(model: &Model<f32>, seed: u64, time: usize, run: impl FnOnce(Fr
     }
 }
 
-fn step(stream: &mut Stream<'_>, model: &Model<f32>, seed: u64, time: usize) -> Vec<u32> {
+fn step(stream: &mut Stream, model: &Model<f32>, seed: u64, time: usize) -> Vec<u32> {
     with_frame(model, seed, time, |frame| stream.step(frame).iter().map(|y| y.to_bits()).collect())
 }
 
@@ -181,7 +182,7 @@ fn a_state_goes_through_bytes_and_back() {
 
             let mut other = model.stream().unwrap();
             (0..3).for_each(|time| drop(step(&mut other, &model, 3, time)));
-            let state = other.state().from_bytes(&bytes).unwrap();
+            let state = StreamState::from_bytes(&bytes).unwrap();
             assert_eq!(state.to_bytes(), bytes, "{name}");
             other.restore(&state).unwrap();
             let found: Vec<_> = (cut..20).map(|time| step(&mut other, &model, 2, time)).collect();
@@ -207,7 +208,7 @@ fn a_fork_goes_its_own_way() {
         };
         let mut stream = model.stream().unwrap();
         (0..6).for_each(|time| drop(step(&mut stream, &model, 4, time)));
-        let mut fork = stream.fork().unwrap();
+        let mut fork = stream.fork();
         let (mut one, mut two) = (Vec::new(), Vec::new());
         for time in 6..12 {
             one = step(&mut stream, &model, 4, time);
@@ -221,16 +222,80 @@ fn a_fork_goes_its_own_way() {
 }
 
 #[test]
-fn bytes_of_another_length_are_refused() {
-    let model = features().add(Lstm::new(4)).build::<f32>().unwrap();
-    let state = model.stream().unwrap().state();
-    let bytes = state.to_bytes();
-    assert_eq!(bytes.len(), 2 * 4 * 8);
-    for wrong in [&bytes[..0], &bytes[..63], &[bytes.clone(), vec![0]].concat()] {
-        let error = state.from_bytes(wrong).unwrap_err();
-        assert_eq!(error.kind(), "shape");
-        assert!(error.to_string().contains("64 bytes"), "{error}");
+fn a_state_that_is_damaged_is_refused() {
+    let layers = features().add(Lstm::new(4).return_sequences(true)).add(Pool::Max);
+    let mut stream = layers.build::<f32>().unwrap().stream().unwrap();
+    stream.step(&[0.5, -0.5, 1.0, 0.0, 2.0]);
+    let bytes = stream.state().to_bytes();
+    let refused = |wrong: &[u8]| {
+        let error = StreamState::<f32>::from_bytes(wrong).unwrap_err();
+        assert_eq!(error.kind(), "state");
+        error.to_string()
+    };
+    for end in 0..bytes.len() {
+        refused(&bytes[..end]);
+        let mut other = bytes.clone();
+        other[end] ^= 1;
+        refused(&other);
     }
+    assert!(refused(&[&bytes[..], &[0]].concat()).contains("damaged or cut off"));
+    assert!(refused(b"something else").contains("no state of a stream"));
+    let error = StreamState::<f64>::from_bytes(&bytes).unwrap_err().to_string();
+    assert!(error.contains("32-bit numbers, and this one's have 64"), "{error}");
+}
+
+#[test]
+fn a_state_of_another_model_is_refused() {
+    let of = |cell: Lstm, seed| features().add(cell).seed(seed).build::<f32>().unwrap();
+    let model = of(Lstm::new(4), 1);
+    let mut stream = model.stream().unwrap();
+    let expected = stream.step(&[0.5, -0.5, 1.0, 0.0, 2.0]).to_vec();
+    let before = stream.state();
+    let small = model.quantized(gimbap::quantize::Precision::Bf16).unwrap();
+    let mut edited = model.clone();
+    edited.values_mut()[3] += 1e-3;
+    for other in [of(Lstm::new(4), 2), of(Lstm::new(4).zoneout(0.1), 1), of(Lstm::new(5), 1), small, edited] {
+        let state = other.stream().unwrap().state();
+        let error = stream.restore(&state).unwrap_err();
+        assert_eq!(error.kind(), "state");
+        assert!(error.to_string().contains("belongs to another model"), "{error}");
+        assert_eq!(stream.state(), before, "the stream stays where it was");
+    }
+    // A copy is the same model.
+    let mut other = model.clone().stream().unwrap();
+    other.restore(&before).unwrap();
+    other.reset();
+    assert_eq!(other.step(&[0.5, -0.5, 1.0, 0.0, 2.0]), expected);
+}
+
+#[test]
+fn a_stream_outlives_its_model_and_keeps_its_weights() {
+    let mut model = features().add(Gru::new(6)).build::<f32>().unwrap();
+    let (mut stream, x) = (model.stream().unwrap(), [0.5, -0.5, 1.0, 0.0, 2.0]);
+    let first = model.stream().unwrap().step(&x).to_vec();
+    model.values_mut().fill(0.0);
+    let zero = model.stream().unwrap().step(&x).to_vec();
+    drop(model);
+    assert_eq!(stream.step(&x), first);
+    assert!(zero.iter().all(|&x| x == 0.0) && first.iter().any(|&x| x != 0.0));
+    // It may be handed to another thread.
+    let fork = stream.fork();
+    let next = std::thread::spawn(move || fork.fork().step(&x).to_vec()).join().unwrap();
+    assert_eq!(stream.step(&x), next);
+}
+
+#[test]
+fn a_model_is_run_by_several_threads_at_once() {
+    let model =
+        features().add(Lstm::new(8).return_sequences(true)).add(Dense::new(2)).build::<f32>().unwrap();
+    let x = Array3::from_shape_fn((3, 5, FEATURES), |(b, t, i)| (b + 2 * t + 3 * i) as f32 / 10.0);
+    let expected = model.predict(&x).unwrap();
+    let fresh =
+        features().add(Lstm::new(8).return_sequences(true)).add(Dense::new(2)).build::<f32>().unwrap();
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..4).map(|_| scope.spawn(|| fresh.predict(&x).unwrap())).collect();
+        runs.into_iter().for_each(|run| assert_eq!(run.join().unwrap(), expected));
+    });
 }
 
 #[test]
@@ -313,9 +378,9 @@ fn a_state_of_another_model_is_refused_and_the_stream_stays_where_it_was() {
         let mut other = other.stream().unwrap();
         other.step(3);
         let state = other.state();
-        assert_eq!(stream.restore(&state).unwrap_err().kind(), "shape");
+        assert_eq!(stream.restore(&state).unwrap_err().kind(), "state");
         assert_eq!(stream.state(), before);
-        assert_eq!(many.restore(&state, 2).unwrap_err().kind(), "shape");
+        assert_eq!(many.restore(&state, 2).unwrap_err().kind(), "state");
     }
     let mut other = lstm.stream().unwrap();
     other.restore(&before).unwrap();

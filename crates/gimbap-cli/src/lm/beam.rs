@@ -17,7 +17,7 @@ pub trait Streams {
     fn reorder(&mut self, from: &[usize]);
 }
 
-impl Streams for Many<'_> {
+impl Streams for Many {
     fn step(&mut self, ids: &[u32]) -> &[f32] {
         Many::step(self, ids)
     }
@@ -62,9 +62,9 @@ pub struct Beam<S> {
 /// Values in the outputs of a step (512 MiB).
 const VALUES: usize = 1 << 27;
 
-impl<'a> Beam<Many<'a>> {
+impl Beam<Many> {
     /// Begins after a prompt; with `lines`, every line of it starts from the zero state.
-    pub fn after(model: &'a Model, lines: bool, prompt: &[u32], barred: &'static [u32]) -> Outcome<Self> {
+    pub fn after(model: &Model, lines: bool, prompt: &[u32], barred: &'static [u32]) -> Outcome<Self> {
         let mut many = Many::new(model, 1)?;
         let mut last = CLOSING_ID;
         for &id in prompt {

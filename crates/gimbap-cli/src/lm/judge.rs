@@ -34,12 +34,12 @@ impl Judged {
 #[derive(Debug)]
 pub struct Judge<'a> {
     vocabulary: &'a Vocabulary,
-    scorer: Scorer<'a>,
+    scorer: Scorer,
 }
 
 impl<'a> Judge<'a> {
     /// By a model.
-    pub fn new(vocabulary: &'a Vocabulary, model: &'a Model) -> Outcome<Self> {
+    pub fn new(vocabulary: &'a Vocabulary, model: &Model) -> Outcome<Self> {
         Ok(Judge { vocabulary, scorer: Scorer::new(model)? })
     }
 

@@ -10,17 +10,17 @@ use crate::sample::Sampler;
 
 /// A text under way. It begins in the zero state, after the closing mark (`<eos>`, or `\n` among characters).
 #[derive(Debug)]
-pub struct Writer<'a> {
-    stream: Stream<'a>,
+pub struct Writer {
+    stream: Stream,
     /// As in [`crate::task::lm::Doc`]: what follows a line was learned from the zero state.
     lines: bool,
     /// The text's last token, which the model has not read yet.
     last: u32,
 }
 
-impl<'a> Writer<'a> {
+impl Writer {
     /// Begins after a prompt; with `lines`, every line starts from the zero state.
-    pub fn new(model: &'a Model, lines: bool, prompt: &[u32]) -> Outcome<Self> {
+    pub fn new(model: &Model, lines: bool, prompt: &[u32]) -> Outcome<Self> {
         let mut writer = Writer { stream: model.stream()?, lines, last: CLOSING_ID };
         for &id in prompt {
             writer.scores();

@@ -227,7 +227,7 @@ pub fn data_hash(bytes: &[u8]) -> String {
 }
 
 /// [`data_hash`] of bytes that come one after another.
-pub(super) struct Hash(u128);
+pub(crate) struct Hash(u128);
 
 impl Default for Hash {
     fn default() -> Self {
@@ -236,9 +236,17 @@ impl Default for Hash {
 }
 
 impl Hash {
-    pub(super) fn add(&mut self, bytes: &[u8]) {
+    pub(crate) fn value(&self) -> u128 {
+        self.0
+    }
+
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.add_word(byte.into()));
+    }
+
+    pub(crate) fn add_word(&mut self, word: u64) {
         const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-        self.0 = bytes.iter().fold(self.0, |hash, &byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
+        self.0 = (self.0 ^ u128::from(word)).wrapping_mul(PRIME);
     }
 }
 

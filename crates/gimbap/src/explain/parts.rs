@@ -8,7 +8,7 @@ use crate::data::batch::Batch;
 use crate::data::dataset::{Dataset, Sequences, Steps, Targets};
 use crate::layer::{Activation, LayerSpec, Merge, Pool};
 use crate::loss::{Loss, Reduction};
-use crate::model::{Input, Model, Sequential};
+use crate::model::{Form, Input, Model, Sequential};
 use crate::network::Network;
 use crate::{Error, Result};
 
@@ -59,7 +59,7 @@ impl Parts {
         let training = model.trained_for()?.clone();
         let model = precise(model)?;
         model.check_data(data)?;
-        let network = model.prepared(false)?;
+        let network = model.ready(Form::Batch)?;
         let (token, taken) = match model.layers.first() {
             Some(LayerSpec::OneHot(_) | LayerSpec::Embedding(_)) => (true, 1),
             _ => (false, 0),
@@ -102,7 +102,7 @@ impl Parts {
             }
             let mut steps = build(Input::features(width), &half)?;
             let shared = steps.values.len();
-            steps.values.copy_from_slice(&prefix.values[..shared]);
+            steps.values.edit().copy_from_slice(&prefix.values[..shared]);
             let y = whole.into_raw_vec_and_offset().0;
             (steps, Upper::Both { y, width: out, merge: layer.merge, last }, out)
         } else {
@@ -237,7 +237,7 @@ fn ends_alone(prefix: &Model<f64>, original: &LayerSpec, x: &[f64], width: usize
         *end = original.clone();
     }
     let mut model = build(Input::features(width), &specs)?;
-    model.values.copy_from_slice(&prefix.values);
+    model.values.edit().copy_from_slice(&prefix.values);
     model.predict(one(x, width)?)
 }
 
@@ -254,7 +254,7 @@ fn precise<R: Arithmetic>(model: &Model<R>) -> Result<Model<f64>> {
     };
     let mut exact = build(model.input, &model.layers.iter().map(plain).collect::<Vec<_>>())?;
     exact.training = model.training.clone();
-    exact.values = model.values.iter().map(|value| value.to_f64()).collect();
+    exact.values = model.values.iter().map(|value| value.to_f64()).collect::<Vec<_>>().into();
     Ok(exact)
 }
 
@@ -320,7 +320,7 @@ fn fill(
         if let ([w, b], [_]) = (new, old) {
             let (i, units) = (w.shape[0], w.shape[1]);
             let vectors = &from.values[from.parameters[0].range.clone()];
-            let w = &mut to.values[w.range.clone()];
+            let w = &mut to.values.edit()[w.range.clone()];
             for (j, column) in vectors.chunks_exact(i).enumerate() {
                 column.iter().enumerate().for_each(|(k, value)| w[k * units + j] = *value);
             }
@@ -328,7 +328,7 @@ fn fill(
         }
         for (new, old) in new.iter().zip(old) {
             let values = &from.values[old.range.clone()];
-            let to = &mut to.values[new.range.clone()];
+            let to = &mut to.values.edit()[new.range.clone()];
             if let (Some(own), true) = (own, old.by_token) {
                 let columns = values.len() / old.shape[0];
                 for (to, &id) in to.chunks_exact_mut(columns).zip(own) {

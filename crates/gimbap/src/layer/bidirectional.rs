@@ -9,8 +9,8 @@ use crate::sequence::{Kept, State};
 use crate::{Error, Result};
 
 /// Both directions; states are those of the forward direction, then of the backward one.
-#[derive(Debug)]
-struct BidirectionalLayer<R> {
+#[derive(Clone, Debug)]
+struct BidirectionalLayer<R: Arithmetic> {
     directions: [Direction<R>; 2],
     merge: Merge,
     sequences: bool,
@@ -109,8 +109,8 @@ fn reorder<R: Arithmetic>(rows: &[R], reversal: &[usize], units: usize, into: &m
 }
 
 impl<R: Arithmetic> Layer<R> for BidirectionalLayer<R> {
-    fn prepare(&mut self, parameters: &[R]) {
-        self.directions.iter_mut().for_each(|direction| direction.prepare(parameters));
+    fn renew(&mut self) {
+        self.directions.iter_mut().for_each(Direction::renew);
     }
 
     fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
@@ -181,7 +181,11 @@ impl<R: Arithmetic> Layer<R> for BidirectionalLayer<R> {
         (!self.sequences).then_some((&self.h[0], self.directions[0].units()))
     }
 
-    fn carry(&mut self) -> Option<&mut Carry<R>> {
+    fn carry(&self) -> Option<&Carry<R>> {
+        Some(&self.carry)
+    }
+
+    fn carry_mut(&mut self) -> Option<&mut Carry<R>> {
         Some(&mut self.carry)
     }
 

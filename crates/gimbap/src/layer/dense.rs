@@ -8,6 +8,7 @@ use gimbap_kernels::rows::{self, Function};
 use gimbap_kernels::{Arithmetic, team};
 
 use super::{Activation, Builder, Dense, Layer, Pass, Shape, Signal, Tied, blocks};
+use crate::derived::Derived;
 use crate::{Error, Result};
 
 impl Activation {
@@ -48,7 +49,7 @@ const UNITS_AT_ONCE: usize = 1024;
 /// More multiply-adds than this are shared out to threads.
 const PARALLEL_FROM: usize = 1 << 16;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct DenseLayer<R> {
     input: Shape,
     units: usize,
@@ -63,27 +64,19 @@ struct DenseLayer<R> {
 }
 
 /// `W` `[I, units]`, or its transpose, packed in parts of [`UNITS_AT_ONCE`] units once after each change.
-#[derive(Debug)]
-struct Parts<R> {
-    parts: Vec<Packed<R>>,
-    stale: bool,
-}
+#[derive(Clone, Debug)]
+struct Parts<R>(Derived<Vec<Packed<R>>>);
 
 impl<R: Arithmetic> Parts<R> {
-    fn new() -> Self {
-        Parts { parts: Vec::new(), stale: true }
-    }
-
     /// Packs the matrix that `part` makes of some units, unless nothing has changed.
     fn pack<'a>(&mut self, units: usize, part: impl Fn(Range<usize>) -> Matrix<'a, R> + Sync) {
-        if !std::mem::take(&mut self.stale) {
-            return;
-        }
-        self.parts.resize_with(units.div_ceil(UNITS_AT_ONCE), Packed::default);
-        let starts = (0..units).step_by(UNITS_AT_ONCE);
-        let matrices = starts.map(|first| part(first..(first + UNITS_AT_ONCE).min(units)));
-        let tasks = self.parts.iter_mut().zip(matrices);
-        team::each(rayon::current_num_threads(), tasks, |(packed, matrix)| packed.pack(matrix, 1));
+        self.0.make(|parts| {
+            parts.resize_with(units.div_ceil(UNITS_AT_ONCE), Packed::default);
+            let starts = (0..units).step_by(UNITS_AT_ONCE);
+            let matrices = starts.map(|first| part(first..(first + UNITS_AT_ONCE).min(units)));
+            let tasks = parts.iter_mut().zip(matrices);
+            team::each(rayon::current_num_threads(), tasks, |(packed, matrix)| packed.pack(matrix, 1));
+        });
     }
 
     /// `y = x W + b`: every output is one chain of multiply-adds in the order of the inputs.
@@ -92,7 +85,7 @@ impl<R: Arithmetic> Parts<R> {
         let threads = threads(y.len() * i);
         if y.len() == units {
             // One row: its units are shared out.
-            let tasks = self.parts.iter().zip(b.chunks(UNITS_AT_ONCE)).zip(y.chunks_mut(UNITS_AT_ONCE));
+            let tasks = self.0.get().iter().zip(b.chunks(UNITS_AT_ONCE)).zip(y.chunks_mut(UNITS_AT_ONCE));
             return team::each(threads, tasks, |((packed, b), y)| {
                 multiply(packed, 1, (x, i), (y, b.len()), Onto::Row(b));
             });
@@ -100,7 +93,7 @@ impl<R: Arithmetic> Parts<R> {
         let at_once = (y.len() / units).div_ceil(threads).max(1);
         let tasks = y.chunks_mut(at_once * units).zip(x.chunks(at_once * i));
         team::each(threads, tasks, |(y, x)| {
-            for (part, (packed, b)) in self.parts.iter().zip(b.chunks(UNITS_AT_ONCE)).enumerate() {
+            for (part, (packed, b)) in self.0.get().iter().zip(b.chunks(UNITS_AT_ONCE)).enumerate() {
                 let y = &mut y[part * UNITS_AT_ONCE..];
                 multiply(packed, x.len() / i, (x, i), (y, units), Onto::Row(b));
             }
@@ -113,7 +106,7 @@ impl<R: Arithmetic> Parts<R> {
         let at_once = (d_x.len() / i).div_ceil(threads).max(1);
         let tasks = d_x.chunks_mut(at_once * i).zip(d.chunks(at_once * units));
         team::each(threads, tasks, |(d_x, d)| {
-            for (part, packed) in self.parts.iter().enumerate() {
+            for (part, packed) in self.0.get().iter().enumerate() {
                 let onto = if part == 0 { Onto::Zero } else { Onto::Output };
                 multiply(packed, d_x.len() / i, (&d[part * UNITS_AT_ONCE..], units), (&mut *d_x, i), onto);
             }
@@ -147,8 +140,8 @@ pub(super) fn build<R: Arithmetic>(
         w,
         b,
         tied: tied.is_some(),
-        forward: Parts::new(),
-        backward: Parts::new(),
+        forward: Parts(Derived::default()),
+        backward: Parts(Derived::default()),
         buffers: Buffers::default(),
     };
     Ok((Box::new(layer), if input.has_steps() { Shape::Steps(units) } else { Shape::Flat(units) }))
@@ -198,9 +191,9 @@ impl<R: Arithmetic> DenseLayer<R> {
 }
 
 impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
-    fn prepare(&mut self, _parameters: &[R]) {
-        self.forward.stale = true;
-        self.backward.stale = true;
+    fn renew(&mut self) {
+        self.forward.0.renew();
+        self.backward.0.renew();
     }
 
     fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
@@ -269,7 +262,7 @@ impl<R: Arithmetic> Layer<R> for DenseLayer<R> {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ActivationLayer {
     activation: Activation,
     width: usize,
@@ -327,7 +320,6 @@ mod tests {
         let mut draw = |n: usize| (0..n).map(|_| rng.normal() as f32).collect::<Vec<f32>>();
         let (x, values, d_y) = (draw(n * i), draw((i + 1) * units), draw(n * units));
         let mut network = Network::build(Shape::Steps(i), &[Dense::new(units).into()], false).unwrap();
-        network.prepare(&values);
         let (layout, order) = Layout::new(&vec![1; n]);
         let pass = Pass {
             parameters: &values,

@@ -24,7 +24,7 @@ pub(super) fn mask_by_sequence<R: Arithmetic>(
     pass.order.iter().flat_map(|&b| &by_sequence[b * width..(b + 1) * width]).copied().collect()
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct DropoutLayer<R> {
     rate: f64,
     variational: bool,

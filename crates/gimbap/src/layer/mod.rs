@@ -173,16 +173,29 @@ pub struct Carry<R> {
     pub d_state: Vec<State<R>>,
 }
 
-/// A layer that runs.
-pub trait Layer<R: Arithmetic>: Send + std::fmt::Debug {
-    /// Called after each change of the parameters, before forward.
-    fn prepare(&mut self, _parameters: &[R]) {}
+/// A layer that can be copied: [`Layer`] for every `Clone`.
+pub trait Another<R> {
+    /// Another one. What follows from the parameters is shared with it; states and buffers are its own.
+    fn another(&self) -> Box<dyn Layer<R>>;
+}
 
-    /// Called in place of [`Layer::prepare`] before [`Layer::step`], and before [`Layer::forward`] with weights that
-    /// are rounded.
-    fn prepare_steps(&mut self, parameters: &[R], _precision: Precision) {
-        self.prepare(parameters);
+impl<R: Arithmetic, L: Layer<R> + Clone + 'static> Another<R> for L {
+    fn another(&self) -> Box<dyn Layer<R>> {
+        Box::new(self.clone())
     }
+}
+
+/// A layer that runs. What it makes of the parameters, it makes when it first needs it, and its copies have it too.
+pub trait Layer<R>: Another<R> + Send + Sync + std::fmt::Debug
+where
+    R: Arithmetic,
+{
+    /// The parameters have changed.
+    fn renew(&mut self) {}
+
+    /// Called once before [`Layer::step`], and before [`Layer::forward`] with weights that are rounded: makes what steps
+    /// need.
+    fn prepare_steps(&mut self, _parameters: &[R], _precision: Precision) {}
 
     /// Bytes of weights that a recurrent layer reads at each [`Layer::step`].
     fn step_bytes(&self) -> usize {
@@ -223,7 +236,12 @@ pub trait Layer<R: Arithmetic>: Send + std::fmt::Debug {
     fn begin_backward(&mut self, _d_output: &[R], _from: usize, _ends_here: &[bool]) {}
 
     /// The state that it carries, if it has one.
-    fn carry(&mut self) -> Option<&mut Carry<R>> {
+    fn carry(&self) -> Option<&Carry<R>> {
+        None
+    }
+
+    /// [`Layer::carry`], to write.
+    fn carry_mut(&mut self) -> Option<&mut Carry<R>> {
         None
     }
 
@@ -235,7 +253,7 @@ pub trait Layer<R: Arithmetic>: Send + std::fmt::Debug {
     /// Begins new sequences: a carried state is set to zero, or to `initial`.
     fn start(&mut self, batch: usize, initial: Option<&[State<R>]>) {
         let (states, units) = self.state_size();
-        if let Some(carry) = self.carry() {
+        if let Some(carry) = self.carry_mut() {
             for (index, state) in carry.state.iter_mut().enumerate() {
                 *state = match initial {
                     Some(initial) => initial[index].clone(),

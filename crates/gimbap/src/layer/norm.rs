@@ -8,7 +8,7 @@ use super::{Builder, Layer, LayerNorm, Pass, Shape, Signal, blocks, take};
 use crate::init::Initializer;
 use crate::{Error, Result};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct LayerNormLayer<R> {
     epsilon: R,
     input: Shape,

@@ -6,7 +6,7 @@ use super::{Builder, Layer, Pass, Penalty, Shape, Signal};
 use crate::data::layout::Layout;
 use crate::{Error, Result};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct PenaltyLayer {
     spec: Penalty,
     width: usize,

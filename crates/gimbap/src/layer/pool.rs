@@ -5,7 +5,7 @@ use gimbap_kernels::Arithmetic;
 use super::{Builder, Flatten, Layer, Pass, Pool, Shape, Signal};
 use crate::Result;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct PoolLayer<R> {
     pool: Pool,
     width: usize,
@@ -157,7 +157,7 @@ impl<R: Arithmetic> Layer<R> for PoolLayer<R> {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct FlattenLayer<R> {
     steps: usize,
     width: usize,

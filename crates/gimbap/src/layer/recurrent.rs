@@ -67,6 +67,21 @@ impl<R: Arithmetic> Arranged<R> {
     }
 }
 
+/// Copies share what is packed.
+impl<R: Arithmetic> Clone for Direction<R> {
+    fn clone(&self) -> Self {
+        Direction {
+            run: self.run.another(),
+            stepper: self.stepper.as_ref().map(|stepper| stepper.another()),
+            weight_drop: self.weight_drop.clone(),
+            parameters: self.parameters.clone(),
+            arranged: Arranged::default(),
+            d_x: Vec::new(),
+            ..*self
+        }
+    }
+}
+
 impl<R: Arithmetic> Direction<R> {
     pub(super) fn new(
         spec: &LayerSpec,
@@ -178,11 +193,10 @@ impl<R: Arithmetic> Direction<R> {
         }
     }
 
-    pub(super) fn prepare(&mut self, parameters: &[R]) {
-        let weights = self.weights(parameters);
-        match &mut self.weight_drop {
-            Some(drop) => drop.prepare(),
-            None => self.run.pack(&weights),
+    pub(super) fn renew(&mut self) {
+        self.run.renew();
+        if let Some(drop) = &mut self.weight_drop {
+            drop.renew();
         }
     }
 
@@ -263,7 +277,7 @@ impl<R: Arithmetic> Direction<R> {
             return stepper.forward(&arranged.segment(weights, pass, input), state, h);
         }
         let weights = match weight_drop {
-            Some(drop) => drop.pack(&mut **run, weights, pass.draw),
+            Some(drop) => drop.weights(&mut **run, weights, pass.draw),
             None => weights,
         };
         run.forward(&arranged.segment(weights, pass, input), state, h, pass.keep);
@@ -351,8 +365,8 @@ fn multiply_rows<R: Arithmetic>(layout: &Layout, mask: &[R], width: usize, rows:
 }
 
 /// A recurrent layer: every output, or the last.
-#[derive(Debug)]
-struct RecurrentLayer<R> {
+#[derive(Clone, Debug)]
+struct RecurrentLayer<R: Arithmetic> {
     direction: Direction<R>,
     sequences: bool,
     carry: Carry<R>,
@@ -374,8 +388,8 @@ pub(super) fn build<R: Arithmetic>(
 }
 
 impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
-    fn prepare(&mut self, parameters: &[R]) {
-        self.direction.prepare(parameters);
+    fn renew(&mut self) {
+        self.direction.renew();
     }
 
     fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
@@ -430,7 +444,11 @@ impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
         (!self.sequences && !self.direction.backwards).then_some((&self.h, self.direction.units()))
     }
 
-    fn carry(&mut self) -> Option<&mut Carry<R>> {
+    fn carry(&self) -> Option<&Carry<R>> {
+        Some(&self.carry)
+    }
+
+    fn carry_mut(&mut self) -> Option<&mut Carry<R>> {
         Some(&mut self.carry)
     }
 

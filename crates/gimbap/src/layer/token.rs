@@ -18,7 +18,7 @@ fn ids(input: Shape, builder: &Builder) -> Result<usize> {
 }
 
 /// Passes the ids on, or writes the vectors out for a layer that needs them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct OneHotLayer {
     vocabulary: usize,
     stays: bool,
@@ -62,7 +62,7 @@ impl<R: Arithmetic> Layer<R> for OneHotLayer {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct EmbeddingLayer<R> {
     vocabulary: usize,
     units: usize,

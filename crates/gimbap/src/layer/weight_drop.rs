@@ -8,12 +8,12 @@ use super::dropout::mask;
 use crate::sequence::{Run, Weights};
 
 /// The weights of one direction as its passes see them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct WeightDrop<R> {
     rate: f64,
     stream: u64,
-    /// The draw whose weights are packed (None: the whole weights); None if nothing is.
-    packed: Option<Option<Draw>>,
+    /// The draw whose weights the cell has packed, or packs next; None: the whole weights.
+    drawn: Option<Draw>,
     /// `m`; empty without a draw.
     mask: Vec<R>,
     /// `W_h * m`; empty without a draw.
@@ -24,23 +24,26 @@ pub(super) struct WeightDrop<R> {
 
 impl<R: Arithmetic> WeightDrop<R> {
     pub(super) fn new(rate: f64, stream: u64) -> Self {
-        WeightDrop { rate, stream, packed: None, mask: Vec::new(), w_h: Vec::new(), d_w_h: Vec::new() }
+        WeightDrop { rate, stream, drawn: None, mask: Vec::new(), w_h: Vec::new(), d_w_h: Vec::new() }
     }
 
-    /// The weights have changed.
-    pub(super) fn prepare(&mut self) {
-        self.packed = None;
+    /// The weights have changed, and the cell knows.
+    pub(super) fn renew(&mut self) {
+        self.drawn = None;
+        self.mask.clear();
+        self.w_h.clear();
     }
 
-    /// Packs what the passes of a draw see, unless that is done, and gives it. Segments have the mask of their step.
-    pub(super) fn pack<'a>(
+    /// What the passes of a draw see; the cell packs it next, unless that is done. Segments have the mask of their step.
+    pub(super) fn weights<'a>(
         &'a mut self,
         run: &mut dyn Run<R>,
         weights: Weights<'a, R>,
         draw: Option<Draw>,
     ) -> Weights<'a, R> {
-        let stale = self.packed.replace(draw) != Some(draw);
-        if stale {
+        if self.drawn != draw {
+            run.renew();
+            self.drawn = draw;
             self.mask.clear();
             self.w_h.clear();
             if let Some(draw) = draw {
@@ -48,14 +51,10 @@ impl<R: Arithmetic> WeightDrop<R> {
                 self.w_h.extend(weights.w_h.iter().zip(&self.mask).map(|(w, m)| *w * *m));
             }
         }
-        let seen = if self.w_h.is_empty() { weights } else { Weights { w_h: &self.w_h, ..weights } };
-        if stale {
-            run.pack(&seen);
-        }
-        seen
+        if self.w_h.is_empty() { weights } else { Weights { w_h: &self.w_h, ..weights } }
     }
 
-    /// Before a backward pass of a draw: what [`WeightDrop::pack`] gave, and zeros to which the gradient of its `W_h` is
+    /// Before a backward pass of a draw: what [`WeightDrop::weights`] gave, and zeros to which the gradient of its `W_h` is
     /// added.
     pub(super) fn begin_backward<'a>(&'a mut self, weights: Weights<'a, R>) -> (Weights<'a, R>, &'a mut [R]) {
         self.d_w_h.clear();

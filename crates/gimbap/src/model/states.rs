@@ -42,7 +42,7 @@ pub(super) struct StateCollector<R> {
 
 impl<R: Arithmetic> StateCollector<R> {
     pub(super) fn new(
-        network: &mut Network<R>,
+        network: &Network<R>,
         initial: Option<&[LayerState<R>]>,
         sequences: usize,
     ) -> Result<Self> {

@@ -32,7 +32,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     ) {
         let Share { rows, planes, states: d_state, work } = share;
         let Segment { layout, h_mask, zone, .. } = *segment;
-        let transposed = &self.transposed;
+        let transposed = self.w_h_back.get();
         let Kept { initial, h } = kept;
         let (hidden, stride) = (self.hidden, Self::PLANES * self.hidden);
         let Work { operand: d_operand, before, past, .. } = &mut **work;
@@ -50,7 +50,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         let mask = h_mask.map(|mask| &mask[rows.start * hidden..]);
         let active = |t: usize| layout.active(t).clamp(rows.start, rows.end) - rows.start;
         let marks = |t: usize| layout.resets(t).map(|marks| &marks[rows.start..]);
-        let groups = transposed.w_h[0].groups();
+        let groups = transposed[0].groups();
         for t in (0..layout.steps()).rev() {
             let count = active(t);
             if count == 0 {
@@ -68,10 +68,10 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             let (d_planes, planes) =
                 if later > 0 { planes.pair_mut(t + 1, t) } else { (&[][..], planes.slab_mut(t)) };
             for group in 0..groups {
-                let units = transposed.w_h[0].units_of(group);
+                let units = transposed[0].units_of(group);
                 if later > 0 {
                     let arriving = Arriving { rows: later, d_planes, mask, marks: marks(t + 1) };
-                    self.arrive(&transposed.w_h, group, arriving, &mut d_state, d_operand);
+                    self.arrive(transposed, group, arriving, &mut d_state, d_operand);
                 }
                 let (mut d_output, zoned_units) = (d_output, units.clone());
                 let place = (&zoned_units, count, hidden);
@@ -97,7 +97,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                 }
             }
             let second =
-                C::PRODUCTS.iter().zip(&transposed.w_h).find(|(product, _)| product.stage != Stage::Hidden);
+                C::PRODUCTS.iter().zip(transposed).find(|(product, _)| product.stage != Stage::Hidden);
             let Some((product, w)) = second else { continue };
             for group in 0..groups {
                 let units = w.units_of(group);
@@ -121,7 +121,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         let first = if layout.steps() > 0 { active(0) } else { 0 };
         for group in 0..if first > 0 { groups } else { 0 } {
             let arriving = Arriving { rows: first, d_planes: planes.slab(0), mask, marks: marks(0) };
-            self.arrive(&transposed.w_h, group, arriving, &mut d_state, d_operand);
+            self.arrive(transposed, group, arriving, &mut d_state, d_operand);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::cell::{Cell, MAX_STATES, Stage};
 const ROWS_AHEAD: usize = 24;
 
 /// A thread's work space; it grows to what the largest batch needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Work<R> {
     /// Pre-activations `[steps ahead, rows, P H]`, group after group.
     tile: Vec<R>,
@@ -101,8 +101,8 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
                     made = t..(t + ahead).min(layout.steps());
                     let total = layout.offsets()[made.end] - first;
                     tile.resize(total * Self::PLANES * hidden, R::ZERO);
-                    for group in 0..self.w_x.groups() {
-                        let units = self.w_x.units_of(group);
+                    for group in 0..self.forward.get().w_x.groups() {
+                        let units = self.forward.get().w_x.units_of(group);
                         let tile = &mut tile[units.start * Self::PLANES * total..];
                         self.add_input(input, group, first..first + total, tile);
                     }
@@ -133,7 +133,10 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     ) {
         let Step { rows, prev, next: [h, c], planes, mask } = step;
         let hidden = self.hidden;
-        let second = C::PRODUCTS.iter().zip(&self.w_h).find(|(product, _)| product.stage != Stage::Hidden);
+        let second = C::PRODUCTS
+            .iter()
+            .zip(&self.forward.get().w_h)
+            .find(|(product, _)| product.stage != Stage::Hidden);
         let mut planes = planes;
         if second.is_some() && planes.is_none() {
             transient.resize(rows * Self::PLANES * hidden, R::ZERO);
@@ -141,14 +144,14 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
         }
         operand.resize(rows * hidden, R::ZERO);
         let masked = apply_mask(prev[0], mask, operand, rows * hidden);
-        for group in 0..self.w_x.groups() {
-            let units = self.w_x.units_of(group);
+        for group in 0..self.forward.get().w_x.groups() {
+            let units = self.forward.get().w_x.units_of(group);
             let stride = Self::PLANES * units.len();
             let tile = &mut tile[units.start * Self::PLANES * total + row * stride..][..rows * stride];
             if let Some((input, first)) = input {
                 self.add_input(input, group, first..first + rows, tile);
             }
-            for (product, w) in C::PRODUCTS.iter().zip(&self.w_h) {
+            for (product, w) in C::PRODUCTS.iter().zip(&self.forward.get().w_h) {
                 if product.stage == Stage::Hidden {
                     let at = product.plane * units.len();
                     // A plane that the input does not feed begins with its bias.
@@ -186,7 +189,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
             operand.iter_mut().zip(mask).for_each(|(x, m)| *x *= *m);
         }
         for group in 0..w.groups() {
-            let units = self.w_x.units_of(group);
+            let units = self.forward.get().w_x.units_of(group);
             let stride = Self::PLANES * units.len();
             let tile = &mut tile[..rows * stride];
             for (row, to) in planes.chunks_exact(width).zip(tile.chunks_exact_mut(stride)) {
@@ -212,14 +215,14 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
     /// Fills the planes that the input feeds with the bias and `W_x x`, for the layout's rows `rows` and the units of
     /// one group: `tile` is `[rows, P units]`.
     fn add_input(&self, (w_x, x): Source<'_, R>, group: usize, rows: Range<usize>, tile: &mut [R]) {
-        let units = self.w_x.units_of(group);
+        let units = self.forward.get().w_x.units_of(group);
         let stride = Self::PLANES * units.len();
         let bias = self.bias_of(&units);
         match x {
             Input::Dense(x) => {
                 let x = &x[rows.start * self.input..rows.end * self.input];
                 multiply_group(
-                    &self.w_x,
+                    &self.forward.get().w_x,
                     group,
                     rows.len(),
                     (x, self.input),
@@ -245,6 +248,6 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
 
     /// The bias of some units, plane after plane, as in a row of their tile.
     fn bias_of(&self, units: &Range<usize>) -> &[R] {
-        &self.bias[Self::PLANES * units.start..Self::PLANES * units.end]
+        &self.forward.get().bias[Self::PLANES * units.start..Self::PLANES * units.end]
     }
 }

@@ -80,7 +80,7 @@ impl<R: Arithmetic, C: Cell> Recurrence<R, C> {
 
     /// `d_x = d_planes W_x^T`, `[N, I]`.
     pub(super) fn input_gradient(&self, planes: &[R], d_x: &mut [R]) {
-        let w_x = &self.transposed.w_x;
+        let w_x = self.w_x_back.get();
         let stride = Self::PLANES * self.hidden;
         if d_x.is_empty() {
             return;

@@ -20,15 +20,22 @@ use gimbap_kernels::{Arithmetic, team};
 
 use super::{Input, Segment, State, Weights};
 use crate::cell::{Cell, Planes, Product, Stage};
+use crate::derived::Derived;
 use crate::layer::take;
 
 /// A [`Stepper`] of any cell and format.
-pub trait Step<R>: Send + std::fmt::Debug {
-    /// Takes the weights; once per change of them. Steps have dense input if `dense`, else one-hot; they are shared out
-    /// to threads that have `share` weights each, or more.
+pub trait Step<R>: Send + Sync + std::fmt::Debug {
+    /// Another one with the same packed weights.
+    fn another(&self) -> Box<dyn Step<R>>;
+
+    /// The weights have changed: they are to be packed anew.
+    fn renew(&mut self);
+
+    /// Takes the weights, unless it has them. Steps have dense input if `dense`, else one-hot; they are shared out to
+    /// threads that have `share` weights each, or more.
     fn pack(&mut self, weights: &Weights<'_, R>, dense: bool, share: usize);
 
-    /// One step. Allocates nothing after the first.
+    /// One step, after [`Step::pack`]. Allocates nothing after the first.
     fn step(&mut self, step: &mut Moment<'_, R>);
 
     /// Bytes of weights that a step reads.
@@ -95,24 +102,54 @@ pub struct Stepper<R, C, F> {
     cell: C,
     input: usize,
     hidden: usize,
-    engine: Engine,
-    /// One, or one for each thread that takes part.
-    parts: Vec<Part<R>>,
+    tapes: Derived<Tapes>,
+    /// One for each part.
+    work: Vec<Work<R>>,
     down: bool,
     /// Two-stage cells: the second product's operand `[H]`.
     operand: Vec<R>,
     format: PhantomData<F>,
 }
 
+impl<R, C: Copy, F> Clone for Stepper<R, C, F> {
+    fn clone(&self) -> Self {
+        Stepper {
+            cell: self.cell,
+            input: self.input,
+            hidden: self.hidden,
+            tapes: self.tapes.clone(),
+            work: Vec::new(),
+            down: false,
+            operand: Vec::new(),
+            format: PhantomData,
+        }
+    }
+}
+
+/// The weights of a cell, and the instruction set that they lie in order for.
+#[derive(Debug, Default)]
+struct Tapes {
+    engine: Option<Engine>,
+    /// One, or one for each thread that takes part.
+    parts: Vec<Part>,
+}
+
 /// The units of one thread.
-#[derive(Debug)]
-struct Part<R> {
+#[derive(Debug, Default)]
+struct Part {
     units: Range<usize>,
     first: Tape,
     /// Where the tile of a vector begins on either tape.
     starts: Vec<[usize; 2]>,
     /// Two-stage cells: the blocks of the second product.
     second: Tape,
+    /// Two-stage cells: the numbers in [`Work::planes`].
+    planes: usize,
+}
+
+/// What a thread writes in a step.
+#[derive(Debug)]
+struct Work<R> {
     buffers: [RowBuffer; 2],
     /// Two-stage cells: what the first stage leaves for the second, all planes of a vector of units side by side.
     planes: Vec<R>,
@@ -133,25 +170,27 @@ const VECTOR: usize = 16;
 
 /// A part and its share of a step.
 struct Share<'a, R> {
-    part: &'a mut Part<R>,
+    part: &'a Part,
+    work: &'a mut Work<R>,
     moment: Moment<'a, R>,
     operand: &'a mut [R],
 }
 
 /// Shares a step out. `operand` may be empty.
 fn shares<'a, R: Copy>(
-    parts: &'a mut [Part<R>],
+    parts: &'a [Part],
+    work: &'a mut [Work<R>],
     step: &'a mut Moment<'_, R>,
     mut operand: &'a mut [R],
 ) -> [Option<Share<'a, R>>; MOST_PARTS] {
     let Moment { x, h, c, h_next } = step;
     let (mut c, mut h_next) = (&mut c[..], &mut h_next[..]);
     let mut shares = [const { None }; MOST_PARTS];
-    for (share, part) in shares.iter_mut().zip(parts) {
+    for ((share, part), work) in shares.iter_mut().zip(parts).zip(work) {
         let units = part.units.len();
         let front = |rest: &mut &'a mut [R]| take(rest, units.min(rest.len()));
         let moment = Moment { x: *x, h, c: front(&mut c), h_next: front(&mut h_next) };
-        *share = Some(Share { moment, operand: front(&mut operand), part });
+        *share = Some(Share { moment, operand: front(&mut operand), part, work });
     }
     shares
 }
@@ -230,8 +269,8 @@ impl<R: Arithmetic, C: Cell, F: Format> Stepper<R, C, F> {
             cell,
             input,
             hidden,
-            engine: Engine::active(hidden),
-            parts: Vec::new(),
+            tapes: Derived::default(),
+            work: Vec::new(),
             down: false,
             operand: Vec::new(),
             format: PhantomData,
@@ -239,61 +278,70 @@ impl<R: Arithmetic, C: Cell, F: Format> Stepper<R, C, F> {
     }
 }
 
-impl<R: Arithmetic, C: Cell + std::fmt::Debug, F: Format> Step<R> for Stepper<R, C, F> {
+impl<R: Arithmetic, C: Cell + std::fmt::Debug + 'static, F: Format> Step<R> for Stepper<R, C, F> {
+    fn another(&self) -> Box<dyn Step<R>> {
+        Box::new(self.clone())
+    }
+
+    fn renew(&mut self) {
+        self.tapes.renew();
+    }
+
     fn pack(&mut self, weights: &Weights<'_, R>, dense: bool, share: usize) {
         let (hidden, input) = (self.hidden, if dense { self.input } else { 0 });
-        self.engine = Engine::active(hidden);
-        let weighs = (input + hidden) * C::GATES * hidden;
-        let vectors = hidden.div_ceil(VECTOR);
-        let most = rayon::current_num_threads().min(MOST_PARTS).min(vectors);
-        let parts = (weighs / share).clamp(1, most);
-        let cut = |part: usize| (part * vectors / parts * VECTOR).min(hidden);
-        let part = |index: usize| Part {
-            units: cut(index)..cut(index + 1),
-            first: Tape::default(),
-            starts: Vec::new(),
-            second: Tape::default(),
-            buffers: Default::default(),
-            planes: Vec::new(),
-        };
-        self.parts = (0..parts).map(part).collect();
-        for part in &mut self.parts {
-            R::run_row(self.engine, Pack::<R, C, F> { part, weights, input, hidden, kind: PhantomData });
-        }
-        self.operand.resize(if Facts::<C>::SECOND.len > 0 { hidden } else { 0 }, R::ZERO);
-        team::prepare(parts);
+        self.tapes.make(|tapes| {
+            let engine = Engine::active(hidden);
+            let weighs = (input + hidden) * C::GATES * hidden;
+            let vectors = hidden.div_ceil(VECTOR);
+            let most = rayon::current_num_threads().min(MOST_PARTS).min(vectors);
+            let parts = (weighs / share).clamp(1, most);
+            let cut = |part: usize| (part * vectors / parts * VECTOR).min(hidden);
+            tapes.engine = Some(engine);
+            tapes.parts.resize_with(parts, Part::default);
+            for (index, part) in tapes.parts.iter_mut().enumerate() {
+                part.units = cut(index)..cut(index + 1);
+                R::run_row(engine, Pack::<R, C, F> { part, weights, input, hidden, kind: PhantomData });
+            }
+        });
     }
 
     fn step(&mut self, step: &mut Moment<'_, R>) {
         self.down = !self.down;
-        let Stepper { cell, engine, parts, operand, down, .. } = self;
-        let (cell, engine, down) = (*cell, *engine, *down);
-        let format = PhantomData::<F>;
+        let Stepper { cell, hidden, tapes, work, operand, down, .. } = self;
+        let (cell, down, format) = (*cell, *down, PhantomData::<F>);
+        let Tapes { engine: Some(engine), parts } = tapes.get() else { return };
+        let (engine, count) = (*engine, parts.len());
         let two_stages = Facts::<C>::SECOND.len > 0;
-        if let [part] = &mut parts[..] {
-            R::run_row(engine, &mut First { cell, part, step, operand, down, format });
+        if work.len() != count {
+            let of = |part: &Part| Work { buffers: Default::default(), planes: vec![R::ZERO; part.planes] };
+            *work = parts.iter().map(of).collect();
+            operand.resize(if two_stages { *hidden } else { 0 }, R::ZERO);
+            team::prepare(count);
+        }
+        if let ([part], [work]) = (&parts[..], &mut work[..]) {
+            R::run_row(engine, &mut First { cell, part, work, step, operand, down, format });
             if two_stages {
-                R::run_row(engine, &mut Second { cell, part, step, operand, down, format });
+                R::run_row(engine, &mut Second { cell, part, work, step, operand, down, format });
             }
             return;
         }
-        let count = parts.len();
-        team::run(&mut shares(parts, step, operand)[..count], |share| {
-            if let Some(Share { part, moment, operand }) = share {
-                R::run_row(engine, &mut First { cell, part, step: moment, operand, down, format });
+        team::run(&mut shares(parts, work, step, operand)[..count], |share| {
+            if let Some(Share { part, work, moment, operand }) = share {
+                R::run_row(engine, &mut First { cell, part, work, step: moment, operand, down, format });
             }
         });
         if two_stages {
-            team::run(&mut shares(parts, step, &mut [])[..count], |share| {
-                if let Some(Share { part, moment, .. }) = share {
-                    R::run_row(engine, &mut Second { cell, part, step: moment, operand, down, format });
+            team::run(&mut shares(parts, work, step, &mut [])[..count], |share| {
+                if let Some(Share { part, work, moment, .. }) = share {
+                    R::run_row(engine, &mut Second { cell, part, work, step: moment, operand, down, format });
                 }
             });
         }
     }
 
     fn weight_bytes(&self) -> usize {
-        self.parts.iter().map(|part| part.first.len() + part.second.len()).sum()
+        let parts = self.tapes.made().map_or(&[][..], |tapes| &tapes.parts);
+        parts.iter().map(|part| part.first.len() + part.second.len()).sum()
     }
 }
 
@@ -345,7 +393,7 @@ impl Iterator for Tiles {
 
 /// Writes the tapes of a part.
 struct Pack<'a, R, C, F> {
-    part: &'a mut Part<R>,
+    part: &'a mut Part,
     weights: &'a Weights<'a, R>,
     /// 0 with one-hot input.
     input: usize,
@@ -359,7 +407,7 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Pack<'_, R, C, F> {
         let vectors = part.units.len().div_ceil(T::WIDTH);
         let columns = C::GATES * hidden;
         let second = Facts::<C>::SECOND.len > 0;
-        part.planes.resize(if second { vectors * Facts::<C>::PLANES * T::WIDTH } else { 0 }, R::ZERO);
+        part.planes = if second { vectors * Facts::<C>::PLANES * T::WIDTH } else { 0 };
         part.first.clear();
         part.second.clear();
         part.starts.clear();
@@ -413,7 +461,8 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for Pack<'_, R, C, F> {
 /// A step, or the first stage of one. `operand` is that of the part's units, as are the states of `step` but `h`.
 struct First<'a, 's, R, C, F> {
     cell: C,
-    part: &'a mut Part<R>,
+    part: &'a Part,
+    work: &'a mut Work<R>,
     step: &'a mut Moment<'s, R>,
     operand: &'a mut [R],
     down: bool,
@@ -423,8 +472,9 @@ struct First<'a, 's, R, C, F> {
 impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut First<'_, '_, R, C, F> {
     #[inline(always)]
     fn call<T: RowToken<Elem = R>>(self, token: T) {
-        let First { cell, part, step, operand, down, .. } = self;
-        let Part { units, first: tape, starts, buffers: [x_buffer, h_buffer], planes, .. } = part;
+        let First { cell, part, work, step, operand, down, .. } = self;
+        let Part { units, first: tape, starts, .. } = part;
+        let Work { buffers: [x_buffer, h_buffer], planes } = work;
         let x = match step.x {
             Entry::Dense(x) => Ok(F::row(token, x, x_buffer)),
             Entry::Row(row) => Err(row),
@@ -453,7 +503,8 @@ impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut First<'_, '_, R, C
 /// The second stage.
 struct Second<'a, 's, R, C, F> {
     cell: C,
-    part: &'a mut Part<R>,
+    part: &'a Part,
+    work: &'a mut Work<R>,
     /// `[H]`.
     operand: &'a [R],
     step: &'a mut Moment<'s, R>,
@@ -464,8 +515,9 @@ struct Second<'a, 's, R, C, F> {
 impl<R: Arithmetic, C: Cell, F: Format> RowKernel<R> for &mut Second<'_, '_, R, C, F> {
     #[inline(always)]
     fn call<T: RowToken<Elem = R>>(self, token: T) {
-        let Second { cell, part, operand, step, down, .. } = self;
-        let Part { units, second: tape, starts, buffers: [buffer, _], planes, .. } = part;
+        let Second { cell, part, work, operand, step, down, .. } = self;
+        let Part { units, second: tape, starts, .. } = part;
+        let Work { buffers: [buffer, _], planes } = work;
         let q = F::row(token, operand, buffer);
         let vectors = units.len().div_ceil(T::WIDTH);
         for tile in Tiles::new(vectors, const { tile_size::<C, F>() }, *down) {

@@ -77,6 +77,14 @@ impl<R: Arithmetic> Zoned<R> {
 }
 
 impl<R: Arithmetic> Step<R> for Zoned<R> {
+    fn another(&self) -> Box<dyn Step<R>> {
+        Box::new(Zoned { step: self.step.another(), rates: self.rates, c_prev: Vec::new() })
+    }
+
+    fn renew(&mut self) {
+        self.step.renew();
+    }
+
     fn pack(&mut self, weights: &Weights<'_, R>, dense: bool, share: usize) {
         self.step.pack(weights, dense, share);
     }

@@ -5,7 +5,7 @@ use gimbap_kernels::Arithmetic;
 use super::StreamState;
 use crate::data::layout::Layout;
 use crate::layer::Pass;
-use crate::model::{Input, Model};
+use crate::model::{Form, Input, Model};
 use crate::network::{Network, States};
 use crate::sequence::State;
 use crate::{Error, Result};
@@ -36,15 +36,15 @@ use crate::{Error, Result};
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Many<'a, R = f32> {
-    model: &'a Model<R>,
+pub struct Many<R = f32> {
+    model: Model<R>,
     network: Network<R>,
     layout: Layout,
     order: Vec<usize>,
     vocabulary: usize,
 }
 
-impl<'a, R: Arithmetic> Many<'a, R> {
+impl<R: Arithmetic> Many<R> {
     /// So many streams, all at the start of a sequence.
     ///
     /// # Errors
@@ -53,19 +53,19 @@ impl<'a, R: Arithmetic> Many<'a, R> {
     ///
     /// # Panics
     /// If there is to be none.
-    pub fn new(model: &'a Model<R>, streams: usize) -> Result<Self> {
+    pub fn new(model: &Model<R>, streams: usize) -> Result<Self> {
         let Input::Ids(vocabulary) = model.input() else {
             let message = "takes features; streams side by side are for models of token ids";
             return Err(Error::unsupported("the model", message));
         };
-        let network = model.network(false)?;
+        let network = model.ready(Form::Batch)?.another();
         network.streams()?;
         if network.ends_time() {
             let message = "has one output for a whole sequence; streams side by side need one at every step";
             return Err(Error::unsupported("the model", message));
         }
         let (layout, order) = Layout::new(&[]);
-        let mut many = Many { model, network, layout, order, vocabulary };
+        let mut many = Many { model: model.bare(), network, layout, order, vocabulary };
         many.start(streams);
         Ok(many)
     }
@@ -132,14 +132,14 @@ impl<'a, R: Arithmetic> Many<'a, R> {
     ///
     /// # Panics
     /// If there is no such stream.
-    pub fn state(&mut self, stream: usize) -> StreamState<R> {
-        StreamState { states: self.rows(&[stream]), memories: self.network.memories() }
+    pub fn state(&self, stream: usize) -> StreamState<R> {
+        StreamState::new(&self.model, self.rows(&[stream]), self.network.memories())
     }
 
     /// Goes on with so many streams, each from this saved state of the same model, in place of those under way.
     ///
     /// # Errors
-    /// If the state is one of another model, with other layers or units; the streams then stay where they were.
+    /// [`Error::State`] if the state is one of another model; the streams then stay where they were.
     ///
     /// # Panics
     /// If there is to be none.
@@ -152,7 +152,7 @@ impl<'a, R: Arithmetic> Many<'a, R> {
     }
 
     /// The states of these streams.
-    fn rows(&mut self, streams: &[usize]) -> States<R> {
+    fn rows(&self, streams: &[usize]) -> States<R> {
         let all = self.streams();
         assert!(streams.iter().all(|&stream| stream < all), "there are {all} streams");
         each_plane(&self.network.states(), |plane| {

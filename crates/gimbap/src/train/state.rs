@@ -84,8 +84,8 @@ impl<R: Arithmetic> Model<R> {
         let flat =
             |name: String, values: &[R]| Tensor { name, shape: vec![values.len()], values: values.to_vec() };
         let (values, mean) = match &run.other {
-            None => (&self.values, None),
-            Some(other) => (other, Some(&self.values)),
+            None => (&*self.values, None),
+            Some(other) => (other, Some(&*self.values)),
         };
         let mut tensors = vec![flat("values".into(), values)];
         tensors.extend(mean.map(|mean| flat("average".into(), mean)));
@@ -159,7 +159,7 @@ impl<R: Arithmetic> Model<R> {
             None => (values, None),
             Some(mean) => (mean.clone(), Some(values)),
         };
-        self.values = values;
+        self.values = values.into();
         Ok(Run { progress, optimizer, carried: found.then_some(states), best, other })
     }
 }

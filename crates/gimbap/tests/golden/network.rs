@@ -80,7 +80,7 @@ pub fn run<R: Arithmetic>(
         Input::Ids(v) => (Shape::Ids(v), false),
     };
     let mut network = Network::build(shape, model.layers(), false).unwrap();
-    network.prepare(model.values());
+    network.renew();
     let sequences: Vec<usize> = (0..x.len()).collect();
     let batch = Batch::inputs(x, &sequences);
     let (layout, order) = (&batch.layout, &batch.order[..]);
