@@ -1,5 +1,6 @@
 //! Opening a trained model: the file, and what it is for.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use gimbap::data::series::Scaler;
@@ -63,11 +64,13 @@ fn check(task: &TaskDoc, model: &Model) -> Result<(), String> {
         }
         TaskDoc::Tag(doc) => {
             agree("its task has", doc.labels.len(), "labels, the model gives scores of", gives)?;
+            check_names(&doc.labels)?;
             check_usual(doc.usual, doc.labels.len())
         }
         TaskDoc::Classify(doc) => check_classifier(doc, model, gives, each),
         TaskDoc::MultiLabel(doc) => {
             agree("its task has", doc.classes.len(), "labels, the model gives probabilities of", gives)?;
+            check_names(&doc.classes)?;
             doc.usual.iter().try_for_each(|&usual| check_usual(Some(usual), doc.classes.len()))?;
             check_reading(&doc.reading, model, each)
         }
@@ -91,6 +94,15 @@ fn agree(has: &str, says: usize, does: &str, number: usize) -> Result<(), String
     }
 }
 
+/// No two labels have one name.
+fn check_names(names: &[String]) -> Result<(), String> {
+    let mut known = HashSet::new();
+    match names.iter().find(|name| !known.insert(*name)) {
+        Some(name) => Err(format!("two of its labels are called `{name}`")),
+        None => Ok(()),
+    }
+}
+
 /// The label most frequent in training is one of the labels.
 fn check_usual(usual: Option<u32>, labels: usize) -> Result<(), String> {
     match usual.filter(|&usual| usual as usize >= labels) {
@@ -105,6 +117,7 @@ fn check_classifier(doc: &classify::Doc, model: &Model, gives: usize, each: bool
     if (gives, classes) != (1, 2) {
         agree("its task has", classes, "classes, the model gives probabilities of", gives)?;
     }
+    check_names(&doc.classes)?;
     check_usual(doc.usual, classes)?;
     if !(doc.temperature > 0.0 && doc.temperature.is_finite()) {
         return Err(format!("its temperature is {}, which must be a number above 0", doc.temperature));
@@ -136,6 +149,11 @@ fn check_forecaster(doc: &forecast::Doc, model: &Model, gives: usize) -> Result<
         if rows == Some(0) {
             return Err(format!("its {name} has 0 rows"));
         }
+    }
+    for naive in
+        std::iter::once(&doc.naive).filter(|naive| !naive.is_empty()).chain(doc.naive_by_series.values())
+    {
+        agree("its task has", values, "columns to forecast, and errors to compare with of", naive.len())?;
     }
     let wanted = if ahead { values } else { doc.horizon.saturating_mul(values) };
     agree("its forecast has", wanted, "numbers, the model gives", gives)

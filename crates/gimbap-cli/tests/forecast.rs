@@ -170,3 +170,80 @@ fn a_table_without_a_header_is_forecast_by_the_numbers_of_its_columns() {
     let answer = json(&bench.ok(&["predict", "r", "n.csv", "--json", "-q"]).stdout);
     assert!(answer["values"]["2"].is_f64(), "{answer}");
 }
+
+/// Shops of which one is large and one is young.
+fn shops(bench: &Bench) {
+    let of = |shop: &str, n: usize, size: f64| {
+        let sales = |i: usize| size * (1.0 + (i % 7) as f64);
+        days(n).map(|(day, i)| format!("{day},{shop},{}\n", sales(i))).collect::<String>()
+    };
+    let rows = of("small", 80, 1.0) + &of("young", 5, 1.0) + &of("large", 80, 1e6);
+    bench.write("shops.csv", format!("date,shop,sales\n{rows}"));
+    let sets = ["data.id=shop", "data.window=7", "data.season=7"];
+    bench.ok(&train("shops.csv", "r", "train.steps=20", &sets));
+}
+
+#[test]
+fn errors_of_several_series_are_each_divided_by_its_own() {
+    let bench = Bench::new();
+    shops(&bench);
+    let figures = json(&bench.ok(&["eval", "r", "shops.csv", "--json"]).stdout);
+    let of = |shop: &str, key: &str| figures["series"][shop]["mase"][key].as_f64().unwrap();
+    let mean = |key: &str| (of("small", key) + of("large", key)) / 2.0;
+    assert!((figures["mase"].as_f64().unwrap() - mean("model")).abs() < 1e-9, "{figures}");
+    assert_eq!(figures["series"].as_object().unwrap().len(), 2, "{figures}");
+    // Both repeat their weeks, one of them in millions: the errors of the last value are the same to both.
+    assert!((of("small", "last_value") - of("large", "last_value")).abs() < 1e-9, "{figures}");
+    assert!(of("small", "last_value") > 0.5 && of("small", "seasonal_naive").abs() < 1e-9, "{figures}");
+}
+
+#[test]
+fn a_series_that_is_too_short_does_not_stop_the_others() {
+    let bench = Bench::new();
+    shops(&bench);
+    let run = bench.ok(&["predict", "r", "shops.csv", "--json"]);
+    let ids: Vec<String> = jsonl(&run.stdout).iter().map(|row| row["id"].as_str().unwrap().into()).collect();
+    assert_eq!(ids, ["small", "large"]);
+    let words = "1 of 3 series have fewer than 7 rows, which the model sees before it forecasts: they are passed over (first \
+                 `young`, 5 rows)";
+    let told = bench.ok(&["predict", "r", "shops.csv"]).stderr;
+    assert!(told.contains(words), "{told}");
+    let told = bench.ok(&["eval", "r", "shops.csv"]).stdout;
+    assert!(told.contains("(first `young`, 5 rows)"), "{told}");
+    bench.write("young.csv", "date,shop,sales\n2024-01-01,young,3\n");
+    let run = bench.run(&["predict", "r", "young.csv"]);
+    assert!(run.code == Some(1) && run.stderr.contains("series `young`: has 1 rows"), "{}", run.stderr);
+}
+
+#[test]
+fn a_series_may_come_from_standard_input() {
+    let bench = Bench::new();
+    let rows = |n| days(n).map(|(day, i)| format!("{day},{}\n", i % 7)).collect::<String>();
+    bench.write("s.csv", format!("date,v\n{}", rows(120)));
+    bench.ok(&train("s.csv", "r", "train.steps=2", &["data.window=7"]));
+    let text = std::fs::read_to_string(bench.path("s.csv")).unwrap();
+    for verb in ["predict", "eval"] {
+        let piped = bench.run_with(&[verb, "r", "-", "--json", "-q"], &text);
+        assert_eq!(piped.stdout, bench.ok(&[verb, "r", "s.csv", "--json", "-q"]).stdout, "{}", piped.stderr);
+    }
+    // What training would have to be told is not offered as an option of predict.
+    bench.write("gap.csv", text.replace("2024-04-28,6\n", "2024-04-28,\n"));
+    let run = bench.run(&["predict", "r", "gap.csv"]);
+    assert!(run.stderr.contains("the model's own: mend the file, or train anew"), "{}", run.stderr);
+    // A week of a file is no season to repeat before its first windows.
+    bench.ok(&train("s.csv", "q", "train.steps=2", &["data.window=7", "data.season=100", "data.valid=0"]));
+    bench.write("short.csv", format!("date,v\n{}", rows(30)));
+    let told = bench.ok(&["eval", "q", "short.csv"]).stdout;
+    assert!(told.contains("seasonal naive (100): left out"), "{told}");
+}
+
+#[test]
+fn what_is_held_out_and_the_season_are_told() {
+    let bench = Bench::new();
+    let rows = days(100).map(|(day, i)| format!("{day},{}\n", i % 7)).collect::<String>();
+    bench.write("s.csv", format!("date,v\n{rows}"));
+    let args = train("s.csv", "r", "train.steps=2", &[]);
+    let told = bench.ok(&args.into_iter().filter(|arg| *arg != "-q").collect::<Vec<_>>()).stderr;
+    assert!(told.contains("the last 34 % of the rows of each series (data.valid)"), "{told}");
+    assert!(told.contains("season: 7 rows"), "{told}");
+}

@@ -341,6 +341,41 @@ fn an_archive_may_hold_lengths_and_names() {
     assert!(run.stderr.contains("element 0: the label `a`"), "{}", run.stderr);
 }
 
+/// Labels from 1 on had a class 0 that no example has.
+#[test]
+fn numbers_that_do_not_count_classes_name_them() {
+    let bench = Bench::new();
+    let x: Vec<f32> = (0..40).map(|i| (i % 7) as f32 / 7.0).collect();
+    bench.write(
+        "d.npz",
+        npz(&[
+            ("x.npy", npy("<f4", "(20, 2)", &floats(&x))),
+            ("y.npy", npy("|i1", "(20,)", &[1, 255].repeat(10))),
+        ]),
+    );
+    let run = bench.ok(&[
+        "train",
+        "--task",
+        "classify",
+        "--epochs",
+        "1",
+        "-o",
+        "r",
+        "--set",
+        "layer.0.units=3",
+        "--data",
+        "d.npz",
+    ]);
+    assert!(run.stderr.contains("2 labels"), "{}", run.stderr);
+    let first = jsonl(&bench.ok(&["predict", "r", "d.npz", "--json"]).stdout).remove(0);
+    let names: Vec<&String> = first["probabilities"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["-1", "1"]);
+    // A sequence of no steps has no label.
+    bench.write("none.npy", npy("<f4", "(1, 0)", &[]));
+    let run = bench.run(&["predict", "r", "none.npy"]);
+    assert!(run.code == Some(1) && run.stderr.contains("has no step"), "{}", run.stderr);
+}
+
 /// Of bytes, cells were full at the first step.
 #[test]
 fn an_array_whose_values_lie_far_from_0_is_scaled() {

@@ -163,3 +163,55 @@ fn a_file_is_written_as_it_comes_and_is_there_once_it_is_whole() {
     let run = bench.run(&["predict", "runs/c", "in.txt", "-o", "no/such/out.csv"]);
     assert!(run.code == Some(1) && run.stderr.contains("no/such/out.csv"), "{}", run.stderr);
 }
+
+/// Of a table by another name, the line of names was a text, and labels were words.
+#[test]
+fn a_table_is_one_whatever_its_name() {
+    let bench = Bench::new();
+    let rows = |i: usize| format!("{i}\t{}\t{}\n", ["a fine film", "a dull film"][i % 2], i % 2);
+    let table = "id\tdocument\tlabel\n".to_owned() + &(0..40).map(rows).collect::<String>();
+    bench.write("train.txt", &table);
+    bench.write("same.tsv", &table);
+    let small = ["--set", "layer.0.units=3", "--set", "layer.1.units=3", "-q"];
+    bench.ok(&[
+        &["train", "--task", "classify", "--data", "train.txt", "-o", "r", "--epochs", "1"][..],
+        &small,
+    ]
+    .concat());
+    let expected = bench.ok(&["predict", "r", "same.tsv"]).stdout;
+    assert_eq!(expected.lines().count(), 40);
+    assert_eq!(bench.ok(&["predict", "r", "train.txt"]).stdout, expected);
+    assert_eq!(bench.run_with(&["predict", "r"], &table).stdout, expected);
+    // Lines are lines.
+    let lines = bench.run_with(&["predict", "r", "-"], "a fine film\na film, and a document\n").stdout;
+    assert_eq!(lines.lines().count(), 2);
+}
+
+#[test]
+fn predictions_do_not_replace_what_is_read() {
+    let bench = Bench::new();
+    bench.write("x.csv", "text,label\na,x\nb,y\na,x\nb,y\na,x\nb,y\n");
+    bench.ok(&["train", "--task", "classify", "--data", "x.csv", "-o", "r", "--epochs", "1", "-q"]);
+    let before = std::fs::read(bench.path("x.csv")).unwrap();
+    let run = bench.run(&["predict", "r", "x.csv", "-o", "./x.csv"]);
+    assert!(run.code == Some(2) && run.stderr.contains("is what is read"), "{}", run.stderr);
+    assert_eq!(std::fs::read(bench.path("x.csv")).unwrap(), before);
+}
+
+/// Only `.txt` was taken for a text; any other was a config with a mistake in it.
+#[test]
+fn what_is_no_config_is_a_text() {
+    let bench = Bench::new();
+    let text = "the sea is calm and the wind is low tonight .\n".repeat(40);
+    for name in ["NOVEL.TXT", "novel.md", "novel", "novel.text"] {
+        bench.write(name, &text);
+        let run = bench.ok(&["train", name, "-o", "r", "--force", "--dry-run"]);
+        assert!(run.stdout.contains("params"), "{name}: {} {}", run.stdout, run.stderr);
+    }
+    bench.write("a.toml", "novel");
+    let run = bench.run(&["train", "a.toml"]);
+    assert!(run.code == Some(2) && run.stderr.contains("a.toml"), "{}", run.stderr);
+    bench.write("c.json", "[]");
+    let run = bench.run(&["train", "c.json"]);
+    assert!(run.stderr.contains("--task classify --data c.json"), "{}", run.stderr);
+}

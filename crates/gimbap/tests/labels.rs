@@ -332,18 +332,33 @@ fn sentences_that_cannot_be_read() {
         ("a.txt", "-DOCSTART- O\n\n", "holds no sentence"),
         ("a.txt", " \n", "white space alone"),
         ("a.jsonl", "{\"tokens\": [\"a\"], \"tags\": []}\n", "line 1: 1 tokens and 0 tags"),
-        ("a.jsonl", "{\"tokens\": [\"a\"]}\n", "line 1: 1 tokens and 0 tags"),
+        ("a.jsonl", "{\"tokens\": [\"a\"], \"ner\": [1]}\n", "line 1: there is no `tags` (its keys: `"),
         (
             "a.jsonl",
             "{\"tokens\": [\"a b\"], \"tags\": [\"O\"]}\n",
             "line 1: the token `a b` is empty or holds a blank",
         ),
-        ("a.jsonl", "{\"tokens\": [\"a\"], \"tags\": [1]}\n", "line 1: no sentence such as"),
+        ("a.jsonl", "{\"tokens\": [\"a\"], \"tags\": [[1]]}\n", "line 1: no sentence such as"),
         ("a.jsonl", "{\"tokens\": [\"a\"], \"tags\": [\" \"]}\n", "line 1: a tag is empty"),
     ] {
         let message = read(name, text).unwrap_err().to_string();
         assert!(message.contains(words), "{message}");
     }
+    let turned: String = (0..30).map(|i| format!("{}\tw{i}\n", ["O", "B-PER"][i % 2])).collect();
+    let message = read("a.conll", &turned).unwrap_err().to_string();
+    assert!(
+        message.contains("are they the other way round? Then say so with data.text = \"2\""),
+        "{message}"
+    );
+    let named = read("a.conll", "token\ttag\nAna\tB-PER\nsaw\tO\n").unwrap();
+    assert_eq!(
+        (named.sentences, named.labels),
+        (vec!["Ana saw".to_owned()], vec!["B-PER".into(), "O".into()])
+    );
+    let counted = read("a.conll", "0\tAna\tB\n1\tsaw\tO\n\n0\tBen\tB\n").unwrap();
+    assert_eq!(counted.sentences, ["Ana saw", "Ben"]);
+    let numbers = read("a.jsonl", "{\"tokens\": [\"a\", \"b\"], \"tags\": [0, 1]}\n").unwrap();
+    assert_eq!(numbers.labels, ["0", "1"]);
     let (_folder, path) = file("a.txt", "a O\nb B-PEX\n");
     let labels = ["B-PER", "O"].map(String::from);
     let message = Tagged::read_with_labels(&path, &labels).unwrap_err().to_string();

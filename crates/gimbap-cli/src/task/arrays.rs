@@ -2,6 +2,7 @@
 //! or names, or one-hot `[B, C]`; several classes each, zeros and ones `[B, C]`; numbers `[B]` or `[B, 1]`. Both may be in
 //! one `.npz`, and beside them `lengths [B]`, the steps of each sequence that are no padding.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use gimbap::data::labels::of_names;
@@ -193,6 +194,9 @@ impl ArrayLabel for u32 {
             }
             return Ok(of_names(&names, &path.display().to_string(), classes)?);
         }
+        if let Some(names) = numbers_as_names(&array) {
+            return Ok(of_names(&names, &path.display().to_string(), classes)?);
+        }
         let labels = labels(path, array)?;
         let count = labels.iter().max().map_or(0, |&most| most as usize + 1);
         let classes = match classes {
@@ -264,6 +268,23 @@ impl ArrayLabel for f64 {
     fn strata(labels: &[f64]) -> Vec<u32> {
         vec![0; labels.len()]
     }
+}
+
+/// Whole numbers that are no numbers of classes, for some below the largest are not there or one is negative, as in the
+/// UCR archive: each is the name of a class.
+fn numbers_as_names(array: &Array) -> Option<Vec<String>> {
+    let whole: Vec<i64> = match array {
+        Array::Integers(y) if y.len() == y.shape()[0] => y.iter().copied().collect(),
+        Array::Floats(y)
+            if y.len() == y.shape()[0] && y.iter().all(|x| x.fract() == 0.0 && x.abs() < 65_536.0) =>
+        {
+            y.iter().map(|&x| x as i64).collect()
+        }
+        _ => return None,
+    };
+    let different: BTreeSet<i64> = whole.iter().copied().collect();
+    let counts = different.iter().copied().eq(0..different.len() as i64);
+    (!counts).then(|| whole.iter().map(i64::to_string).collect())
 }
 
 fn numbered(count: usize) -> Vec<String> {

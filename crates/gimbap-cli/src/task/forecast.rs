@@ -2,6 +2,7 @@
 
 mod figures;
 
+use std::collections::BTreeMap;
 use std::ops::SubAssign;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use gimbap::data::batch::{BatchSource, Shuffled};
 use gimbap::data::dataset::{Dataset, Sequences, Steps, Targets};
 use gimbap::data::series::{
     Doubles, Fill, NO_TIME, Roles, Scaler, Series, SeriesColumns, SeriesTable, WindowSet, Windows,
-    guess_period,
+    guess_period, season_of_calendar,
 };
 use gimbap::data::time::Calendar;
 use gimbap::layer::Dense;
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 
 use super::{Report, TaskDoc, Work, card_of, data_path, hash_of, loss_of_numbers, plain_figures, sequential};
 use crate::config::{Config, Data, Held, Names};
+use crate::input;
 use crate::output::{Failure, Out, Outcome, thousands};
 
 /// What a forecaster keeps.
@@ -67,6 +69,9 @@ pub struct Doc {
     /// How far a row lies from the one before it in the training part, in the mean, for each value: what MASE divides by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub naive: Vec<f64>,
+    /// The same of each of several series, by its id: what its own errors are divided by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub naive_by_series: BTreeMap<String, Vec<f64>>,
 }
 
 /// A part of the series, cut into windows.
@@ -107,9 +112,41 @@ impl Doc {
         }
     }
 
-    /// Reads series with this model's columns.
+    /// Reads series with this model's columns, of a file or of standard input.
     pub fn read(&self, path: &Path) -> Outcome<SeriesTable> {
-        Ok(SeriesTable::read(path, &self.columns())?)
+        let columns = self.columns();
+        let table = match input::is_stdin(path) {
+            true => SeriesTable::parse(&input::text(path)?, &input::name(path), &columns),
+            false => SeriesTable::read(path, &columns),
+        };
+        Ok(table.map_err(|error| match error {
+            // A remedy of training.
+            gimbap::Error::Data { place, message } if message.contains("data.") => {
+                let model = "settings are the model's own: mend the file, or train anew with them";
+                gimbap::Error::Data { place, message: format!("{message} ({model})") }
+            }
+            other => other,
+        })?)
+    }
+
+    /// What is told of series that are too short to be used.
+    fn told_short(&self, series: &[Series], rows: usize, what: &str) -> Option<String> {
+        let short: Vec<&Series> = series.iter().filter(|series| series.len() < rows).collect();
+        let first = short.first().filter(|_| short.len() < series.len())?;
+        let named = first.id.as_deref().unwrap_or_default();
+        Some(format!(
+            "{} of {} series have fewer than {rows} rows{what}: they are passed over (first `{named}`, {} rows)",
+            short.len(),
+            series.len(),
+            first.len()
+        ))
+    }
+
+    /// The series that can be forecast, and what is told of the others.
+    pub fn long_enough<'a>(&self, series: &'a [Series]) -> (Vec<&'a Series>, Option<String>) {
+        let told = self.told_short(series, self.window, ", which the model sees before it forecasts");
+        let long = series.iter().filter(|series| told.is_none() || series.len() >= self.window);
+        (long.collect(), told)
     }
 
     /// What it sees and is asked for.
@@ -345,12 +382,23 @@ impl Forecast {
         let asked = columns_of(&config.data);
         let table = SeriesTable::read(path, &asked)?;
         let mut notes = table.notes;
-        let mut train = table.series;
+        let (mut train, frequency) = (table.series, table.frequency);
         let roles = train[0].roles;
         let rows = train.iter().map(Series::len).max().unwrap_or(0);
         let horizon = config.data.horizon.unwrap_or(1);
         let of_series = |held: Option<Held>| held.and_then(|held| held.of_series(rows, window, horizon));
+        let auto = config.data.valid == Some(Held::Auto);
         (config.data.test, config.data.valid) = (of_series(config.data.test), of_series(config.data.valid));
+        match &config.data.valid {
+            Some(Held::Fraction(part)) if auto => notes.push(format!(
+                "held out to choose the best model: the last {:.0} % of the rows of each series (data.valid)",
+                100.0 * part
+            )),
+            None if auto => notes.push(format!(
+                "nothing is held out: a third of the {rows} rows has no window of {window} and a horizon of {horizon}"
+            )),
+            _ => {}
+        }
         let data = &config.data;
         let values = train[0].names[..roles.values].to_vec();
         let time = table.time.or_else(|| Some(NO_TIME.to_owned()));
@@ -366,7 +414,15 @@ impl Forecast {
             })
         };
         let (test, valid) = (held(&data.test)?, held(&data.valid)?);
-        let season = data.season.or_else(|| guess_period(&stacked(&train[..1]), roles.features()));
+        let season = data.season.or_else(|| {
+            let first = stacked(&train[..1]);
+            let dated = frequency.filter(|_| !train[0].clock.iter().any(|time| time.clock.is_none()));
+            let calendar = dated.and_then(|step| season_of_calendar(&first, roles.features(), &step));
+            calendar.or_else(|| guess_period(&first, roles.features()))
+        });
+        if let (Some(season), None) = (season, data.season) {
+            notes.push(format!("season: {season} rows, for the seasonal naive forecast (data.season)"));
+        }
         let scaler = Scaler::fit(data.scaler.unwrap_or_default(), &stacked(&train), roles.features())?;
         if data.change.is_none() {
             let scaled = |series: &Series| {
@@ -403,13 +459,23 @@ impl Forecast {
             doubles,
             header,
             naive: naive_errors(&train),
+            naive_by_series: train
+                .iter()
+                .filter_map(|series| Some((series.id.clone()?, naive_errors(std::slice::from_ref(series)))))
+                .collect(),
         };
+        notes.extend(doc.told_short(&train, window + horizon, " of a window and a horizon to train on"));
         let place = |name: &str| format!("{}, {name} part", path.display());
         let train = doc.part(train, &place("training"))?;
         notes.extend(config.settle_sequences(train.windows.len()));
         Ok(Forecast {
             train,
-            valid: valid.map(|held| doc.held_part(held, &place("validation"))).transpose()?,
+            valid: valid
+                .map(|held| {
+                    notes.extend(doc.told_short(&held.series, window + horizon, " held out"));
+                    doc.held_part(held, &place("validation"))
+                })
+                .transpose()?,
             test: test.map(|held| doc.held_part(held, &place("test"))).transpose()?,
             card: card_of(path, &hash_of(path)?),
             doc,
@@ -421,8 +487,9 @@ impl Forecast {
 
 /// Measures a model on a file.
 pub fn evaluate(doc: &Doc, model: &Model, path: &Path) -> Outcome<Report> {
-    let table = doc.read(path)?;
-    let part = doc.part(table.series, &path.display().to_string())?;
+    let mut table = doc.read(path)?;
+    table.notes.extend(doc.told_short(&table.series, doc.window + doc.horizon, " of a window and a horizon"));
+    let part = doc.part(table.series, &input::name(path))?;
     let (metrics, figures) = figures::compare(doc, model, &part)?;
     let text = table.notes.into_iter().chain([figures]).collect::<Vec<_>>().join("\n");
     Ok(Report { metrics, text, ..Report::default() })

@@ -5,6 +5,7 @@ use std::path::Path;
 use gimbap::model::Model;
 
 use crate::args::{Eval, Unknown};
+use crate::input::is_stdin;
 use crate::model_file::{self, Opened};
 use crate::output::{Failure, Out, Outcome};
 use crate::task::{Report, TaskDoc, arrays, classify, forecast, lm, multi_label, regress, tag};
@@ -12,6 +13,10 @@ use crate::task::{Report, TaskDoc, arrays, classify, forecast, lm, multi_label, 
 /// Measures.
 pub fn run(args: &Eval, out: &Out) -> Outcome {
     let opened = model_file::open(&args.model)?.sound()?;
+    if is_stdin(&args.data) && !matches!(opened.task, Some(TaskDoc::Forecast(_))) {
+        let message = "`-` is standard input, and what is measured here is a file: give its name";
+        return Err(Failure::usage("usage", message));
+    }
     let each = opened.task.as_ref().is_some_and(|task| task.reading().is_some());
     if args.target.is_some() && !each {
         let message = "--target is for the labels of an array of sequences: leave it out";

@@ -93,6 +93,11 @@ pub fn run(args: &Predict, out: &Out) -> Outcome {
             format!("--every and --plot are for forecasters, and {} is none", opened.path.display());
         return Err(Failure::usage("usage", message));
     }
+    let real = |path: &Path| path.canonicalize().ok();
+    if let Some(to) = args.out.as_deref().filter(|to| real(to).is_some() && real(to) == real(&args.input)) {
+        let message = format!("--out: {} is what is read: give the predictions another name", to.display());
+        return Err(Failure::usage("usage", message));
+    }
     let mut sink = Sink::new(args.out.as_deref(), out);
     match &opened.task {
         _ if arrays::is_array(&args.input) => sink.add(arrays(args, &opened, out)?)?,
@@ -341,7 +346,7 @@ fn arrays(args: &Predict, opened: &Opened, out: &Out) -> Outcome<Predictions> {
             let lengths = lengths(&shape)?;
             // An id beyond the vocabulary is the model's to refuse; padding is not looked at.
             let ids: Array2<u32> = ids.mapv(|id| u32::try_from(id).unwrap_or(u32::MAX));
-            Sequences::padded_ids(&ids, &lengths)?.allow_empty()
+            Sequences::padded_ids(&ids, &lengths)?
         }
         (Input::Features(f), array) => {
             let mut x = arrays::features(path, array)?;
@@ -358,7 +363,7 @@ fn arrays(args: &Predict, opened: &Opened, out: &Out) -> Outcome<Predictions> {
                 x = to_array(&shape, &values)?;
             }
             let x = x.into_dimensionality::<Ix3>().map_err(|_| wrong(&shape, &expected))?;
-            Sequences::padded(x.view(), &lengths)?.allow_empty()
+            Sequences::padded(x.view(), &lengths)?
         }
         (Input::Ids(_), array) => return Err(wrong(array.shape(), "integer ids [B, T], no others")),
     };

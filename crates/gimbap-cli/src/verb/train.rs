@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gimbap::bptt::Bptt;
 use gimbap::data::batch::BatchSource;
-use gimbap::data::read::plain_name;
+use gimbap::data::read::{plain_name, read_text};
 use gimbap::explain::{Health, Verdict};
 use gimbap::model::Model;
 use gimbap::train::{EarlyStopping, Ended, Event, Fit, Flow, History, Identity, identity_of};
@@ -83,7 +83,9 @@ pub fn run(args: &Train, out: &Out) -> Outcome {
 
     out.line("")?;
     match report.text.is_empty() {
-        true => out.line("nothing was held out, so nothing was measured: --valid 0.1 holds out a tenth")?,
+        true => {
+            out.line("nothing was held out, so nothing was measured (data.valid, as far as there is enough)")?
+        }
         false => out.line(&report.text)?,
     }
     let next = work.lang().say("the model is {}; next:", "모델: {}\n다음에 해 볼 명령:");
@@ -104,15 +106,22 @@ fn as_text(args: &Train) -> Outcome<Option<Train>> {
         return Ok(None);
     };
     let name = plain_name(path);
-    let task = match name.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("txt" | "text") => {
-            let data = Some(path.clone());
-            return Ok(Some(Train { config: None, task: Some(Task::Lm), data, ..args.clone() }));
-        }
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
+    let text = || {
+        let data = Some(path.clone());
+        Ok(Some(Train { config: None, task: Some(Task::Lm), data, ..args.clone() }))
+    };
+    let task = match ending.as_deref() {
+        Some("txt" | "text" | "md") => return text(),
         Some("csv" | "tsv" | "tab") => "classify|forecast",
         Some("conll" | "conllu" | "bio" | "iob") => "tag",
+        Some("toml") => return Ok(None),
         Some("jsonl" | "ndjson" | "json" | "ts" | "arff" | "npy" | "npz") => "classify",
-        _ => return Ok(None),
+        // Of any other name, what is no config is a text.
+        _ => {
+            let config = read_text(path)?.parse::<toml::Table>().is_ok_and(|table| !table.is_empty());
+            return if config { Ok(None) } else { text() };
+        }
     };
     let path = path.display();
     let message =

@@ -8,6 +8,8 @@
 //! | numbers such as `1-2` and `8.1` in that column | words of several tokens and empty nodes, which have no label of their own: passed over |
 //! | ten columns with such numbers, or `# global.columns = ID FORM ..` | CoNLL-U, whose columns have names |
 
+use std::collections::HashSet;
+
 use super::sheet::shorten;
 use super::tagged::BLANKS;
 use crate::error::{Error, Result};
@@ -109,7 +111,47 @@ impl<'a> Columns<'a> {
         if columns.names.is_empty() && columns.numbered && width == CONLL_U.len() {
             columns.names = CONLL_U.to_vec();
         }
+        columns.take_header();
         columns
+    }
+
+    /// Takes a first line of names, `token tag`, off.
+    fn take_header(&mut self) {
+        let is = |cell: &str, names: &[&str]| names.iter().any(|name| cell.eq_ignore_ascii_case(name));
+        let token = |cell: &&str| is(cell, &["token", "tokens", "word", "words", "form"]);
+        let label =
+            |cell: &&str| is(cell, &["tag", "tags", "label", "labels", "ner", "ner_tag", "pos", "upos"]);
+        let Some(first) = self.sentences.first_mut().filter(|_| self.names.is_empty()) else { return };
+        let Some(row) = first.first().filter(|row| row.cells.iter().any(|cell| token(&cell))) else { return };
+        if row.cells.iter().any(|cell| label(&cell)) {
+            self.names = first.remove(0).cells;
+            self.sentences.retain(|sentence| !sentence.is_empty());
+        }
+    }
+
+    /// Refuses labels that are as many as words are, beside tokens that are as few as labels.
+    fn check_sides(&self, token: usize, label: usize) -> Result<()> {
+        let rows = || self.sentences.iter().flatten().filter(|row| row.cells.len() > token.max(label));
+        let different = |column: usize| rows().map(|row| row.cells[column]).collect::<HashSet<_>>().len();
+        let count = rows().count();
+        if label == END || count < 20 {
+            return Ok(());
+        }
+        let (tokens, labels) = (different(token), different(label));
+        match 2 * labels > count && 4 * tokens < count {
+            false => Ok(()),
+            true => Err(Error::data(
+                self.place.clone(),
+                format!(
+                    "column {} has {labels} different labels for {count} tokens, and column {} only {tokens} different tokens: \
+                     are they the other way round? Then say so with data.text = \"{}\" and data.label = \"{}\"",
+                    label + 1,
+                    token + 1,
+                    label + 1,
+                    token + 1
+                ),
+            )),
+        }
     }
 
     /// The columns of the tokens and of the labels, from 0.
@@ -134,6 +176,9 @@ impl<'a> Columns<'a> {
                 ),
             };
             return Err(Error::data(self.place.clone(), message));
+        }
+        if wanted == &TagColumns::default() {
+            self.check_sides(token, label)?;
         }
         Ok((token, label))
     }
@@ -229,7 +274,7 @@ impl<'a> Columns<'a> {
         };
         let form = if self.names == CONLL_U { "CoNLL-U" } else { "a token a line" };
         let comments = if self.comments { ", comments passed over" } else { "" };
-        (self.width > 2 || self.comments)
+        (self.width > 2 || self.comments || !self.names.is_empty())
             .then(|| format!("{form}, tokens in {}, labels in {}{comments}", named(token), named(label)))
     }
 }
@@ -246,9 +291,9 @@ fn is_comment(line: &str, other_width: bool, before: bool) -> bool {
     line.starts_with('#') && (other_width || before && known())
 }
 
-/// Whether the first cells of a sentence's rows count 1, 2, 3 .., with ranges and decimals between them.
+/// Whether the first cells of a sentence's rows count 1, 2, 3 .., or from 0, with ranges and decimals between them.
 fn counts(sentence: &[Row<'_>]) -> bool {
-    let mut next = 1;
+    let mut next = usize::from(sentence.first().is_some_and(|row| row.cells[0] != "0"));
     sentence.iter().all(|row| {
         let id = row.cells[0];
         if id.parse() == Ok(next) {

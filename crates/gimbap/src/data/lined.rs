@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::sheet::shorten;
 use super::table::TextColumns;
 use crate::error::{Error, Result};
 
@@ -23,9 +24,14 @@ fn filled(text: &str) -> impl Iterator<Item = (u64, &str)> {
     (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty())
 }
 
-/// Whether every line begins with a label of fastText.
+/// Whether half of the lines or more begin with a label of fastText.
 pub(super) fn is_fasttext(text: &str) -> bool {
-    text.trim_start().starts_with(MARK) && filled(text).all(|(_, line)| line.trim_start().starts_with(MARK))
+    let (mut marked, mut all) = (0, 0);
+    for (_, line) in filled(text) {
+        marked += usize::from(line.trim_start().starts_with(MARK));
+        all += 1;
+    }
+    marked > 0 && 2 * marked >= all
 }
 
 /// A line of fastText without its labels.
@@ -39,7 +45,7 @@ pub(super) fn without_labels(mut line: &str) -> &str {
 /// The lines of a file of fastText, `__label__x text`; several labels of a line are put together by a separator.
 ///
 /// # Errors
-/// [`Error::Data`] if a line has several labels and there is no separator, or an empty label.
+/// [`Error::Data`] if there is no separator and a line has several labels or none; for an empty label.
 pub(super) fn fasttext<'a>(text: &'a str, place: &str, separator: Option<&str>) -> Result<Vec<Line<'a>>> {
     let parse = |(line, content): (u64, &'a str)| {
         let wrong = |message: String| Err(Error::data(format!("{place}, line {line}"), message));
@@ -53,6 +59,11 @@ pub(super) fn fasttext<'a>(text: &'a str, place: &str, separator: Option<&str>) 
             text = rest.trim_start();
         }
         let label = match (labels[..].as_ref(), separator) {
+            ([], None) => {
+                return wrong(format!(
+                    "it has no `{MARK}x` before its text, as other lines have: give it one"
+                ));
+            }
             ([one], _) => Cow::Borrowed(*one),
             (several, Some(separator)) => Cow::Owned(several.join(separator)),
             _ => {
@@ -81,7 +92,14 @@ pub(super) fn labels_first<'a>(text: &'a str, given: Option<&[String]>) -> Optio
         let (label, text) = label_and_text(content)?;
         Some(Line { line, label: Cow::Borrowed(label), text })
     };
-    let lines: Vec<Line<'a>> = filled(text).map(parse).collect::<Option<_>>()?;
+    let names = |line: &str| {
+        let (label, text) = line.trim().split_once([' ', '\t']).unwrap_or_default();
+        let is =
+            |names: &[&str], name: &str| names.iter().any(|known| name.trim().eq_ignore_ascii_case(known));
+        is(&["label", "class", "category", "target"], label) && is(&["text", "sentence", "document"], text)
+    };
+    let header = usize::from(filled(text).next().is_some_and(|(_, line)| names(line)));
+    let lines: Vec<Line<'a>> = filled(text).skip(header).map(parse).collect::<Option<_>>()?;
     let labels: HashSet<&str> = lines.iter().map(|line| &*line.label).collect();
     let (n, different) = (lines.len(), labels.len());
     let certain = match given {
@@ -94,13 +112,27 @@ pub(super) fn labels_first<'a>(text: &'a str, given: Option<&[String]>) -> Optio
     (certain && (given.is_some() || different > 1)).then_some(lines)
 }
 
-/// The lines `number text` of a file in which every line begins with a number.
-pub(super) fn numbers_first(text: &str) -> Option<Vec<Line<'_>>> {
-    let parse = |(line, content)| {
-        let (label, text) = label_and_text(content)?;
-        label.parse::<f64>().is_ok().then_some(Line { line, label: Cow::Borrowed(label), text })
+/// The lines `number text` of a file in which most lines begin with a number.
+///
+/// # Errors
+/// [`Error::Data`] with the line that does not.
+pub(super) fn numbers_first<'a>(text: &'a str, place: &str) -> Result<Option<Vec<Line<'a>>>> {
+    let parse = |(line, content): (u64, &'a str)| {
+        let found = label_and_text(content).filter(|(label, _)| label.parse::<f64>().is_ok());
+        found.map(|(label, text)| Line { line, label: Cow::Borrowed(label), text }).ok_or((line, content))
     };
-    filled(text).map(parse).collect::<Option<Vec<_>>>().filter(|lines| !lines.is_empty())
+    let (found, others): (Vec<_>, Vec<_>) = filled(text).map(parse).partition(|line| line.is_ok());
+    match others.into_iter().next() {
+        None => Ok(Some(found.into_iter().flatten().collect()).filter(|lines: &Vec<_>| !lines.is_empty())),
+        Some(Err((line, content))) if found.len() > filled(text).count() / 2 => Err(Error::data(
+            format!("{place}, line {line}"),
+            format!(
+                "`{}` is no number and a text, as most lines are: put its number in front of it",
+                shorten(content.trim())
+            ),
+        )),
+        Some(_) => Ok(None),
+    }
 }
 
 fn is_number(label: &str) -> bool {
@@ -205,6 +237,9 @@ pub(super) fn object(
             )));
         }
         Some(Value::Null) if wanted == Wanted::Labels => String::new(),
+        Some(Value::Null) => {
+            return Err(wrong(format!("`{label_key}` is null: fill it in or take the object out")));
+        }
         _ => return Err(missing(label_key, "data.label")),
     };
     match wanted == Wanted::Label && label.is_empty() {

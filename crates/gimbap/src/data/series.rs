@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use read::{Doubles, Fill, NO_TIME, OBSERVED, SeriesColumns, SeriesTable};
 
-use crate::data::time::Time;
+use crate::data::time::{Frequency, Time};
 use crate::error::{Error, Result};
 
 /// A multivariate time series in the data's own units. Its columns are, in this order, those to forecast, those known up to
@@ -421,6 +421,25 @@ impl Windows {
         }
         forecast
     }
+}
+
+/// That of the seasons that the calendar has for these rows ([`Frequency::seasons`]) whose repetition is the least wrong of
+/// the first column of `train [N, features]`, of those that this shows; `None` if it shows none.
+///
+/// # Panics
+/// If `train` is not a whole number of rows.
+pub fn season_of_calendar(train: &[f64], features: usize, frequency: &Frequency) -> Option<usize> {
+    let n = check_rows(train, features);
+    let x: Vec<f64> = train.iter().step_by(features.max(1)).copied().collect();
+    let mean = x.iter().sum::<f64>() / n.max(1) as f64;
+    let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n.max(1) as f64;
+    let error =
+        |lag: usize| x.iter().zip(&x[lag..]).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / (n - lag) as f64;
+    // The correlation is 1 less half the error's part of the variance.
+    let shown = |&(_, error): &(usize, f64)| variance > 0.0 && error < 1.4 * variance;
+    let fits = frequency.seasons().into_iter().filter(|lag| 3 * lag <= n);
+    let best = fits.map(|lag| (lag, error(lag))).filter(shown).min_by(|a, b| a.1.total_cmp(&b.1));
+    best.map(|(lag, _)| lag)
 }
 
 /// The length of the season of the first column of `train [N, features]`, if it has a clear one, for want of a

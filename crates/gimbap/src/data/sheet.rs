@@ -33,17 +33,22 @@ impl Sheet {
     /// Reads a file with a header, without one, or (None) with one that is refused if it is all numbers or looks like the
     /// rows below; there is a row at least. See [`separator`] for what cuts its lines into cells, and [`rows`] for quotes.
     pub fn read_with(path: &Path, header: Option<bool>) -> Result<Sheet> {
-        let sheet = Self::parse(&read_text(path)?, &plain_name(path), path.display().to_string(), header)?;
-        if header.is_none() && sheet.header_is_a_row() {
-            return Err(Error::data(
-                format!("{}, line {}", sheet.place, sheet.header_line.unwrap_or(1)),
+        Self::parse(&read_text(path)?, &plain_name(path), path.display().to_string(), header)?
+            .with_a_true_header(header)
+    }
+
+    /// Refuses a header that looks like the rows below it, unless it is said to be one.
+    pub fn with_a_true_header(self, header: Option<bool>) -> Result<Sheet> {
+        match header.is_none() && self.header_is_a_row() {
+            false => Ok(self),
+            true => Err(Error::data(
+                format!("{}, line {}", self.place, self.header_line.unwrap_or(1)),
                 format!(
                     "the first line (`{}`) looks like the rows below it: {NO_HEADER}; `data.header = true` if it has names",
-                    shorten(&sheet.header.join("`, `"))
+                    shorten(&self.header.join("`, `"))
                 ),
-            ));
+            )),
         }
-        Ok(sheet)
     }
 
     /// A file's text; `name` is the file's plain name, which says how cells are separated, `place` what errors call it.
@@ -63,7 +68,10 @@ impl Sheet {
         if header.is_none() && sheet.rows[0].cells.iter().all(|cell| cell.trim().parse::<f64>().is_ok()) {
             return Err(Error::data(
                 format!("{}, line {}", sheet.place, sheet.rows[0].line),
-                format!("the first line holds numbers where the column names belong: {NO_HEADER}"),
+                format!(
+                    "the first line holds numbers where the column names belong: {NO_HEADER}; `data.header = true` if these \
+                     are the names"
+                ),
             ));
         }
         let header = sheet.rows.remove(0);
@@ -171,7 +179,7 @@ impl Sheet {
     pub fn number(&self, row: &Row, column: usize) -> Result<f64> {
         let cell = row.text(column).trim();
         let mut remedy = "fill it in or take the row out";
-        let message = match cell.parse::<f64>() {
+        let message = match number_of(cell) {
             Ok(value) if value.abs() <= f64::from(f32::MAX) => return Ok(value),
             Ok(value) if value.is_finite() => format!("{value:e} is beyond a 32-bit number"),
             Ok(value) => format!("{value} is not a finite number"),
@@ -186,6 +194,15 @@ impl Sheet {
             format!("{}, line {}, column `{}`", self.place, row.line, self.header[column]),
             format!("{message}: {remedy}"),
         ))
+    }
+}
+
+/// The number that a cell is: of `true` and `false`, 1 and 0.
+pub(crate) fn number_of(cell: &str) -> std::result::Result<f64, std::num::ParseFloatError> {
+    match cell {
+        "true" | "True" | "TRUE" => Ok(1.0),
+        "false" | "False" | "FALSE" => Ok(0.0),
+        _ => cell.parse(),
     }
 }
 
@@ -216,7 +233,7 @@ impl Kind {
 }
 
 /// How to write a cell that is meant for a number, if it is.
-fn rewriting(cell: &str) -> Option<&'static str> {
+pub(crate) fn rewriting(cell: &str) -> Option<&'static str> {
     let number = |text: &str| {
         let text = text.trim().replace(',', "");
         text.parse::<f64>().is_ok_and(f64::is_finite)
@@ -271,6 +288,24 @@ fn has_decimal_commas(rows: &[Row], column: usize) -> bool {
     any && no_thousands && (!whole || no_list)
 }
 
+/// Whether a column is called as those are that count the rows, or has no name.
+pub(crate) fn nameless(sheet: &Sheet, column: usize) -> bool {
+    let names = ["", "index", "unnamed: 0", "no", "no.", "nr", "row", "rownames", "#"];
+    sheet.header_line.is_some() && names.contains(&sheet.header[column].to_lowercase().as_str())
+}
+
+/// A column without a name that counts the rows, from 0 or 1; tables below one another count anew.
+pub(crate) fn counting(sheet: &Sheet, free: impl Fn(usize) -> bool) -> Option<usize> {
+    let counts = |&column: &usize| {
+        let cells = sheet.rows.iter().map(|row| row.text(column).trim().parse::<u64>().ok());
+        cells.collect::<Option<Vec<_>>>().is_some_and(|cells| {
+            cells[0] <= 1 && cells.windows(2).all(|pair| pair[1] == pair[0] + 1 || pair[1] == cells[0])
+        })
+    };
+    let candidates = (0..sheet.header.len()).filter(|&column| free(column) && nameless(sheet, column));
+    candidates.into_iter().find(counts)
+}
+
 /// Whether a cell is one of the usual marks for a value that is not there.
 pub(crate) fn is_missing(cell: &str) -> bool {
     let cell = cell.trim();
@@ -319,8 +354,8 @@ fn start_line(text: &str, position: &csv::Position) -> u64 {
 }
 
 /// What to do about a file without a header.
-pub(crate) const NO_HEADER: &str = "if the file has no line of names, say so with `data.header = false` and name the \
-                                    columns by their numbers, such as `data.label = 1`";
+pub(crate) const NO_HEADER: &str = "if the file has no line of names, say so with `data.header = false`, and columns are \
+                                    named by their numbers, from 1";
 
 /// What cells may be separated by, the first that fits is taken.
 const SEPARATORS: [u8; 4] = *b",;\t|";

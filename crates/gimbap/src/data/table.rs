@@ -27,7 +27,7 @@ use super::lined;
 use crate::data::folder::Folder;
 use crate::data::read::{plain_name, read_text};
 use crate::data::series::NO_TIME;
-use crate::data::sheet::{NO_HEADER, Sheet, begins_with_numbers, shorten};
+use crate::data::sheet::{NO_HEADER, Sheet, begins_with_numbers, is_missing, shorten};
 use crate::data::time::{Time, Times};
 use crate::error::{Error, Result};
 
@@ -98,10 +98,32 @@ impl TextTable {
                 Some(label) => {
                     Ok(TextTable { sheet: sheet.without_header(), text: 1 - label, label, headerless: true })
                 }
-                None => Err(text.and(label).err().unwrap_or_else(|| unreadable(&sheet.place))),
+                None => {
+                    let error = text.and(label).err().unwrap_or_else(|| unreadable(&sheet.place));
+                    Err(of_numbers(&sheet).unwrap_or(error))
+                }
             },
         }
     }
+}
+
+/// Why a table of numbers is no table of texts, if it is one.
+fn of_numbers(sheet: &Sheet) -> Option<Error> {
+    let number = |column: &usize| {
+        let cells = || sheet.rows.iter().take(100).map(|row| row.text(*column).trim());
+        cells().any(|cell| cell.parse::<f64>().is_ok())
+            && cells().all(|cell| cell.parse::<f64>().is_ok() || is_missing(cell))
+    };
+    let width = sheet.header.len();
+    let numbers = (0..width).filter(number).count();
+    (width > 2 && 2 * numbers >= width).then(|| {
+        let message = format!(
+            "{numbers} of its {width} columns hold numbers: if a row is a sequence, name the column of its label with data.label; \
+             if a row is a step of one, name the columns with data.id, data.time (or \"none\"), data.value and data.label; if \
+             these are texts, name them with data.text"
+        );
+        Error::data(sheet.place.clone(), message)
+    })
 }
 
 /// The columns, if all of them are given by their numbers.
@@ -246,7 +268,7 @@ impl<L: Label> Examples<L> {
         }
         if self.columns == TextColumns::default() && !is_table(&name, &text) {
             let lines = match L::NUMBERS {
-                true => lined::numbers_first(&text),
+                true => lined::numbers_first(&text, &place)?,
                 false => lined::labels_first(&text, classes),
             };
             let Some(lines) = lines else { return Err(unreadable(&place)) };
@@ -328,19 +350,45 @@ pub fn read_texts(path: impl AsRef<Path>, columns: &TextColumns) -> Result<Vec<S
         Folder::open(path)?.texts(|_, text, _, _| texts.push(text.to_owned()))?;
         return Ok(texts);
     }
-    let (text, place, name) = (read_text(path)?, path.display().to_string(), plain_name(path));
-    if lined::holds_objects(&name) {
+    texts_in(&read_text(path)?, &plain_name(path), &path.display().to_string(), columns)
+}
+
+/// Whether what has this plain name and first line is a table of texts with these columns: by its name, or by the names of
+/// the columns in the line.
+pub fn is_text_table(name: &str, first: &str, columns: &TextColumns) -> bool {
+    let tabs = first.contains('\t');
+    let cells = || {
+        first
+            .split(if tabs { &['\t'][..] } else { &[',', ';', '|'][..] })
+            .map(|cell| cell.trim_matches(['"', ' ']))
+    };
+    let names = match &columns.text {
+        Some(name) if name.parse::<usize>().is_err() => vec![name.as_str()],
+        _ => vec!["text", "document"],
+    };
+    let headed = cells().count() > 1 && cells().any(|cell| names.contains(&cell));
+    let numbered = columns.header == Some(false) && columns.text.is_some() && tabs;
+    has_table_name(name) || columns.header != Some(false) && headed || numbered
+}
+
+/// As [`read_texts`], of what a file with this plain name holds; `place` is what errors call it.
+///
+/// # Errors
+/// As there.
+pub fn texts_in(text: &str, name: &str, place: &str, columns: &TextColumns) -> Result<Vec<String>> {
+    if lined::holds_objects(name) {
         let mut texts = Vec::new();
-        lined::each_object(&text, &name, &place, |object, _, at| {
+        lined::each_object(text, name, place, |object, _, at| {
             texts.push(lined::object(object, at, columns, lined::Wanted::Text)?.0);
             Ok(())
         })?;
         return Ok(texts);
     }
-    if !has_table_name(&name) || lined::is_fasttext(&text) {
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    if !is_text_table(name, first, columns) || lined::is_fasttext(text) {
         return Ok(text.lines().map(|line| text_of_line(line).to_owned()).collect());
     }
-    let sheet = Sheet::parse(&text, &name, place, columns.header)?;
+    let sheet = Sheet::parse(text, name, place.to_owned(), columns.header)?;
     let text = match (columns.header, sheet.header.len()) {
         (Some(false), 1) => 0,
         _ => columns.text_in(&sheet)?,
@@ -456,7 +504,14 @@ impl<L: Label> LabelledSeries<L> {
         let id = sheet.column(columns.id.as_deref().unwrap_or("id"), "data.id")?;
         let time = match columns.time.as_deref() {
             Some(NO_TIME) => None,
-            named => Some(sheet.column(named.unwrap_or("time"), "data.time")?),
+            Some(named) => Some(sheet.column(named, "data.time")?),
+            None => Some(sheet.column("time", "data.time").map_err(|error| match error {
+                Error::Data { place, message } => {
+                    let order = "keeps the order of the file where there is none";
+                    Error::data(place, format!("{message}; data.time = \"none\" {order}"))
+                }
+                other => other,
+            })?),
         };
         let label = match wanted {
             Wanted::Labels(_) => {
@@ -483,6 +538,10 @@ impl<L: Label> LabelledSeries<L> {
         let mut members: Vec<Vec<usize>> = Vec::new();
         let mut known: HashMap<&str, usize> = HashMap::new();
         for (index, row) in sheet.rows.iter().enumerate() {
+            if row.text(id).trim().is_empty() {
+                let place = format!("{}, line {}, column `{}`", sheet.place, row.line, sheet.header[id]);
+                return Err(Error::data(place, "the id is empty: fill it in or take the row out"));
+            }
             let sequence = *known.entry(row.text(id).trim()).or_insert_with(|| {
                 ids.push(row.text(id).trim().to_owned());
                 members.push(Vec::new());
@@ -598,6 +657,14 @@ pub fn hold_out(labels: &[u32], fraction: f64, seed: u64) -> Result<(Vec<usize>,
     classes.iter_mut().for_each(|members| shuffle(members, &mut rng));
     let total = (labels.len() as f64 * fraction).round() as usize;
     let sizes: Vec<usize> = classes.iter().map(Vec::len).collect();
+    if labels.len() > 1 && sizes.iter().all(|&size| size <= 1) {
+        let message = format!(
+            "every one of the {} examples has a label of its own, so none can be held out, nor a label be learned of another \
+             example: name the column of the labels with data.label; numbers are learned by `--task regress`",
+            labels.len()
+        );
+        return Err(Error::config("data.label", message));
+    }
     let (mut kept, mut held) = (Vec::new(), Vec::new());
     for (members, share) in classes.iter().zip(deal(&sizes, total, &mut rng)) {
         held.extend_from_slice(&members[..share]);

@@ -282,7 +282,10 @@ fn a_table_without_a_header_keeps_its_first_row() {
     }
     // Of three columns it is not certain which is which.
     let three = "3,Wall St.,bears\n1,Oil,up\n3,Tech,down\n1,Peace,talks\n";
-    refused(texts("ag.csv", three), &["no column `text`", "`data.header = false`", "`data.label = 1`"]);
+    refused(
+        texts("ag.csv", three),
+        &["no column `text`", "`data.header = false`", "by their numbers, from 1"],
+    );
     let (_folder, path) = folder(&[("ag.csv", three)]);
     let columns =
         TextColumns { text: Some("3".into()), label: Some("1".into()), header: None, separator: None };
@@ -407,6 +410,52 @@ fn bad_tables_of_sequences() {
     refused(series("id,time,label\na,1,u\nb,0,v\n"), &["no feature column beside"]);
     refused(series("id,tme,x,label\na,1,1,u\n"), &["no column `time`", "did you mean `tme`?", "data.time"]);
     refused(series("id,time,x,label\na,1,1,u\nb,1,1\n"), &["line 3: 3 cells, the header has 4"]);
+    // Rows without an id were one more sequence.
+    refused(series("id,time,x,label\na,1,1,u\n ,1,1,u\n"), &["line 3, column `id`: the id is empty"]);
+    refused(series("id,x,label\na,1,u\n"), &["no column `time`", "data.time = \"none\" keeps the order"]);
+}
+
+#[test]
+fn one_odd_line_does_not_make_another_file() {
+    let lines: Vec<String> = (0..20).map(|i| format!("__label__{} text {i}", ["a", "b"][i % 2])).collect();
+    let odd = [&lines.join("\n"), "\nno label here\n"].concat();
+    refused(texts("a.txt", &odd), &["a.txt, line 21: it has no `__label__x` before its text"]);
+    let (_folder, path) = folder(&[("a.txt", &odd)]);
+    let columns = TextColumns { separator: Some(" ".into()), ..TextColumns::default() };
+    let several = LabelledText::<Vec<u32>>::of(&path, &columns, None).unwrap();
+    assert_eq!((several.labels[20].len(), several.texts[20].as_str()), (0, "no label here"));
+    let numbers = |text: &str| {
+        let (_folder, path) = folder(&[("n.txt", text)]);
+        LabelledText::<f64>::of(&path, &TextColumns::default(), None)
+    };
+    refused(
+        numbers("1 one\n2.5 two\nthree four\n"),
+        &["n.txt, line 3: `three four` is no number and a text"],
+    );
+    // A line of names is no example.
+    let lines = "label text\nx a b\ny c\nx d\ny e\nx f\ny g\n";
+    assert_eq!(texts("l.txt", lines).unwrap().classes, ["x", "y"]);
+    refused(texts("a.jsonl", "{\"text\": \"a\", \"label\": null}\n"), &["line 1: `label` is null"]);
+}
+
+#[test]
+fn labels_that_are_all_different_are_no_classes() {
+    let error = hold_out(&(0..80).collect::<Vec<_>>(), 0.2, 1).unwrap_err().to_string();
+    assert!(error.contains("every one of the 80 examples has a label of its own"), "{error}");
+    assert!(error.contains("data.label") && error.contains("--task regress"), "{error}");
+    let numbers = "id,activity,x1,x2\n1,walk,3,4\n2,run,5,6\n";
+    refused(texts("n.csv", numbers), &["3 of its 4 columns hold numbers", "data.label", "data.id"]);
+}
+
+#[test]
+fn texts_to_predict_are_read_by_what_the_file_holds() {
+    let (_folder, path) = folder(&[("a.txt", "id\ttext\tlabel\n1\tone, two\t0\n")]);
+    assert_eq!(read_texts(&path, &TextColumns::default()).unwrap(), ["one, two"]);
+    let (_folder, path) = folder(&[("b.txt", "one, two\t0\n")]);
+    let columns = TextColumns { text: Some("1".into()), header: Some(false), ..TextColumns::default() };
+    assert_eq!(read_texts(&path, &columns).unwrap(), ["one, two"]);
+    assert_eq!(read_texts(&path, &TextColumns::default()).unwrap(), ["one, two\t0"]);
+    assert_eq!(texts_in("text,label\na b,x\n", "", "here", &TextColumns::default()).unwrap(), ["a b"]);
 }
 
 /// Rounded class by class, the fraction was nothing of many small classes, or nearly half.

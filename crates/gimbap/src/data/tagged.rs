@@ -55,15 +55,28 @@ impl Record {
             );
             Error::data(at(), message)
         };
-        let list = |key: &str| {
-            let Some(value) = object.get(key) else { return Ok(None) };
-            serde_json::from_value(value.clone())
-                .map(Some)
-                .map_err(|error| wrong(format!("`{key}`: {error}")))
+        let found = || object.as_object().into_iter().flatten().map(|(key, _)| format!("`{key}`"));
+        let list = |key: &str| -> Result<Option<Vec<String>>> {
+            let text = |value: &Value| match value {
+                Value::String(text) => Some(text.clone()),
+                Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+                _ => None,
+            };
+            match object.get(key) {
+                None => Ok(None),
+                Some(Value::Array(values)) => {
+                    let texts: Option<Vec<String>> = values.iter().map(text).collect();
+                    texts.map(Some).ok_or_else(|| wrong(format!("`{key}` holds more than texts and numbers")))
+                }
+                Some(_) => Err(wrong(format!("`{key}` is no list"))),
+            }
         };
         let record = Record {
             tags: list(tags)?,
-            tokens: list(tokens)?.ok_or_else(|| wrong(format!("there is no `{tokens}`")))?,
+            tokens: list(tokens)?.ok_or_else(|| {
+                let found = found().collect::<Vec<_>>().join(", ");
+                wrong(format!("there is no `{tokens}` (its keys: {found}); data.text names the key"))
+            })?,
         };
         match record.tokens.iter().find(|token| token.is_empty() || token.contains(BLANKS)) {
             Some(token) => Err(Error::data(
@@ -239,8 +252,14 @@ impl Reading {
         at: &dyn Fn() -> String,
     ) -> Result<()> {
         let Record { tokens, tags } = Record::of(object, columns, at)?;
-        let tags = tags.unwrap_or_default();
         let wrong = |message: String| Err(Error::data(at(), message));
+        let Some(tags) = tags else {
+            let found = object.as_object().into_iter().flatten().map(|(key, _)| format!("`{key}`"));
+            let (key, found) = (keys(columns).1, found.collect::<Vec<_>>().join(", "));
+            return wrong(format!(
+                "there is no `{key}` (its keys: {found}): data.label names the key of the labels"
+            ));
+        };
         if tokens.len() != tags.len() {
             return wrong(format!("{} tokens and {} tags: give each token one", tokens.len(), tags.len()));
         }

@@ -484,6 +484,8 @@ pub enum Frequency {
     Even(f64),
     /// So many months of the calendar.
     Months(i32),
+    /// From Monday to Friday, a day each.
+    Weekdays,
 }
 
 /// The units that a frequency may be written in, in seconds.
@@ -491,7 +493,7 @@ const UNITS: [(&str, f64); 7] =
     [("ms", 1e-3), ("min", 60.0), ("mo", 0.0), ("s", 1.0), ("h", 3600.0), ("d", 86_400.0), ("w", 604_800.0)];
 
 impl Frequency {
-    /// From `15min`, `1h`, `1d`, `1w`, `1mo`, `1y`, or a number of the times' own unit.
+    /// From `15min`, `1h`, `1d`, `1w`, `1mo`, `1y`, `weekday`, or a number of the times' own unit.
     ///
     /// # Errors
     /// [`Error::Config`] for anything else, and for 0 or less.
@@ -500,11 +502,14 @@ impl Frequency {
             Error::config(
                 "data.frequency",
                 format!(
-                    "`{written}` is no step: write a number above 0 of ms, s, min, h, d, w, mo or y, as in 15min"
+                    "`{written}` is no step: write a number above 0 of ms, s, min, h, d, w, mo or y, as in 15min, or `weekday`"
                 ),
             )
         };
         let written = written.trim();
+        if written == "weekday" {
+            return Ok(Frequency::Weekdays);
+        }
         let digits = written.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(written.len());
         let (number, unit) = written.split_at(digits);
         if written.is_empty() {
@@ -528,12 +533,14 @@ impl Frequency {
         match frequency {
             Frequency::Even(step) if step > 0.0 => Ok(frequency),
             Frequency::Months(months) if months > 0 => Ok(frequency),
+            Frequency::Weekdays => Ok(frequency),
             _ => Err(refused()),
         }
     }
 
     /// The most frequent distance between neighbours, of times in ascending order; the shortest of those that are equally
-    /// frequent. Months, where most neighbours are whole months apart, and days differ. None of fewer than two times.
+    /// frequent. Months, where most neighbours are whole months apart, and days differ; days from Monday to Friday, where none
+    /// is on another and some lie on both sides of a weekend. None of fewer than two times.
     pub fn of(series: &[&[Time]]) -> Option<Self> {
         let pairs = || series.iter().flat_map(|times| times.windows(2)).map(|pair| (pair[0], pair[1]));
         let (even, even_count) = most(pairs().map(|(a, b)| b.at - a.at).filter(|step| *step > 0.0))?;
@@ -541,7 +548,23 @@ impl Frequency {
         match most(months.map(f64::from)) {
             Some((months, count)) if count > even_count => Some(Frequency::Months(months as i32)),
             // Months of 28 days each would be weeks.
+            _ if even == DAY && works_on_weekdays(series) => Some(Frequency::Weekdays),
             _ => Some(Frequency::Even(even)),
+        }
+    }
+
+    /// How many steps a day, a week and a year have, as far as these are whole numbers above 1: the seasons of the calendar.
+    pub fn seasons(&self) -> Vec<usize> {
+        match *self {
+            Frequency::Weekdays => vec![5],
+            Frequency::Months(months) if months < 12 && 12 % months == 0 => vec![12 / months as usize],
+            Frequency::Months(_) => Vec::new(),
+            Frequency::Even(step) => {
+                let days = [DAY, 7.0 * DAY].map(|cycle| cycle / step);
+                let year = if step >= DAY { (365.25 * DAY / step).floor() } else { 0.0 };
+                let whole = |steps: &f64| *steps > 1.0 && steps.fract() == 0.0;
+                days.into_iter().chain([year]).filter(whole).map(|steps| steps as usize).collect()
+            }
         }
     }
 
@@ -564,6 +587,18 @@ impl Frequency {
             (Frequency::Months(months), None) => {
                 Time { at: time.at + steps * f64::from(months), clock: None }
             }
+            (Frequency::Weekdays, clock) => {
+                // Five of them are a week; what is left goes over a weekend or not.
+                let (weeks, mut rest) = ((steps / 5.0).floor(), steps % 5.0);
+                let mut days = 7.0 * weeks;
+                let mut day =
+                    clock.map_or(1, |clock| i32::from(clock.date().weekday().to_monday_one_offset()));
+                while rest > 0.0 {
+                    (day, days) = (day % 7 + 1, days + 1.0);
+                    rest -= f64::from(u8::from(day < 6));
+                }
+                Frequency::Even(DAY).after(time, days as usize)
+            }
         }
     }
 
@@ -572,6 +607,15 @@ impl Frequency {
         let steps = match self {
             Frequency::Even(step) => (to.at - from.at) / step,
             Frequency::Months(months) => f64::from(months_between(from, to)?) / f64::from(*months),
+            Frequency::Weekdays => {
+                let days = ((to.at - from.at) / DAY * 1e3).round() / 1e3;
+                let first = i64::from(from.clock?.date().weekday().to_monday_zero_offset());
+                if days.fract() != 0.0 || !(0.0..1e9).contains(&days) {
+                    return None;
+                }
+                let before = |day: i64| day / 7 * 5 + (day % 7).min(5);
+                (before(first + days as i64) - before(first)) as f64
+            }
         };
         let whole = steps.round();
         ((steps - whole).abs() < 1e-3 && (0.0..1e9).contains(&whole)).then_some(whole as usize)
@@ -624,6 +668,18 @@ fn months_between(from: &Time, to: &Time) -> Option<i32> {
     (same_day && a.time() == b.time()).then(|| months(b) - months(a))
 }
 
+/// Seconds.
+const DAY: f64 = 86_400.0;
+
+/// Whether no time is on a Saturday or a Sunday, and some neighbours lie on both sides of these.
+fn works_on_weekdays(series: &[&[Time]]) -> bool {
+    let day = |time: &Time| time.clock.map(|clock| clock.date().weekday().to_monday_one_offset());
+    let works = |time: &Time| day(time).is_some_and(|day| day < 6);
+    let over = |pair: &[Time]| day(&pair[1]) < day(&pair[0]);
+    series.iter().all(|times| times.iter().all(works))
+        && series.iter().any(|times| times.windows(2).any(over))
+}
+
 /// The most frequent of some numbers, and how often it came.
 fn most(values: impl Iterator<Item = f64>) -> Option<(f64, usize)> {
     let mut values: Vec<f64> = values.collect();
@@ -637,6 +693,7 @@ impl Frequency {
     /// In words: `1 hour`, `15 minutes`; of numbers, which have no unit, the number.
     pub fn in_words(&self, dates: bool) -> String {
         let (n, unit) = match *self {
+            Frequency::Weekdays => (1.0, "weekday"),
             Frequency::Months(12) => (1.0, "year"),
             Frequency::Months(months) => (f64::from(months), "month"),
             Frequency::Even(step) if !dates => return step.to_string(),

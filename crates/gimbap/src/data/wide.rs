@@ -14,7 +14,7 @@ use std::path::Path;
 use super::labels::Label;
 use super::labels::cells::Cells;
 use super::read::{plain_name, read_text};
-use super::sheet::{Sheet, begins_with_numbers, is_missing, shorten};
+use super::sheet::{Sheet, begins_with_numbers, counting, is_missing, shorten};
 use super::table::LabelledSeries;
 use crate::error::{Error, Result};
 
@@ -66,8 +66,11 @@ pub fn looks_wide(path: &Path, columns: &WideColumns, numbers: bool) -> Option<S
         false => 2 * labels.len() <= sheet.rows.len() && (sheet.header_line.is_some() || whole),
     };
     let long = ["time", "text", "document"].iter().any(|name| sheet.header.iter().any(|known| known == name));
+    let counted = counting(&sheet, |_| true).map_or(String::new(), |column| {
+        format!("; column {} counts the rows and is passed over", column + 1)
+    });
     (values && few && !long && steps.len() >= LEAST).then(|| match sheet.header_line {
-        Some(_) => format!("a sequence a row, labels in column `{}`", sheet.header[label]),
+        Some(_) => format!("a sequence a row, labels in column `{}`{counted}", sheet.header[label]),
         None => format!("a sequence a row without a header, labels in column {}", label + 1),
     })
 }
@@ -133,6 +136,10 @@ impl<L: Label> LabelledSeries<L> {
         for row in &rows {
             match row.label.as_deref().map(str::trim) {
                 Some(label) if !label.is_empty() || L::SEVERAL => labels.push(label, &place, row.line),
+                None if is_sequence_file(path) => {
+                    let message = "it has no labels (`@classLabel false`): give one that has, or `--task forecast` for a series";
+                    return Err(Error::data(place, message));
+                }
                 _ => {
                     let message = "the sequence has no label: name its column with data.label, or fill it in";
                     return Err(Error::data(format!("{place}, line {}", row.line), message));
@@ -236,8 +243,10 @@ impl Place {
         Ok(Place { label, id })
     }
 
+    /// All other columns, but for one that counts the rows, as `pandas` writes it.
     fn steps(&self, sheet: &Sheet) -> Vec<usize> {
-        (0..sheet.header.len()).filter(|&column| ![self.label, self.id].contains(&Some(column))).collect()
+        let taken = [self.label, self.id, counting(sheet, |_| true)];
+        (0..sheet.header.len()).filter(|&column| !taken.contains(&Some(column))).collect()
     }
 }
 
@@ -287,6 +296,7 @@ fn values(cells: &str, place: &str, line: u64) -> Result<Vec<f32>> {
 /// sktime's and aeon's format.
 fn ts(text: &str, place: &str) -> Result<Read> {
     let (mut rows, mut numbers, mut labelled, mut data) = (Vec::new(), None, false, false);
+    let mut classes = Classes::default();
     for (line, content) in (1..).zip(text.lines().map(str::trim)) {
         let wrong = |message: &str| Err(Error::data(format!("{place}, line {line}"), message));
         if content.is_empty() || content.starts_with(['#', '%']) {
@@ -295,6 +305,7 @@ fn ts(text: &str, place: &str) -> Result<Read> {
         if data {
             let mut features: Vec<&str> = content.split(':').collect();
             let label = if labelled { features.pop().map(|label| label.trim().to_owned()) } else { None };
+            classes.check(label.as_deref(), place, line)?;
             let features = features.into_iter().map(|cells| values(cells, place, line));
             rows.push(Row { line, id: None, label, features: features.collect::<Result<_>>()? });
             continue;
@@ -304,7 +315,10 @@ fn ts(text: &str, place: &str) -> Result<Read> {
         let (key, value) = (words.next().unwrap_or_default(), words.next());
         match (key, value) {
             ("@data", _) => data = true,
-            ("@classlabel", value) => labelled = value == Some("true"),
+            ("@classlabel", value) => {
+                labelled = value == Some("true");
+                classes = Classes::new(line, content.split_whitespace().skip(2).map(str::to_owned).collect());
+            }
             ("@targetlabel", Some("true")) => (labelled, numbers) = (true, Some(line)),
             ("@timestamps", Some("true")) => {
                 return wrong("its values have time stamps: write them without, at even times");
@@ -318,7 +332,8 @@ fn ts(text: &str, place: &str) -> Result<Read> {
 
 /// Weka's format, as the UCR and UEA archives have it.
 fn arff(text: &str, place: &str) -> Result<Read> {
-    let (mut rows, mut numbers, mut data, mut last) = (Vec::new(), None, false, (0, String::new()));
+    let (mut rows, mut numbers, mut data, mut last) = (Vec::new(), None, false, (0, ""));
+    let mut classes = Classes::default();
     for (line, content) in (1..).zip(text.lines().map(str::trim)) {
         let wrong = |message: &str| Err(Error::data(format!("{place}, line {line}"), message));
         if content.is_empty() || content.starts_with('%') {
@@ -329,15 +344,19 @@ fn arff(text: &str, place: &str) -> Result<Read> {
             if content.starts_with('{') {
                 return wrong("sparse rows are not read: write every value");
             }
-            rows.push(arff_row(content, place, line)?);
+            let row = arff_row(content, place, line)?;
+            classes.check(row.label.as_deref(), place, line)?;
+            rows.push(row);
         } else if lower.starts_with("@data") {
             data = true;
-            let kind = last.1.rsplit([' ', '\t', '}']).next().unwrap_or_default();
-            if ["numeric", "real", "integer"].contains(&kind) {
+            let kind = last.1.rsplit([' ', '\t', '}']).next().unwrap_or_default().to_lowercase();
+            if ["numeric", "real", "integer"].contains(&&*kind) {
                 numbers = Some(last.0);
             }
+            let set = last.1.split_once('{').and_then(|(_, set)| set.rsplit_once('}'));
+            classes = Classes::new(last.0, set.map(|(set, _)| names_in(set)).unwrap_or_default());
         } else if lower.starts_with("@attribute") {
-            last = (line, lower);
+            last = (line, content);
         } else if !lower.starts_with("@relation") && !lower.starts_with("@end") {
             return wrong("a line before `@data` begins with `@` or `%`: is it an .arff file?");
         }
@@ -345,15 +364,66 @@ fn arff(text: &str, place: &str) -> Result<Read> {
     Ok(Read { rows, numbers, first: None })
 }
 
+/// The classes that the head of a file says there are, and its line; none if it says none.
+#[derive(Default)]
+struct Classes {
+    line: u64,
+    names: Vec<String>,
+}
+
+impl Classes {
+    fn new(line: u64, names: Vec<String>) -> Self {
+        Classes { line, names }
+    }
+
+    fn check(&self, label: Option<&str>, place: &str, line: u64) -> Result<()> {
+        match label {
+            Some(label) if !self.names.is_empty() && !self.names.iter().any(|name| name == label) => {
+                Err(Error::data(
+                    format!("{place}, line {line}"),
+                    format!(
+                        "the class `{}` is not among those of line {}, `{}`: mend one of them",
+                        shorten(label),
+                        self.line,
+                        shorten(&self.names.join("`, `"))
+                    ),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The names between commas that no quotes are around, without their quotes.
+fn names_in(set: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = set;
+    loop {
+        let (before, name) = match last_comma(rest) {
+            Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
+            None => (None, rest),
+        };
+        names.push(unquoted(name.trim()).unwrap_or(name.trim()).to_owned());
+        match before {
+            Some(before) => rest = before,
+            None => {
+                names.reverse();
+                return names;
+            }
+        }
+    }
+}
+
+/// What stands between two quotes of a kind.
+fn unquoted(cell: &str) -> Option<&str> {
+    ['\'', '"'].into_iter().find_map(|quote| cell.strip_prefix(quote)?.strip_suffix(quote))
+}
+
 fn arff_row(content: &str, place: &str, line: u64) -> Result<Row> {
     let wrong = || {
         Error::data(format!("{place}, line {line}"), "expected values and, behind the last comma, a label")
     };
     let (features, label) = content.split_at(last_comma(content).ok_or_else(wrong)?);
-    let unquoted = |cell: &str| {
-        let bare = |quote: char| cell.strip_prefix(quote)?.strip_suffix(quote);
-        ['\'', '"'].into_iter().find_map(bare).map(str::to_owned)
-    };
     let features = features.trim();
     let features: Vec<Vec<f32>> = match unquoted(features) {
         Some(relation) => {
@@ -362,7 +432,7 @@ fn arff_row(content: &str, place: &str, line: u64) -> Result<Row> {
         None => vec![values(features, place, line)?],
     };
     let label = label[1..].trim();
-    let label = unquoted(label).unwrap_or_else(|| label.to_owned());
+    let label = unquoted(label).unwrap_or(label).to_owned();
     Ok(Row { line, id: None, label: Some(label), features })
 }
 
@@ -439,6 +509,18 @@ mod tests {
         let series = read("w.csv", text).unwrap();
         assert_eq!((&series.ids[..2], &series.lengths[..2]), (&["a".into(), "b".into()][..], &[5, 3][..]));
         assert_eq!(told("w.csv", text).as_deref(), Some("a sequence a row, labels in column `label`"));
+        // What `pandas` writes in front of the rows is no step.
+        let indexed: String = text
+            .lines()
+            .enumerate()
+            .map(|(i, line)| match i {
+                0 => format!(",{line}\n"),
+                i => format!("{},{line}\n", i - 1),
+            })
+            .collect();
+        assert_eq!(read("w.csv", &indexed).unwrap().features, series.features);
+        let words = "a sequence a row, labels in column `label`; column 1 counts the rows and is passed over";
+        assert_eq!(told("w.csv", &indexed).as_deref(), Some(words));
         // Long tables, tables of texts and those with words among the steps are no such.
         assert_eq!(told("w.csv", &text.replace("t0", "time")), None);
         assert_eq!(told("w.csv", &text.replace("t0", "text")), None);
@@ -476,6 +558,12 @@ mod tests {
         );
         refused("p.ts", "@targetLabel true\n@data\n1:2\n", "line 1: its targets are numbers");
         refused("p.ts", head, "it holds no sequence");
+        refused(
+            "p.ts",
+            &format!("{head}1,2:3,4:sideways\n"),
+            "line 8: the class `sideways` is not among those of line 6, `up`, `down`",
+        );
+        refused("p.ts", "@classLabel false\n@data\n1,2\n", "it has no labels (`@classLabel false`)");
         refused("p.ts", "1,2:up\n", "line 1: a line before `@data`");
     }
 
@@ -501,5 +589,7 @@ mod tests {
             "line 3: its targets are numbers",
         );
         refused("r.arff", "@relation r\n@attribute y {a,b}\n@data\n{1 2}\n", "line 4: sparse rows");
+        let classes = "@relation r\n@attribute x real\n@attribute y {a, 'b c'}\n@data\n1,a\n2,'b c'\n3,b\n";
+        refused("r.arff", classes, "line 7: the class `b` is not among those of line 3, `a`, `b c`");
     }
 }

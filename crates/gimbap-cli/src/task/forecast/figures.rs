@@ -1,11 +1,12 @@
 //! How far forecasts lie from what came: by column and by step of the horizon, in the data's units, beside the trivial
-//! forecasts. Errors of different columns are put together only after each is divided by its own column's scale (MASE,
-//! Hyndman and Koehler 2006: by the mean error of the last value as a forecast of the next one in the training part).
+//! forecasts. Errors of different columns and of different series are put together only after each is divided by the scale
+//! of its own column and series (MASE, Hyndman and Koehler 2006: by the mean error of the last value as a forecast of the
+//! next one in the training part).
 
 use gimbap::data::series::{Series, Windows};
 use gimbap::metric::{Metric, MetricState, OutputKind, Target};
 use gimbap::model::Model;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Doc, Part};
 use crate::output::{Outcome, table};
@@ -85,14 +86,26 @@ pub fn compare(doc: &Doc, model: &Model, part: &Part) -> Outcome<(Map<String, Va
             values: trivial(part, &cut, |values, v| Ok(cut.last_value(values, v)))?,
         },
     ];
-    if let Some(season) = doc.season {
+    // Where there is no season before a window, what would be repeated is the last value.
+    let reaches = |&&(n, start): &&(usize, usize), season: usize| {
+        part.before[n].len() / doc.values.len() + start + doc.window >= season
+    };
+    let told = doc.season.and_then(|season| {
+        let reached = part.starts.iter().filter(|place| reaches(place, season)).count();
+        (2 * reached < part.starts.len()).then(|| {
+            format!("seasonal naive ({season}): left out, as most windows have fewer rows before what is asked for\n")
+        })
+    });
+    if let Some(season) = doc.season.filter(|_| told.is_none()) {
         answers.push(Answer {
             name: format!("seasonal naive ({season})"),
             key: "seasonal_naive",
             values: trivial(part, &cut, |values, v| Ok(cut.seasonal_naive(values, v, season)?))?,
         });
     }
-    let figures = Figures { doc, truth, answers, v: doc.values.len() };
+    let of = |&(n, _): &(usize, usize)| part.series[n].id.clone();
+    let figures =
+        Figures { doc, truth, answers, v: doc.values.len(), series: part.starts.iter().map(of).collect() };
     let columns = figures.columns()?;
     let mut metrics = figures.pooled(&columns);
     if figures.v > 1 {
@@ -112,7 +125,11 @@ pub fn compare(doc: &Doc, model: &Model, part: &Part) -> Outcome<(Map<String, Va
         naive.insert("season".into(), season.into());
     }
     metrics.insert("windows".into(), part.starts.len().into());
-    Ok((metrics, figures.text(&columns, &steps)))
+    let by_series = figures.by_series();
+    if by_series.len() > 1 {
+        metrics.insert("series".into(), Value::Object(by_series));
+    }
+    Ok((metrics, figures.text(&columns, &steps) + &told.unwrap_or_default()))
 }
 
 struct Figures<'a> {
@@ -121,12 +138,53 @@ struct Figures<'a> {
     answers: Vec<Answer>,
     /// Values of a row.
     v: usize,
+    /// The series of each window.
+    series: Vec<Option<String>>,
 }
 
 impl Figures<'_> {
-    /// What errors of a column are divided by.
-    fn scale(&self, column: usize) -> f64 {
-        self.doc.naive.get(column).copied().filter(|scale| *scale > 0.0).unwrap_or(f64::NAN)
+    /// What the errors of a window and column are divided by: of a series that was not trained on, that of all.
+    fn scale(&self, window: usize, column: usize) -> f64 {
+        let own = self.series[window].as_ref().and_then(|id| self.doc.naive_by_series.get(id));
+        let scale = own.unwrap_or(&self.doc.naive).get(column).copied();
+        scale.filter(|scale| *scale > 0.0).unwrap_or(f64::NAN)
+    }
+
+    /// The scaled absolute errors of some windows at some steps: their mean over each column, then over columns. What has no
+    /// scale does not count.
+    fn mase(&self, answer: &Answer, windows: impl Fn(usize) -> bool, steps: std::ops::Range<usize>) -> f64 {
+        let width = self.doc.horizon * self.v;
+        let mut sums = vec![(0.0, 0usize); self.v];
+        let rows = answer.values.chunks_exact(width).zip(self.truth.chunks_exact(width)).enumerate();
+        for (window, (y, truth)) in rows.filter(|(window, _)| windows(*window)) {
+            for (column, (sum, n)) in sums.iter_mut().enumerate() {
+                let scale = self.scale(window, column);
+                if scale.is_nan() {
+                    continue;
+                }
+                for at in steps.clone().map(|step| step * self.v + column) {
+                    *sum += (y[at] - truth[at]).abs() / scale;
+                    *n += 1;
+                }
+            }
+        }
+        mean(sums.into_iter().filter(|(_, n)| *n > 0).map(|(sum, n)| sum / n as f64))
+    }
+
+    /// Of each series its MASE, and those of the trivial forecasts.
+    fn by_series(&self) -> Map<String, Value> {
+        let mut all = Map::new();
+        for id in self.series.iter().flatten() {
+            if all.contains_key(id) {
+                continue;
+            }
+            let own = |answer: &Answer| {
+                let of = |window: usize| self.series[window].as_ref() == Some(id);
+                (answer.key.to_owned(), number(self.mase(answer, of, 0..self.doc.horizon)))
+            };
+            all.insert(id.clone(), json!({"mase": Map::from_iter(self.answers.iter().map(own))}));
+        }
+        all
     }
 
     /// Of each column, the errors of each answer.
@@ -145,29 +203,10 @@ impl Figures<'_> {
         (0..self.v).map(of).collect()
     }
 
-    /// The mean over columns of MAE / scale; of columns without a scale, nothing.
-    fn mase(&self, columns: &[Vec<Errors>], answer: usize) -> f64 {
-        let scaled = (0..self.v).map(|column| columns[column][answer].mae / self.scale(column));
-        mean(scaled.filter(|x| x.is_finite()))
-    }
-
     /// MASE of each answer at each step of the horizon.
     fn steps(&self) -> Vec<Vec<f64>> {
-        let width = self.doc.horizon * self.v;
         let of_step = |step: usize| {
-            let of_answer = |answer: &Answer| {
-                let mut sums = vec![0.0; self.v];
-                let rows = answer.values.chunks_exact(width).zip(self.truth.chunks_exact(width));
-                let n = self.truth.len() / width;
-                for (y, truth) in rows {
-                    for (column, sum) in sums.iter_mut().enumerate() {
-                        *sum += (y[step * self.v + column] - truth[step * self.v + column]).abs();
-                    }
-                }
-                let scaled = sums.iter().enumerate().map(|(column, sum)| sum / n as f64 / self.scale(column));
-                mean(scaled.filter(|x| x.is_finite()))
-            };
-            self.answers.iter().map(of_answer).collect()
+            self.answers.iter().map(|answer| self.mase(answer, |_| true, step..step + 1)).collect()
         };
         (0..self.doc.horizon).map(of_step).collect()
     }
@@ -183,7 +222,7 @@ impl Figures<'_> {
                     number(mean(several.iter().map(|column| column[at].r2))),
                 )]),
             };
-            own.insert("mase".into(), number(self.mase(columns, at)));
+            own.insert("mase".into(), number(self.mase(&self.answers[at], |_| true, 0..self.doc.horizon)));
             match at {
                 0 => all = own,
                 _ => drop(all.insert(answer.key.into(), Value::Object(own))),
@@ -213,7 +252,15 @@ impl Figures<'_> {
                     .map(|(at, e)| {
                         [names[at].to_owned()]
                             .into_iter()
-                            .chain([e.mae, e.rmse, e.r2, self.mase(columns, at)].map(shown))
+                            .chain(
+                                [
+                                    e.mae,
+                                    e.rmse,
+                                    e.r2,
+                                    self.mase(&self.answers[at], |_| true, 0..self.doc.horizon),
+                                ]
+                                .map(shown),
+                            )
                             .collect()
                     })
                     .collect();
@@ -232,7 +279,8 @@ impl Figures<'_> {
                 if several.len() > ROWS {
                     rows.push(vec![format!("and {} more (--json)", several.len() - ROWS)]);
                 }
-                let mase = (0..self.answers.len()).map(|at| shown(self.mase(columns, at)));
+                let mase = (0..self.answers.len())
+                    .map(|at| shown(self.mase(&self.answers[at], |_| true, 0..self.doc.horizon)));
                 let r2 = shown(mean(several.iter().map(|column| column[0].r2)));
                 let mut all: Vec<String> = vec!["all columns: MASE, mean R2".into()];
                 all.extend(mase);

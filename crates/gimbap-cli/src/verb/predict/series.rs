@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Cell, Predictions, Row, to_array};
 use crate::args::Predict;
-use crate::input::is_stdin;
+use crate::input::name;
 use crate::output::{Failure, Out, Outcome};
 use crate::run_dir::write_atomic;
 use crate::task::forecast::Doc;
@@ -30,16 +30,15 @@ struct Forecast<'a> {
 
 pub fn run(doc: &Doc, model: &Model, args: &Predict, out: &Out) -> Outcome<Predictions> {
     let path = &args.input;
-    if is_stdin(path) {
-        return Err(Failure::usage("usage", "a forecast needs a file with a series: .csv or .tsv"));
-    }
     let table = doc.read(path)?;
     table.notes.iter().for_each(|note| out.log(note));
     let mut forecasts = Vec::new();
-    for series in &table.series {
+    let (series, short) = doc.long_enough(&table.series);
+    short.iter().for_each(|short| out.log(short));
+    for series in series {
         match args.every {
             None => {
-                let values = doc.after(model, &table, series, &path.display().to_string())?;
+                let values = doc.after(model, &table, series, &name(path))?;
                 let times = times_after(doc, &table, series);
                 forecasts.push(Forecast { series, row: series.len(), values, times, came: None });
             }
@@ -49,7 +48,7 @@ pub fn run(doc: &Doc, model: &Model, args: &Predict, out: &Out) -> Outcome<Predi
     if forecasts.is_empty() {
         let message = format!(
             "{}: no series has the {} rows of a window and a horizon",
-            path.display(),
+            name(path),
             doc.window + doc.horizon
         );
         return Err(Failure::work("data", message));

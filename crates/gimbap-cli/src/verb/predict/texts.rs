@@ -6,14 +6,19 @@ use std::vec::IntoIter;
 use gimbap::data::lines::Lines;
 use gimbap::data::read::plain_name;
 use gimbap::data::table::{
-    TextColumns, read_texts, text_of_line, text_of_object, text_with_label, text_with_number,
+    TextColumns, is_text_table, read_texts, text_of_line, text_of_object, text_with_label, text_with_number,
+    texts_in,
 };
 
-use crate::input::{is_stdin, name, stream};
+use crate::input::{is_stdin, name as name_of, stream};
 use crate::output::{Failure, Outcome};
 
 enum From {
-    Lines(Lines<'static>),
+    /// With what has been read of them already.
+    Lines {
+        lines: Lines<'static>,
+        begun: Vec<String>,
+    },
     Objects(Lines<'static>),
     Table(IntoIter<String>),
 }
@@ -53,9 +58,9 @@ impl<'a> Texts<'a> {
         let plain = plain_name(path);
         let from = match plain.rsplit_once('.') {
             Some((_, "jsonl" | "ndjson")) => From::Objects(stream(path)?),
-            Some((_, "csv" | "tsv" | "tab" | "json")) => From::Table(read_texts(path, columns)?.into_iter()),
+            Some((_, "json")) => From::Table(read_texts(path, columns)?.into_iter()),
             _ if path.is_dir() => From::Table(read_texts(path, columns)?.into_iter()),
-            _ => From::Lines(stream(path)?),
+            _ => Self::lines_or_table(path, &plain, columns)?,
         };
         Ok(Texts {
             path: path.to_owned(),
@@ -67,19 +72,45 @@ impl<'a> Texts<'a> {
         })
     }
 
+    /// A table by its name or its first line; of standard input, what came with that is put in front of the rest.
+    fn lines_or_table(path: &Path, plain: &str, columns: &TextColumns) -> Outcome<From> {
+        let mut lines = stream(path)?;
+        let mut begun = lines.read(1)?;
+        let first = begun.first().map_or("", String::as_str);
+        let name = if is_stdin(path) { "" } else { plain };
+        if !is_text_table(name, first, columns) {
+            return Ok(From::Lines { lines, begun });
+        }
+        if !is_stdin(path) {
+            return Ok(From::Table(read_texts(path, columns)?.into_iter()));
+        }
+        loop {
+            let more = lines.read(4096)?;
+            if more.is_empty() {
+                break;
+            }
+            begun.extend(more);
+        }
+        Ok(From::Table(texts_in(&begun.join("\n"), "", &name_of(path), columns)?.into_iter()))
+    }
+
     /// The next texts, `most` at most; none at the end.
     pub fn next(&mut self, most: usize) -> Outcome<Vec<String>> {
         let texts = match &mut self.from {
             From::Table(texts) => texts.by_ref().take(most).collect(),
-            From::Lines(lines) => {
-                let first = lines.count() + 1;
-                let some = lines.read(most)?;
+            From::Lines { lines, begun } => {
+                let mut some = std::mem::take(begun);
+                let first = lines.count() - some.len() + 1;
+                // Whoever types the first line does not wait for the second.
+                if some.is_empty() || !is_stdin(&self.path) {
+                    some.extend(lines.read(most)?);
+                }
                 self.of_lines(first, some)?
             }
             From::Objects(lines) => objects(lines, most, &self.path, &self.columns)?,
         };
         if texts.is_empty() && self.count == 0 {
-            let message = format!("{}: the file is empty: give one that holds texts", name(&self.path));
+            let message = format!("{}: the file is empty: give one that holds texts", name_of(&self.path));
             return Err(Failure::work("data", message));
         }
         self.count += texts.len();

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::read::{NO_TIME, SeriesColumns};
-use crate::data::sheet::{Row, Sheet, is_missing, shorten};
+use crate::data::sheet::{Row, Sheet, counting, is_missing, nameless, number_of, rewriting, shorten};
 use crate::data::time::{Style, Times, time_of_day};
 use crate::error::{Error, Result};
 
@@ -16,8 +16,6 @@ pub(super) struct When {
     pub beside: Vec<usize>,
     /// What all of them say of each row.
     pub labels: Option<Vec<String>>,
-    /// What is wrong with a column that nearly was one of times.
-    pub near: Option<String>,
 }
 
 /// The time column, and its times if they can be read.
@@ -31,19 +29,23 @@ pub(super) fn time_column(
     let name = match columns.time.as_deref() {
         Some(NO_TIME) => return Ok(When::default()),
         Some(name) => name,
-        None => return Ok(search(sheet, taken, id, notes)),
+        None => return search(sheet, taken, id, notes),
     };
     let column = sheet.column(name, "data.time")?;
     if let Some(when) = of_parts(sheet).filter(|when| when.column == Some(column)) {
         when.tell_parts(sheet, notes);
         return Ok(when);
     }
-    let times = parse(sheet, column);
-    let near = times.as_ref().err().map(|&row| no_time(sheet, column, row));
-    if let Some(near) = &near {
-        notes.push(format!("{near}: the rows are taken in the order of the file"));
-    }
-    Ok(When { column: Some(column), times: times.ok(), near, ..When::default() })
+    let times = parse(sheet, column).map_err(|row| refused(sheet, &no_time(sheet, column, row), ""))?;
+    Ok(When { column: Some(column), times: Some(times), ..When::default() })
+}
+
+/// Rows whose times cannot be read might stand in any order.
+fn refused(sheet: &Sheet, why: &str, apart: &str) -> Error {
+    let message = format!(
+        "{why}: mend it, take the row out, or keep the order of the file with data.time = \"none\"{apart}"
+    );
+    Error::data(sheet.place.clone(), message)
 }
 
 fn parse(sheet: &Sheet, column: usize) -> std::result::Result<Times, usize> {
@@ -52,7 +54,7 @@ fn parse(sheet: &Sheet, column: usize) -> std::result::Result<Times, usize> {
 
 /// The first column of dates; without one the columns of year, month and so on, or the first of all, if its numbers rise or
 /// fall. Numbers further to the right may be anything.
-fn search(sheet: &Sheet, taken: &[usize], id: Option<usize>, notes: &mut Vec<String>) -> When {
+fn search(sheet: &Sheet, taken: &[usize], id: Option<usize>, notes: &mut Vec<String>) -> Result<When> {
     let free: Vec<usize> = (0..sheet.header.len()).filter(|column| !taken.contains(column)).collect();
     let is_dates = |times: &Times| times.style != Style::Number;
     let dates = free.iter().find_map(|&column| Some((column, parse(sheet, column).ok().filter(is_dates)?)));
@@ -67,23 +69,22 @@ fn search(sheet: &Sheet, taken: &[usize], id: Option<usize>, notes: &mut Vec<Str
     let of = |(column, times)| When { column: Some(column), times: Some(times), ..When::default() };
     if let Some(when) = dates.map(of).or_else(|| of_parts(sheet)).or_else(|| numbers().map(of)) {
         when.tell_parts(sheet, notes);
-        return when;
+        return Ok(when);
     }
     let nearly =
         |&&column: &&usize| 2 * dates_in(sheet, column) > sheet.rows.len() && parse(sheet, column).is_err();
-    let near = free.iter().find(nearly).map(|&column| {
+    if let Some(&column) = free.iter().find(nearly) {
         let labels: Vec<&str> = sheet.rows.iter().map(|row| row.text(column).trim()).collect();
         let names = tells_apart(sheet, taken, &labels).filter(|_| id.is_none());
         let wrong = no_time(sheet, column, parse(sheet, column).err().unwrap_or_default());
         let apart = |names| {
             format!("; {} tells the rows of one date apart: name it with data.id", called(sheet, names))
         };
-        wrong + &names.map_or(String::new(), apart)
-    });
-    let why = near.as_ref().map_or(String::new(), |near| format!(" ({near})"));
+        return Err(refused(sheet, &wrong, &names.map_or(String::new(), apart)));
+    }
     let order = "the rows are taken in the order of the file (data.time names one)";
-    notes.push(format!("no column of times{why}: {order}"));
-    When { near, ..When::default() }
+    notes.push(format!("no column of times: {order}"));
+    Ok(When::default())
 }
 
 /// What columns of the parts of a time are called, and the numbers that may stand in them.
@@ -122,13 +123,7 @@ fn of_parts(sheet: &Sheet) -> Option<When> {
     let labels: Vec<String> = (0..sheet.rows.len()).map(written).collect();
     let times = Times::parse(labels.iter().map(String::as_str)).ok()?;
     let mut columns = parts.iter().map(|(column, _)| *column);
-    Some(When {
-        column: columns.next(),
-        times: Some(times),
-        beside: columns.collect(),
-        labels: Some(labels),
-        near: None,
-    })
+    Some(When { column: columns.next(), times: Some(times), beside: columns.collect(), labels: Some(labels) })
 }
 
 fn dates_in(sheet: &Sheet, column: usize) -> usize {
@@ -228,25 +223,12 @@ pub(super) fn index(
     notes: &mut Vec<String>,
 ) -> Option<usize> {
     let named = columns.time.as_deref().and_then(|name| sheet.column(name, "data.time").ok());
-    let counts = |column: usize| {
-        let cells = sheet.rows.iter().map(|row| row.text(column).trim().parse::<u64>().ok());
-        // Tables below one another count anew.
-        cells.collect::<Option<Vec<_>>>().is_some_and(|cells| {
-            cells[0] <= 1 && cells.windows(2).all(|pair| pair[1] == pair[0] + 1 || pair[1] == cells[0])
-        })
-    };
-    let free = |&column: &usize| Some(column) != named && !taken.contains(&column) && nameless(sheet, column);
     let all = 0..sheet.header.len();
-    let found = all.clone().filter(free).find(|&column| counts(column))?;
+    let found = counting(sheet, |column| Some(column) != named && !taken.contains(&column))?;
     let other = |other: usize| is_numeric(sheet, other) || Times::is_date(sheet.rows[0].text(other));
     all.clone().find(|&column| column != found && other(column))?;
     notes.push(format!("column {} counts the rows: it is passed over", called(sheet, found)));
     Some(found)
-}
-
-fn nameless(sheet: &Sheet, column: usize) -> bool {
-    ["", "index", "unnamed: 0", "no", "no.", "nr", "row", "rownames", "#"]
-        .contains(&sheet.header[column].to_lowercase().as_str())
 }
 
 /// A column of names that differ wherever two rows have one time.
@@ -281,7 +263,7 @@ fn one_way(sheet: &Sheet, times: &Times, id: Option<usize>) -> bool {
 /// Whether a column is one of numbers: more cells are than are words; those without a value do not count.
 fn is_numeric(sheet: &Sheet, column: usize) -> bool {
     let cells = || sheet.rows.iter().map(|row| row.text(column).trim()).filter(|cell| !is_missing(cell));
-    let numbers = cells().filter(|cell| cell.parse::<f64>().is_ok()).count();
+    let numbers = cells().filter(|cell| number_of(cell).is_ok()).count();
     2 * numbers > cells().count()
 }
 
@@ -290,7 +272,8 @@ fn not_numbers(sheet: &Sheet, column: usize) -> String {
     let word = |row: &&Row| !is_missing(row.text(column)) && row.text(column).trim().parse::<f64>().is_err();
     sheet.rows.iter().find(word).map_or(String::new(), |row| {
         let (name, cell) = (called(sheet, column), shorten(row.text(column).trim()));
-        format!(", and column {name} holds `{cell}` on line {}", row.line)
+        let how = rewriting(row.text(column).trim()).map_or(String::new(), |how| format!(" ({how})"));
+        format!(", and column {name} holds `{cell}` on line {}{how}", row.line)
     })
 }
 

@@ -105,7 +105,19 @@ impl SeriesTable {
     /// column), rows at one time, no value column, an empty file; [`Error::Config`] for a frequency that is none;
     /// [`Error::Io`] if it cannot be read.
     pub fn read(path: impl AsRef<Path>, columns: &SeriesColumns) -> Result<Self> {
-        let sheet = Sheet::read_with(path.as_ref(), columns.header)?;
+        Self::of(Sheet::read_with(path.as_ref(), columns.header)?, columns)
+    }
+
+    /// As [`read`](Self::read), of a table's text; `place` is what errors call it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse(text: &str, place: &str, columns: &SeriesColumns) -> Result<Self> {
+        let sheet = Sheet::parse(text, "table.csv", place.to_owned(), columns.header)?;
+        Self::of(sheet.with_a_true_header(columns.header)?, columns)
+    }
+
+    fn of(sheet: Sheet, columns: &SeriesColumns) -> Result<Self> {
         let mut notes = Vec::new();
         let plan = Plan::of(&sheet, columns, &mut notes)?;
         let groups = plan.groups(&sheet)?;
@@ -193,7 +205,7 @@ impl<'a> Plan<'a> {
         if !columns.calendar.is_empty() {
             when.count_from_1970(sheet, notes);
         }
-        let When { times, beside, labels, near, .. } = when;
+        let When { times, beside, labels, .. } = when;
         taken.extend(beside);
         let values = if values.is_empty() { others(sheet, &taken, time, notes)? } else { values };
         let roles = Roles {
@@ -205,9 +217,8 @@ impl<'a> Plan<'a> {
             return Err(Error::config(
                 "data.calendar",
                 format!(
-                    "{} has no column of dates{}: name it with data.time, or leave the calendar out",
-                    sheet.place,
-                    near.map_or(String::new(), |near| format!(" ({near})"))
+                    "{} has no column of dates: name it with data.time, or leave the calendar out",
+                    sheet.place
                 ),
             ));
         }
@@ -498,7 +509,7 @@ impl<'a> Plan<'a> {
         let (label, before) = (&row.label, &before.label);
         let rounded = match frequency {
             Frequency::Even(_) => ", though times within a quarter of a step are rounded",
-            Frequency::Months(_) => "",
+            Frequency::Months(_) | Frequency::Weekdays => "",
         };
         let apart = format!("`{label}` is no whole number of steps of {step} behind `{before}`");
         let message = match &self.columns.frequency {

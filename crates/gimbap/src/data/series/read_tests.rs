@@ -63,14 +63,67 @@ fn the_time_is_the_first_column_of_times_and_need_not_be_there() {
 }
 
 #[test]
-fn a_time_column_that_cannot_be_read_keeps_the_order_of_the_file_and_says_so() {
+fn a_time_column_that_cannot_be_read_is_refused() {
     let columns = SeriesColumns { time: Some("day".into()), ..SeriesColumns::default() };
-    let found = table("x,day\n1,tue\n2,mon\n", &columns).unwrap();
+    let words =
+        ["column `day`, line 2: `tue` is no time", "keep the order of the file with data.time = \"none\""];
+    refused(table("x,day\n1,tue\n2,mon\n", &columns), &words);
+    // Newest first, with one cell that is no date: in the order of the file it would be learned backwards.
+    let days = (1..=9).rev().map(|day| match day {
+        5 => "2024-02-30,5\n".to_owned(),
+        day => format!("2024-01-0{day},{day}\n"),
+    });
+    let text = "date,x\n".to_owned() + &days.collect::<String>();
+    refused(read(&text), &["column `date`, line 6: `2024-02-30` is"]);
+    refused(read(&text.replace("2024-02-30", "n/a")), &["line 6: `n/a` is no time"]);
+}
+
+#[test]
+fn days_of_work_are_followed_by_days_of_work() {
+    let days = ["2024-01-04", "2024-01-05", "2024-01-08", "2024-01-09", "2024-01-11", "2024-01-12"];
+    let text = "date,x\n".to_owned() + &days.map(|day| format!("{day},1\n")).concat();
+    let found = table(&text, &SeriesColumns::default()).unwrap();
+    assert_eq!(found.frequency, Some(Frequency::Weekdays));
+    noted(&found, "a step is 1 weekday");
+    noted(&found, "1 gap of 1 row in all (first before `2024-01-11`)");
+    let style = found.style.clone().unwrap();
+    let last = found.series[0].clock.last().unwrap();
+    let after = |steps| style.write(&Frequency::Weekdays.after(last, steps));
     assert_eq!(
-        (found.series[0].times.clone(), found.series[0].values.clone()),
-        (vec!["tue".into(), "mon".into()], vec![1.0, 2.0])
+        [after(1), after(2), after(6), after(11)],
+        ["2024-01-15", "2024-01-16", "2024-01-22", "2024-01-29"]
     );
-    noted(&found, "column `day`, line 2: `tue` is no time");
+    let filled = SeriesColumns { fill: Fill::Last, ..SeriesColumns::default() };
+    assert_eq!(table(&text, &filled).unwrap().series[0].times[4], "2024-01-10");
+    // With a Saturday among them, days are days.
+    let found = table(&(text + "2024-01-13,1\n"), &SeriesColumns::default()).unwrap();
+    assert_eq!(found.frequency, Some(Frequency::Even(86_400.0)));
+    assert_eq!(Frequency::parse("weekday").unwrap(), Frequency::Weekdays);
+}
+
+#[test]
+fn the_calendar_has_the_seasons() {
+    let of = |written: &str| Frequency::parse(written).unwrap().seasons();
+    assert_eq!([of("1h"), of("15min"), of("1d")], [vec![24, 168], vec![96, 672], vec![7, 365]]);
+    assert_eq!([of("1w"), of("1mo"), of("3mo")], [vec![52], vec![12], vec![4]]);
+    assert_eq!([of("weekday"), of("1y"), of("7h")], [vec![5], vec![], vec![24]]);
+    let season = |f: &dyn Fn(usize) -> f64, written: &str| {
+        let values: Vec<f64> = (0..600).map(f).collect();
+        super::super::season_of_calendar(&values, 1, &Frequency::parse(written).unwrap())
+    };
+    let wave = |t: usize, length: f64| (t as f64 * std::f64::consts::TAU / length).sin();
+    // A day upon a year of which one sees little.
+    assert_eq!(season(&|t| wave(t, 24.0) + 5.0 * wave(t, 8766.0), "1h"), Some(24));
+    assert_eq!(season(&|t| wave(t, 7.0), "1d"), Some(7));
+    assert_eq!(season(&|t| wave(t, 9.3), "1d"), None);
+    assert_eq!(season(&|_| 3.0, "1d"), None);
+}
+
+#[test]
+fn true_and_false_are_1_and_0() {
+    let columns = SeriesColumns { known: vec!["holiday".into()], ..SeriesColumns::default() };
+    let found = table("date,x,holiday\n2024-01-01,5,True\n2024-01-02,6,False\n", &columns).unwrap();
+    assert_eq!(found.series[0].values, [5.0, 1.0, 6.0, 0.0]);
 }
 
 #[test]
@@ -269,19 +322,22 @@ fn dates_and_times_of_day_in_two_columns() {
 }
 
 #[test]
-fn a_column_that_nearly_is_one_of_times_is_told() {
+fn a_column_that_nearly_is_one_of_times_is_refused() {
     let text = "date,symbol,x\n2024-01-01,A,1\n2024-01-01,B,2\n2024-01-02,A,3\n2024-01-02,B,3\nTotal,A,9\n";
-    let found = table(text, &SeriesColumns::default()).unwrap();
-    noted(&found, "column `date`, line 6: `Total` is no time");
-    noted(&found, "`symbol` tells the rows of one date apart");
+    refused(
+        read(text),
+        &["column `date`, line 6: `Total` is no time", "`symbol` tells the rows of one date apart"],
+    );
+    let none = SeriesColumns { time: Some("none".into()), ..SeriesColumns::default() };
+    assert_eq!(table(text, &none).unwrap().series[0].len(), 5);
     let columns = SeriesColumns { calendar: vec![Calendar::Hour], ..SeriesColumns::default() };
-    refused(table(text, &columns), &["no column of dates", "line 6: `Total`"]);
+    refused(table("x,y\n1,2\n3,1\n2,2\n", &columns), &["no column of dates: name it with data.time"]);
     refused(
         read(&text.replace("Total,A,9\n", "")),
         &["`symbol` tells the rows of one time apart", "data.id"],
     );
-    let undecided = table("date,x\n03/01/2024,1\n04/01/2024,2\n", &SeriesColumns::default()).unwrap();
-    noted(&undecided, "whether `03/01/2024` has its day or its month first cannot be told");
+    let undecided = read("date,x\n03/01/2024,1\n04/01/2024,2\n");
+    refused(undecided, &["whether `03/01/2024` has its day or its month first cannot be told"]);
     let even = table("date,x\n03/01/24,1\n04/01/24,2\n05/01/24,2\n06/01/24,2\n", &SeriesColumns::default());
     noted(&even.unwrap(), "`03/01/24` is read as 2024-01-03");
 }
