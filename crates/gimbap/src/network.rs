@@ -64,7 +64,8 @@ impl<R: Arithmetic> Network<R> {
         let mut specs = specs.to_vec();
         let link = if logits { split_link(&mut specs) } else { Activation::Linear };
         let mut builder = Builder::new();
-        let (mut nodes, mut layers) = (Vec::new(), Vec::new());
+        let mut nodes = Vec::new();
+        let mut layers: Vec<Box<dyn Layer<R>>> = Vec::new();
         let mut shape = input;
         for (number, spec) in specs.iter().enumerate() {
             let kind = spec.kind();
@@ -80,7 +81,7 @@ impl<R: Arithmetic> Network<R> {
         if let Shape::Ids(_) | Shape::OneHot(_) = shape {
             return Err(Error::config("model", "ends in token ids: add a recurrent or dense layer"));
         }
-        let ends_time = layers.iter().position(|layer: &Box<dyn Layer<R>>| layer.ends_time());
+        let ends_time = layers.iter().position(|layer| layer.ends_time());
         let parameters = builder.finish()?;
         Ok(Self::of(Arc::new(Plan { nodes, parameters, input_shape: input, ends_time, link }), layers))
     }

@@ -122,8 +122,8 @@ impl<'a> Columns<'a> {
         let label =
             |cell: &&str| is(cell, &["tag", "tags", "label", "labels", "ner", "ner_tag", "pos", "upos"]);
         let Some(first) = self.sentences.first_mut().filter(|_| self.names.is_empty()) else { return };
-        let Some(row) = first.first().filter(|row| row.cells.iter().any(|cell| token(&cell))) else { return };
-        if row.cells.iter().any(|cell| label(&cell)) {
+        let Some(row) = first.first().filter(|row| row.cells.iter().any(token)) else { return };
+        if row.cells.iter().any(label) {
             self.names = first.remove(0).cells;
             self.sentences.retain(|sentence| !sentence.is_empty());
         }

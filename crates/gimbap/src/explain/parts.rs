@@ -84,7 +84,7 @@ impl Parts {
         let mut specs: Vec<LayerSpec> = model.layers[taken..end].to_vec();
         specs.iter_mut().for_each(gives_sequences);
         let mut prefix = build(Input::features(width), &specs)?;
-        fill(&mut prefix, 0, &model, &network, taken, ids.as_deref())?;
+        fill(&mut prefix, 0, &model, network, taken, ids.as_deref())?;
         let original = &model.layers[end - 1];
         let last = !original.recurrent().is_some_and(|layer| layer.return_sequences);
         let (steps, upper, out) = if forward_half {
@@ -116,10 +116,10 @@ impl Parts {
             behind.push(LayerSpec::Activation(Activation::Linear));
         }
         let mut rest = build(Input::features(out), &behind)?;
-        fill(&mut rest, usize::from(last), &model, &network, end, None)?;
+        fill(&mut rest, usize::from(last), &model, network, end, None)?;
         rest.training = Some(crate::model::Training { reduction: Reduction::SumTime, ..training.clone() });
         let mut whole = build(Input::features(width), &model.layers[taken..])?;
-        fill(&mut whole, 0, &model, &network, taken, ids.as_deref())?;
+        fill(&mut whole, 0, &model, network, taken, ids.as_deref())?;
         whole.training.clone_from(&rest.training);
         let names = network.nodes()[taken..end].iter().zip(&model.layers[taken..end]);
         let names = names.filter(|(_, spec)| spec.recurrent().is_some()).map(|(node, _)| node.name.clone());
