@@ -90,8 +90,8 @@ impl Isa {
 
     /// Uses this one from now on, in the whole process; false where the processor lacks it.
     ///
-    /// Weights that were packed before keep the form of the old one, and the next product with them panics, if the two
-    /// differ in their lanes: select before building anything, and not while another thread computes.
+    /// A model packs its weights for the set that is in use when it is run. A network or stream that was begun before keeps the
+    /// form of the old one, and its next product panics, if the two differ in their lanes: not while anything computes.
     pub fn select(self) -> bool {
         let available = self.is_available();
         if available {

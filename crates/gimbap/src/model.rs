@@ -266,21 +266,6 @@ pub struct Gradients<R> {
 }
 
 impl<R: Arithmetic> Model<R> {
-    /// It without what is kept for its training and its user: to run.
-    pub(crate) fn bare(&self) -> Model<R> {
-        Model {
-            input: self.input,
-            layers: self.layers.clone(),
-            parameters: Vec::new(),
-            values: self.values.clone(),
-            training: None,
-            reduction: self.reduction,
-            precision: self.precision,
-            kept: None,
-            task: serde_json::Value::Null,
-        }
-    }
-
     /// Says what the model is trained for. The optimizer begins anew, also where it is the one that there was.
     ///
     /// # Errors
@@ -426,7 +411,8 @@ impl<R: Arithmetic> Model<R> {
     /// The network that others of its form are copies of. What is packed for one is packed for all, until the values
     /// change.
     pub(crate) fn ready(&self, form: Form) -> Result<&Arc<Network<R>>> {
-        self.values.network(form, || {
+        let about = || format!("{:?} {:?} {:?}", self.input, self.layers, self.precision);
+        self.values.network(form, about, || {
             let mut network = Network::build(self.input.shape()?, &self.layers, form == Form::Logits)?;
             if form == Form::Steps {
                 network.streams()?;
@@ -436,11 +422,6 @@ impl<R: Arithmetic> Model<R> {
             }
             Ok(network)
         })
-    }
-
-    /// Tells it from models with other layers, weights or precision.
-    pub(crate) fn fingerprint(&self) -> u128 {
-        self.values.fingerprint(|| format!("{:?} {:?} {:?}", self.input, self.layers, self.precision))
     }
 
     /// The layers that have a state, in order.
@@ -498,7 +479,8 @@ impl<R: Arithmetic> Model<R> {
         let all: Vec<usize> = (0..x.len()).collect();
         let mut carried = None;
         for group in all.chunks(PREDICT_BATCH) {
-            let batch = Batch::inputs(&x, group);
+            let mut batch = Batch::inputs(&x, group);
+            let rows = std::mem::take(&mut batch.input);
             let carried_over = carried
                 .take()
                 .filter(|_| stateful)
@@ -513,7 +495,7 @@ impl<R: Arithmetic> Model<R> {
                 keep: false,
                 again: false,
             };
-            network.body(&pass, |input| *input = batch.input.clone());
+            network.body(&pass, |input| *input = rows);
             network.head(&pass);
             let rows = network.output();
             for (b, &sequence) in batch.order.iter().enumerate() {
@@ -798,7 +780,8 @@ impl<R: Arithmetic> Model<R> {
     }
 }
 
-/// Sequences at once in predict and evaluate: Keras's batch.
+/// Sequences at once in predict and evaluate: Keras's batch. More are no faster: what lies between the layers then leaves the
+/// nearer caches.
 const PREDICT_BATCH: usize = 32;
 
 fn thousands(n: usize) -> String {

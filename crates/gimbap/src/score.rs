@@ -11,7 +11,7 @@ use gimbap_kernels::{Arithmetic, team};
 use crate::data::layout::Layout;
 use crate::layer::{Activation, Pass};
 use crate::loss::PARALLEL_FROM;
-use crate::model::{Form, Input, Model};
+use crate::model::{Form, Input, Model, Values};
 use crate::network::Network;
 use crate::{Error, Result};
 
@@ -44,7 +44,7 @@ const VALUES: usize = 1 << 22;
 /// ```
 #[derive(Debug)]
 pub struct Scorer<R = f32> {
-    model: Model<R>,
+    values: Values<R>,
     network: Network<R>,
     /// `V`.
     vocabulary: usize,
@@ -80,7 +80,7 @@ impl<R: Arithmetic> Scorer<R> {
             return Err(Error::shape("scoring", expected, width.to_string()));
         }
         let widest = network.nodes().iter().map(|node| node.output.width()).max().unwrap_or(1);
-        Ok(Scorer { model: model.bare(), network, vocabulary, rows: (VALUES / widest).max(1) })
+        Ok(Scorer { values: model.values.clone(), network, vocabulary, rows: (VALUES / widest).max(1) })
     }
 
     /// For every sequence its tokens' log-probabilities, `ln p(x_t | first, x_0 .. x_t-1)`, in the caller's order.
@@ -161,7 +161,7 @@ impl<R: Arithmetic> Scorer<R> {
                 let of_step = |t: usize| order[..layout.active(t)].iter().map(move |&b| (group[b], t));
                 places.extend((start..end).flat_map(of_step));
                 let pass = Pass {
-                    parameters: self.model.values(),
+                    parameters: &self.values,
                     layout: &segment,
                     order: &order,
                     draw: None,

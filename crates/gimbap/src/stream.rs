@@ -17,7 +17,7 @@ use gimbap_kernels::Arithmetic;
 
 use crate::data::layout::Layout;
 use crate::layer::{Pass, Signal};
-use crate::model::{Form, Input, Model};
+use crate::model::{Form, Input, Model, Values};
 use crate::network::Network;
 use crate::{Error, Result};
 
@@ -86,8 +86,8 @@ impl<R> From<u32> for Frame<'_, R> {
 /// ```
 #[derive(Debug)]
 pub struct Stream<R = f32> {
-    /// The model, with the weights that it had: it may be changed since.
-    model: Arc<Model<R>>,
+    /// Those that the model had: it may have been changed since.
+    values: Values<R>,
     ready: Arc<Network<R>>,
     network: Network<R>,
     ids: bool,
@@ -103,7 +103,7 @@ impl<R: Arithmetic> Stream<R> {
             Input::Ids(vocabulary) => (true, vocabulary),
             Input::Features(i) => (false, i),
         };
-        Ok(Stream { model: Arc::new(model.bare()), ready, network, ids, width })
+        Ok(Stream { values: model.values.clone(), ready, network, ids, width })
     }
 
     /// The output after one more step: of a model with one output per sequence, the one it would have if the
@@ -148,7 +148,7 @@ impl<R: Arithmetic> Stream<R> {
             return Err(Error::shape("a step", wanted, came));
         }
         let pass = Pass {
-            parameters: self.model.values(),
+            parameters: &self.values,
             layout: &ONE,
             order: &[0],
             draw: None,
@@ -171,7 +171,7 @@ impl<R: Arithmetic> Stream<R> {
 
     /// The state, to save.
     pub fn state(&self) -> StreamState<R> {
-        StreamState::new(&self.model, self.network.states(), self.network.memories())
+        StreamState::new(&self.values, self.network.states(), self.network.memories())
     }
 
     /// Goes on from a saved state of the same model.
@@ -201,6 +201,6 @@ impl<R: Arithmetic> Stream<R> {
         let mut network = self.ready.another();
         network.start(1, None);
         network.go_on_from(&self.network);
-        Stream { model: Arc::clone(&self.model), ready: Arc::clone(&self.ready), network, ..*self }
+        Stream { values: self.values.clone(), ready: Arc::clone(&self.ready), network, ..*self }
     }
 }

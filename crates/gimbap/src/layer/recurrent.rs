@@ -18,8 +18,10 @@ use crate::{Error, Result};
 /// One direction: the cell over time, with what surrounds it.
 #[derive(Debug)]
 pub(super) struct Direction<R> {
-    run: Box<dyn Run<R>>,
-    stepper: Option<Box<dyn Step<R>>>,
+    how: How<R>,
+    states: usize,
+    gates: usize,
+    recurrent_bias: bool,
     input: Shape,
     units: usize,
     backwards: bool,
@@ -32,6 +34,15 @@ pub(super) struct Direction<R> {
     parameters: Range<usize>,
     arranged: Arranged<R>,
     d_x: Vec<R>,
+}
+
+/// How a cell runs.
+#[derive(Debug)]
+enum How<R> {
+    /// Over whole batches, and back.
+    Batch(Box<dyn Run<R>>),
+    /// Step by step, with weights of any precision.
+    Steps(Box<dyn Step<R>>),
 }
 
 /// What the cell sees in place of the layer's input: reversed, masked, or as it is.
@@ -71,8 +82,10 @@ impl<R: Arithmetic> Arranged<R> {
 impl<R: Arithmetic> Clone for Direction<R> {
     fn clone(&self) -> Self {
         Direction {
-            run: self.run.another(),
-            stepper: self.stepper.as_ref().map(|stepper| stepper.another()),
+            how: match &self.how {
+                How::Batch(run) => How::Batch(run.another()),
+                How::Steps(stepper) => How::Steps(stepper.another()),
+            },
             weight_drop: self.weight_drop.clone(),
             parameters: self.parameters.clone(),
             arranged: Arranged::default(),
@@ -151,8 +164,10 @@ impl<R: Arithmetic> Direction<R> {
         let last = builder.add(&name(last), &[columns], 0.0, bias, fans(bias, columns));
         let stream = |purpose| builder.stream(purpose + u64::from(backwards));
         Ok(Direction {
-            run,
-            stepper: None,
+            states: run.states(),
+            gates: run.gates(),
+            recurrent_bias: run.recurrent_bias(),
+            how: How::Batch(run),
             input,
             units: h,
             backwards,
@@ -173,12 +188,12 @@ impl<R: Arithmetic> Direction<R> {
     }
 
     pub(super) fn states(&self) -> usize {
-        self.run.states()
+        self.states
     }
 
     fn sizes(&self) -> [usize; 4] {
-        let columns = self.run.gates() * self.units;
-        let b_h = if self.run.recurrent_bias() { columns } else { 0 };
+        let columns = self.gates * self.units;
+        let b_h = if self.recurrent_bias { columns } else { 0 };
         [self.input.width() * columns, self.units * columns, columns, b_h]
     }
 
@@ -194,19 +209,23 @@ impl<R: Arithmetic> Direction<R> {
     }
 
     pub(super) fn renew(&mut self) {
-        self.run.renew();
+        match &mut self.how {
+            How::Batch(run) => run.renew(),
+            How::Steps(stepper) => stepper.renew(),
+        }
         if let Some(drop) = &mut self.weight_drop {
             drop.renew();
         }
     }
 
     pub(super) fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
-        let mut stepper = self.run.stepper(precision);
+        let How::Batch(run) = &self.how else { return };
+        let mut stepper = run.stepper(precision);
         if self.zoneout.iter().any(|rate| *rate > 0.0) {
             stepper = Box::new(Zoned::new(stepper, self.zoneout));
         }
         stepper.pack(&self.weights(parameters), matches!(self.input, Shape::Steps(_)), STREAM_SHARE);
-        self.stepper = Some(stepper);
+        self.how = How::Steps(stepper);
     }
 
     /// Reverses the rows and draws the masks.
@@ -272,10 +291,11 @@ impl<R: Arithmetic> Direction<R> {
     ) {
         self.arrange(pass, input);
         let weights = self.weights(pass.parameters);
-        let Direction { run, stepper, arranged, weight_drop, .. } = self;
-        if let Some(stepper) = stepper {
-            return stepper.forward(&arranged.segment(weights, pass, input), state, h);
-        }
+        let Direction { how, arranged, weight_drop, .. } = self;
+        let run = match how {
+            How::Steps(stepper) => return stepper.forward(&arranged.segment(weights, pass, input), state, h),
+            How::Batch(run) => run,
+        };
         let weights = match weight_drop {
             Some(drop) => drop.weights(&mut **run, weights, pass.draw),
             None => weights,
@@ -303,7 +323,8 @@ impl<R: Arithmetic> Direction<R> {
         let d_w_x = take(&mut part, w_x);
         let d_w_h = take(&mut part, w_h);
         let (d_b, d_b_h) = (take(&mut part, b), take(&mut part, b_h));
-        let Direction { run, arranged, weight_drop, d_x: d_seen, .. } = self;
+        let Direction { how, arranged, weight_drop, d_x: d_seen, .. } = self;
+        let How::Batch(run) = how else { unreachable!("a network of steps has no way back") };
         let d_wanted = d_x.is_some().then_some(&mut *d_seen);
         let mut drop = weight_drop.as_mut().filter(|_| pass.draw.is_some());
         let (weights, d_seen_w_h) = match &mut drop {
@@ -329,7 +350,8 @@ impl<R: Arithmetic> Direction<R> {
     }
 
     fn state_after(&self, pass: &Pass<'_, R>, t: usize, h: &[R], state: &mut State<R>) {
-        self.run.state_after(pass.layout, t, h, state);
+        let How::Batch(run) = &self.how else { unreachable!("a network of steps keeps none") };
+        run.state_after(pass.layout, t, h, state);
     }
 
     pub(super) fn reversal(&self) -> &[usize] {
@@ -397,7 +419,10 @@ impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
     }
 
     fn step_bytes(&self) -> usize {
-        self.direction.stepper.as_ref().map_or(0, |stepper| stepper.weight_bytes())
+        match &self.direction.how {
+            How::Batch(_) => 0,
+            How::Steps(stepper) => stepper.weight_bytes(),
+        }
     }
 
     fn forward(&mut self, pass: &Pass<'_, R>, input: &Signal<R>, output: &mut Signal<R>) {
@@ -478,7 +503,9 @@ impl<R: Arithmetic> Layer<R> for RecurrentLayer<R> {
         };
         let output = output.values_mut();
         output.resize(h.len(), R::ZERO);
-        let Some(stepper) = &mut self.direction.stepper else { unreachable!("`prepare_steps` comes first") };
+        let How::Steps(stepper) = &mut self.direction.how else {
+            unreachable!("`prepare_steps` comes first")
+        };
         stepper.step(&mut Moment { x, h, c, h_next: output });
         h.copy_from_slice(output);
     }

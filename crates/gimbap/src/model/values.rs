@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-use gimbap_kernels::Arithmetic;
+use gimbap_kernels::{Arithmetic, Isa};
 
 use crate::data::read::Hash;
 use crate::network::Network;
@@ -30,13 +30,16 @@ pub(crate) struct Values<R> {
 /// What is made of the parameters when it is first asked for.
 #[derive(Debug)]
 struct Ready<R> {
-    networks: [OnceLock<Arc<Network<R>>>; 3],
+    /// For each instruction set, whose forms of packed weights differ ([`Isa::select`]), and each [`Form`].
+    networks: [[OnceLock<Arc<Network<R>>>; 3]; 4],
+    /// What model they are the parameters of.
+    about: OnceLock<String>,
     fingerprint: OnceLock<u128>,
 }
 
 impl<R> Default for Ready<R> {
     fn default() -> Self {
-        Ready { networks: Default::default(), fingerprint: OnceLock::new() }
+        Ready { networks: Default::default(), about: OnceLock::new(), fingerprint: OnceLock::new() }
     }
 }
 
@@ -82,25 +85,28 @@ impl<R: Clone> Values<R> {
 
 impl<R: Arithmetic> Values<R> {
     /// The network of a form, with what its layers have made of the numbers so far. `build` makes it when it is first
-    /// asked for.
+    /// asked for; `about` says what model it is.
     pub fn network(
         &self,
         form: Form,
+        about: impl FnOnce() -> String,
         build: impl FnOnce() -> Result<Network<R>>,
     ) -> Result<&Arc<Network<R>>> {
-        let place = &self.ready.networks[form as usize];
+        let place = &self.ready.networks[Isa::active() as usize - 1][form as usize];
         if place.get().is_none() {
             // If another thread is first, it builds the same.
             let _ = place.set(Arc::new(build()?));
+            self.ready.about.get_or_init(about);
         }
         place.get().ok_or_else(|| Error::unsupported("the model", "has no network"))
     }
 
-    /// Tells these numbers, and what else `beside` says, from others: FNV-1a of 128 bits, over whole words.
-    pub fn fingerprint(&self, beside: impl FnOnce() -> String) -> u128 {
+    /// Tells these numbers, and the model that they are of, from others: FNV-1a of 128 bits, over whole words. After
+    /// [`network`](Self::network).
+    pub fn fingerprint(&self) -> u128 {
         *self.ready.fingerprint.get_or_init(|| {
             let mut hash = Hash::default();
-            hash.add(beside().as_bytes());
+            hash.add(self.ready.about.get().map_or(&[], String::as_bytes));
             self.numbers.iter().for_each(|x| hash.add_word(x.to_f64().to_bits()));
             hash.value()
         })

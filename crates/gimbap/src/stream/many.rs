@@ -5,7 +5,7 @@ use gimbap_kernels::Arithmetic;
 use super::StreamState;
 use crate::data::layout::Layout;
 use crate::layer::Pass;
-use crate::model::{Form, Input, Model};
+use crate::model::{Form, Input, Model, Values};
 use crate::network::{Network, States};
 use crate::sequence::State;
 use crate::{Error, Result};
@@ -37,7 +37,7 @@ use crate::{Error, Result};
 /// ```
 #[derive(Debug)]
 pub struct Many<R = f32> {
-    model: Model<R>,
+    values: Values<R>,
     network: Network<R>,
     layout: Layout,
     order: Vec<usize>,
@@ -65,7 +65,7 @@ impl<R: Arithmetic> Many<R> {
             return Err(Error::unsupported("the model", message));
         }
         let (layout, order) = Layout::new(&[]);
-        let mut many = Many { model: model.bare(), network, layout, order, vocabulary };
+        let mut many = Many { values: model.values.clone(), network, layout, order, vocabulary };
         many.start(streams);
         Ok(many)
     }
@@ -103,7 +103,7 @@ impl<R: Arithmetic> Many<R> {
             self.vocabulary
         );
         let pass = Pass {
-            parameters: self.model.values(),
+            parameters: &self.values,
             layout: &self.layout,
             order: &self.order,
             draw: None,
@@ -133,7 +133,7 @@ impl<R: Arithmetic> Many<R> {
     /// # Panics
     /// If there is no such stream.
     pub fn state(&self, stream: usize) -> StreamState<R> {
-        StreamState::new(&self.model, self.rows(&[stream]), self.network.memories())
+        StreamState::new(&self.values, self.rows(&[stream]), self.network.memories())
     }
 
     /// Goes on with so many streams, each from this saved state of the same model, in place of those under way.

@@ -2,7 +2,7 @@
 
 use gimbap_kernels::Arithmetic;
 
-use crate::model::Model;
+use crate::model::Values;
 use crate::network::States;
 use crate::sequence::State;
 use crate::{Error, Result};
@@ -35,8 +35,8 @@ fn broken(message: impl Into<String>) -> Error {
 }
 
 impl<R: Arithmetic> StreamState<R> {
-    pub(super) fn new(model: &Model<R>, states: States<R>, memories: Vec<Vec<f64>>) -> Self {
-        StreamState { model: model.fingerprint(), states, memories }
+    pub(super) fn new(values: &Values<R>, states: States<R>, memories: Vec<Vec<f64>>) -> Self {
+        StreamState { model: values.fingerprint(), states, memories }
     }
 
     /// Checks that another state is one of the same model as this.
