@@ -7,7 +7,7 @@
 //! | `.jsonl`: objects with a text and a label | [`LabelledText`] |
 //! | lines `__label__x text` (fastText), or a label and a text (TREC, SST) | [`LabelledText`] |
 //! | `.json`: a list of such objects, or objects one after another | [`LabelledText`] |
-//! | a folder with one file per class, an example a line, or a folder per class, an example a file ([`folder`](super::folder)) | [`LabelledText`] |
+//! | a folder with one file per class, an example a line, or a folder per class, an example a file | [`LabelledText`] |
 //! | CSV or TSV with a row per time step: sequence id, time, features, label | [`LabelledSeries`] |
 //! | a row per sequence: CSV or TSV, `.ts`, `.arff` ([`wide`](super::wide)) | [`LabelledSeries`] |
 //!

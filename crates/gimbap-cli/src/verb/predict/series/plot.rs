@@ -39,6 +39,9 @@ pub fn draw(doc: &Doc, forecasts: &[Forecast<'_>]) -> String {
     ))
 }
 
+/// The width of a letter of small writing.
+const LETTER: f64 = 6.5;
+
 fn panel(canvas: &mut Canvas, doc: &Doc, forecasts: &[Forecast<'_>], column: usize, top: f64) {
     let (first, last) = (&forecasts[0], &forecasts[forecasts.len() - 1]);
     let series = first.series;
@@ -81,10 +84,11 @@ fn panel(canvas: &mut Canvas, doc: &Doc, forecasts: &[Forecast<'_>], column: usi
             Some(step) => last.times.get(step),
             None => series.times.get(row),
         };
-        // The middle one only where it has room.
-        let room = (x(row) - LEFT).min(LEFT + WIDE - x(row)) > 150.0;
+        let time = time.cloned().unwrap_or_else(|| (row + 1).to_string());
+        // The middle one only where half of it has room beside the whole of another.
+        let wide = 1.5 * LETTER * time.chars().count() as f64 + 2.0 * LETTER;
+        let room = (x(row) - LEFT).min(LEFT + WIDE - x(row)) > wide;
         if anchor != Anchor::Middle || room {
-            let time = time.cloned().unwrap_or_else(|| (row + 1).to_string());
             canvas.text((x(row), top + TOP + HIGH + 18.0), anchor, "small", &time);
         }
     }
