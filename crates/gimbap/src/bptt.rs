@@ -94,7 +94,7 @@ pub type Observe<'a, R> = &'a mut dyn FnMut(Range<usize>, &[R]);
 
 /// One batch, to be run through a network.
 pub struct Job<'a, R> {
-    /// The network, prepared and started.
+    /// The network, started.
     pub network: &'a mut Network<R>,
     /// Its parameters.
     pub parameters: &'a [R],

@@ -411,7 +411,7 @@ impl<R: Arithmetic> Model<R> {
     /// The network that others of its form are copies of. What is packed for one is packed for all, until the values
     /// change.
     pub(crate) fn ready(&self, form: Form) -> Result<&Arc<Network<R>>> {
-        let about = || format!("{:?} {:?} {:?}", self.input, self.layers, self.precision);
+        let about = || serde_json::json!([self.input, self.layers, self.precision]).to_string();
         self.values.network(form, about, || {
             let mut network = Network::build(self.input.shape()?, &self.layers, form == Form::Logits)?;
             if form == Form::Steps {

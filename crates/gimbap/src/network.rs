@@ -155,13 +155,16 @@ impl<R: Arithmetic> Network<R> {
         Ok(())
     }
 
-    /// To be called after each change of the parameters. Other networks keep what they have.
+    /// To be called after each change of the parameters, of a network that runs batches. Other networks keep what they have.
     pub fn renew(&mut self) {
         self.layers.iter_mut().for_each(|layer| layer.renew());
     }
 
-    /// To be called once before [`Network::step`], and before [`Network::body`] of a quantised model: such a network runs
-    /// these parameters alone.
+    /// To be called once, before [`Network::step`], and before [`Network::body`] of a quantised model: such a network runs
+    /// these parameters alone, and those of others run in a network that is built anew.
+    ///
+    /// # Panics
+    /// If it was called before.
     pub fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
         self.layers.iter_mut().for_each(|layer| layer.prepare_steps(parameters, precision));
     }

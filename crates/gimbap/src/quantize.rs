@@ -113,6 +113,8 @@ impl<R: Arithmetic> Model<R> {
         precision.check(&self.parameters)?;
         let mut model = self.clone();
         (model.precision, model.kept) = (precision, None);
+        // What was made for the full weights is not for these, whether any of them is rounded or not.
+        model.values.edit();
         for parameter in self.parameters.iter().filter(|parameter| precision.rounds(parameter)) {
             let values = &mut model.values.edit()[parameter.range.clone()];
             if let Some(w) = values.iter().find(|w| !w.is_finite()) {

@@ -268,6 +268,67 @@ fn a_state_of_another_model_is_refused() {
     assert_eq!(other.step(&[0.5, -0.5, 1.0, 0.0, 2.0]), expected);
 }
 
+/// A sum can be made to fit: then the numbers of values tell.
+#[test]
+fn a_state_with_other_numbers_of_values_is_refused() {
+    let model = features().add(Lstm::new(4)).build::<f32>().unwrap();
+    let mut stream = model.stream().unwrap();
+    let bytes = stream.state().to_bytes();
+    // One layer with two planes of four values: a layer without planes, and planes of another length.
+    let of = |counts: &[u32], values: usize| {
+        let mut bytes = bytes[..28].to_vec();
+        counts.iter().for_each(|count| bytes.extend(count.to_le_bytes()));
+        bytes.extend(vec![0; 8 * values]);
+        let sum = crc(&bytes);
+        bytes.extend(sum.to_le_bytes());
+        StreamState::<f32>::from_bytes(&bytes)
+    };
+    assert_eq!(of(&[1, 2, 4, 4, 1, 0], 8).unwrap(), stream.state(), "as it is");
+    for (counts, values) in
+        [(&[1, 0, 1, 0][..], 0), (&[1, 2, 3, 4, 1, 0], 7), (&[0, 1, 0], 0), (&[1, 2, 4, 4, 1, 2], 10)]
+    {
+        let error = stream.restore(&of(counts, values).unwrap()).unwrap_err();
+        assert!(error.kind() == "state" && error.to_string().contains("damaged"), "{error}");
+    }
+    assert!(of(&[1, 1, 4, 1, 0], 4).is_err(), "half a state");
+    stream.step(&[0.5, -0.5, 1.0, 0.0, 2.0]);
+}
+
+/// CRC-32C, bit by bit.
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc: u32, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| crc >> 1 ^ (0x82f6_3b78 * (crc & 1)))
+    })
+}
+
+#[test]
+fn a_state_fits_its_model_once_that_is_saved_and_loaded() {
+    use gimbap::quantize::Precision;
+    let full = features().add(Lstm::new(4).dropout(0.1)).add(Dense::new(2)).build::<f32>().unwrap();
+    let pool = features().add(Pool::Max).build::<f32>().unwrap();
+    let small = |model: &Model, precision| model.quantized(precision).unwrap();
+    drop(pool.stream().unwrap());
+    let models =
+        [small(&full, Precision::Bf16), small(&full, Precision::Int8), small(&pool, Precision::Int8), full];
+    let folder = tempfile::tempdir().unwrap();
+    for model in models {
+        let mut stream = model.stream().unwrap();
+        stream.step(&[0.5, -0.5, 1.0, 0.0, 2.0]);
+        let path = folder.path().join("model.safetensors");
+        save(&model, &path).unwrap();
+        let mut other = load(&path).unwrap().stream().unwrap();
+        other.restore(&StreamState::from_bytes(&stream.state().to_bytes()).unwrap()).unwrap();
+        assert_eq!(other.step(&[1.0; 5]), stream.step(&[1.0; 5]));
+    }
+}
+
+#[test]
+fn a_model_may_be_run_where_panics_are_caught() {
+    fn is<T: std::panic::RefUnwindSafe + std::panic::UnwindSafe + Send + Sync>() {}
+    is::<Model<f32>>();
+    is::<Model<f64>>();
+}
+
 #[test]
 fn a_stream_outlives_its_model_and_keeps_its_weights() {
     let mut model = features().add(Gru::new(6)).build::<f32>().unwrap();

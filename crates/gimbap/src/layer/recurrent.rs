@@ -219,7 +219,7 @@ impl<R: Arithmetic> Direction<R> {
     }
 
     pub(super) fn prepare_steps(&mut self, parameters: &[R], precision: Precision) {
-        let How::Batch(run) = &self.how else { return };
+        let How::Batch(run) = &self.how else { unreachable!("a network is made to step once") };
         let mut stepper = run.stepper(precision);
         if self.zoneout.iter().any(|rate| *rate > 0.0) {
             stepper = Box::new(Zoned::new(stepper, self.zoneout));

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock};
 
 use gimbap_kernels::{Arithmetic, Isa};
@@ -36,6 +37,10 @@ struct Ready<R> {
     about: OnceLock<String>,
     fingerprint: OnceLock<u128>,
 }
+
+// A network is put in its place once it is whole, and runs nothing itself: a panic leaves nothing half done.
+impl<R> UnwindSafe for Ready<R> {}
+impl<R> RefUnwindSafe for Ready<R> {}
 
 impl<R> Default for Ready<R> {
     fn default() -> Self {
@@ -92,11 +97,12 @@ impl<R: Arithmetic> Values<R> {
         about: impl FnOnce() -> String,
         build: impl FnOnce() -> Result<Network<R>>,
     ) -> Result<&Arc<Network<R>>> {
+        // Before any network is there: whoever finds one asks for the fingerprint.
+        self.ready.about.get_or_init(about);
         let place = &self.ready.networks[Isa::active() as usize - 1][form as usize];
         if place.get().is_none() {
             // If another thread is first, it builds the same.
             let _ = place.set(Arc::new(build()?));
-            self.ready.about.get_or_init(about);
         }
         place.get().ok_or_else(|| Error::unsupported("the model", "has no network"))
     }

@@ -39,14 +39,23 @@ impl<R: Arithmetic> StreamState<R> {
         StreamState { model: values.fingerprint(), states, memories }
     }
 
-    /// Checks that another state is one of the same model as this.
+    /// Checks that another state is one of the same model as this, with as many numbers of each kind.
     pub(super) fn check(&self, other: &StreamState<R>) -> Result<()> {
-        match self.model == other.model {
-            true => Ok(()),
-            false => Err(broken(format!(
+        if self.model != other.model {
+            return Err(broken(format!(
                 "belongs to another model ({:032x}) than this one ({:032x}): layers, weights and precision must be the same",
                 other.model, self.model
-            ))),
+            )));
+        }
+        let sizes = |state: &StreamState<R>| {
+            let layers: Vec<usize> = state.states.iter().map(Vec::len).collect();
+            let planes: Vec<usize> = state.planes().map(Vec::len).collect();
+            let memories: Vec<usize> = state.memories.iter().map(Vec::len).collect();
+            (layers, planes, memories)
+        };
+        match sizes(self) == sizes(other) {
+            true => Ok(()),
+            false => Err(broken("has other numbers of values than this model's: it is damaged")),
         }
     }
 
@@ -104,6 +113,10 @@ impl<R: Arithmetic> StreamState<R> {
         let lengths = counts(planes.iter().sum())?;
         let kept = counts(1)?[0];
         let memories = counts(kept)?;
+        let each = State::<R>::default().0.len();
+        if planes.iter().any(|count| count % each != 0) {
+            return Err(damaged());
+        }
         let (values, []) = rest.as_chunks::<8>() else { return Err(damaged()) };
         if values.len() != lengths.iter().chain(&memories).sum::<usize>() {
             return Err(damaged());
@@ -113,7 +126,6 @@ impl<R: Arithmetic> StreamState<R> {
         let mut plane =
             || values.by_ref().take(lengths.next().unwrap_or(0)).map(R::from_f64).collect::<Vec<R>>();
         let state = |_| State(std::array::from_fn(|_| plane()));
-        let each = State::<R>::default().0.len();
         let mut layer = state;
         let states = planes.iter().map(|count| (0..count / each).map(&mut layer).collect()).collect();
         let memories = memories.iter().map(|&count| values.by_ref().take(count).collect()).collect();
