@@ -185,16 +185,7 @@ pub trait ArrayLabel: Sized {
 
 impl ArrayLabel for u32 {
     fn of_array(path: &Path, array: Array, classes: Option<&[String]>) -> Outcome<(Vec<u32>, Vec<String>)> {
-        if let Array::Texts(names) = &array {
-            let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
-            if array.shape().len() > 1 && array.shape()[1..] != [1] {
-                let message =
-                    format!("expected a name of a class each, [B] or [B, 1], got {:?}", array.shape());
-                return Err(Failure::work("shape", format!("{}: {message}", path.display())));
-            }
-            return Ok(of_names(&names, &path.display().to_string(), classes)?);
-        }
-        if let Some(names) = numbers_as_names(&array) {
+        if let Some(names) = names_of_classes(path, &array)? {
             return Ok(of_names(&names, &path.display().to_string(), classes)?);
         }
         let labels = labels(path, array)?;
@@ -270,21 +261,27 @@ impl ArrayLabel for f64 {
     }
 }
 
-/// Whole numbers that are no numbers of classes, for some below the largest are not there or one is negative, as in the
-/// UCR archive: each is the name of a class.
-fn numbers_as_names(array: &Array) -> Option<Vec<String>> {
+/// The class of each sequence by its name: of texts, and of whole numbers that are no numbers of classes, for some below the
+/// largest are not there or one is negative, as in the UCR archive. None of other numbers.
+fn names_of_classes(path: &Path, array: &Array) -> Outcome<Option<Vec<String>>> {
+    let one_each = array.shape().len() == 1 || array.shape().get(1..) == Some(&[1]);
     let whole: Vec<i64> = match array {
-        Array::Integers(y) if y.len() == y.shape()[0] => y.iter().copied().collect(),
-        Array::Floats(y)
-            if y.len() == y.shape()[0] && y.iter().all(|x| x.fract() == 0.0 && x.abs() < 65_536.0) =>
-        {
+        Array::Texts(names) if one_each => {
+            return Ok(Some(names.iter().map(|name| name.trim().to_owned()).collect()));
+        }
+        Array::Texts(_) => {
+            let message = format!("expected a name of a class each, [B] or [B, 1], got {:?}", array.shape());
+            return Err(Failure::work("shape", format!("{}: {message}", path.display())));
+        }
+        Array::Integers(y) if one_each => y.iter().copied().collect(),
+        Array::Floats(y) if one_each && y.iter().all(|x| x.fract() == 0.0 && x.abs() < 65_536.0) => {
             y.iter().map(|&x| x as i64).collect()
         }
-        _ => return None,
+        _ => return Ok(None),
     };
     let different: BTreeSet<i64> = whole.iter().copied().collect();
     let counts = different.iter().copied().eq(0..different.len() as i64);
-    (!counts).then(|| whole.iter().map(i64::to_string).collect())
+    Ok((!counts).then(|| whole.iter().map(i64::to_string).collect()))
 }
 
 fn numbered(count: usize) -> Vec<String> {

@@ -175,6 +175,17 @@ impl Sheet {
         Err(Error::data(at(), message))
     }
 
+    /// What a row's cell says which sequence or series the row belongs to.
+    pub fn id<'a>(&self, row: &'a Row, column: usize) -> Result<&'a str> {
+        match row.text(column).trim() {
+            "" => {
+                let place = format!("{}, line {}, column `{}`", self.place, row.line, self.header[column]);
+                Err(Error::data(place, "the id is empty: fill it in or take the row out"))
+            }
+            id => Ok(id),
+        }
+    }
+
     /// The number in a cell: finite, and no larger than an `f32` can hold.
     pub fn number(&self, row: &Row, column: usize) -> Result<f64> {
         let cell = row.text(column).trim();

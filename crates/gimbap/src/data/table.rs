@@ -538,12 +538,9 @@ impl<L: Label> LabelledSeries<L> {
         let mut members: Vec<Vec<usize>> = Vec::new();
         let mut known: HashMap<&str, usize> = HashMap::new();
         for (index, row) in sheet.rows.iter().enumerate() {
-            if row.text(id).trim().is_empty() {
-                let place = format!("{}, line {}, column `{}`", sheet.place, row.line, sheet.header[id]);
-                return Err(Error::data(place, "the id is empty: fill it in or take the row out"));
-            }
-            let sequence = *known.entry(row.text(id).trim()).or_insert_with(|| {
-                ids.push(row.text(id).trim().to_owned());
+            let id = sheet.id(row, id)?;
+            let sequence = *known.entry(id).or_insert_with(|| {
+                ids.push(id.to_owned());
                 members.push(Vec::new());
                 ids.len() - 1
             });

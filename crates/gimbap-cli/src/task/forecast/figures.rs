@@ -3,6 +3,8 @@
 //! of its own column and series (MASE, Hyndman and Koehler 2006: by the mean error of the last value as a forecast of the
 //! next one in the training part).
 
+use std::ops::Range;
+
 use gimbap::data::series::{Series, Windows};
 use gimbap::metric::{Metric, MetricState, OutputKind, Target};
 use gimbap::model::Model;
@@ -103,9 +105,9 @@ pub fn compare(doc: &Doc, model: &Model, part: &Part) -> Outcome<(Map<String, Va
             values: trivial(part, &cut, |values, v| Ok(cut.seasonal_naive(values, v, season)?))?,
         });
     }
-    let of = |&(n, _): &(usize, usize)| part.series[n].id.clone();
-    let figures =
-        Figures { doc, truth, answers, v: doc.values.len(), series: part.starts.iter().map(of).collect() };
+    let series = part.starts.iter().map(|&(n, _)| n).collect();
+    let ids = part.series.iter().map(|series| series.id.as_deref()).collect();
+    let figures = Figures { doc, truth, answers, v: doc.values.len(), series, ids };
     let columns = figures.columns()?;
     let mut metrics = figures.pooled(&columns);
     if figures.v > 1 {
@@ -138,25 +140,27 @@ struct Figures<'a> {
     answers: Vec<Answer>,
     /// Values of a row.
     v: usize,
-    /// The series of each window.
-    series: Vec<Option<String>>,
+    /// The series of each window, a place in `ids`.
+    series: Vec<usize>,
+    ids: Vec<Option<&'a str>>,
 }
 
 impl Figures<'_> {
     /// What the errors of a window and column are divided by: of a series that was not trained on, that of all.
     fn scale(&self, window: usize, column: usize) -> f64 {
-        let own = self.series[window].as_ref().and_then(|id| self.doc.naive_by_series.get(id));
+        let own = self.ids[self.series[window]].and_then(|id| self.doc.naive_by_series.get(id));
         let scale = own.unwrap_or(&self.doc.naive).get(column).copied();
         scale.filter(|scale| *scale > 0.0).unwrap_or(f64::NAN)
     }
 
     /// The scaled absolute errors of some windows at some steps: their mean over each column, then over columns. What has no
     /// scale does not count.
-    fn mase(&self, answer: &Answer, windows: impl Fn(usize) -> bool, steps: std::ops::Range<usize>) -> f64 {
+    fn mase(&self, answer: &Answer, windows: impl IntoIterator<Item = usize>, steps: Range<usize>) -> f64 {
         let width = self.doc.horizon * self.v;
         let mut sums = vec![(0.0, 0usize); self.v];
-        let rows = answer.values.chunks_exact(width).zip(self.truth.chunks_exact(width)).enumerate();
-        for (window, (y, truth)) in rows.filter(|(window, _)| windows(*window)) {
+        for window in windows {
+            let rows = window * width..(window + 1) * width;
+            let (y, truth) = (&answer.values[rows.clone()], &self.truth[rows]);
             for (column, (sum, n)) in sums.iter_mut().enumerate() {
                 let scale = self.scale(window, column);
                 if scale.is_nan() {
@@ -171,20 +175,22 @@ impl Figures<'_> {
         mean(sums.into_iter().filter(|(_, n)| *n > 0).map(|(sum, n)| sum / n as f64))
     }
 
+    /// That of all windows, over the whole horizon.
+    fn whole(&self, answer: &Answer) -> f64 {
+        self.mase(answer, 0..self.series.len(), 0..self.doc.horizon)
+    }
+
     /// Of each series its MASE, and those of the trivial forecasts.
     fn by_series(&self) -> Map<String, Value> {
-        let mut all = Map::new();
-        for id in self.series.iter().flatten() {
-            if all.contains_key(id) {
-                continue;
-            }
-            let own = |answer: &Answer| {
-                let of = |window: usize| self.series[window].as_ref() == Some(id);
-                (answer.key.to_owned(), number(self.mase(answer, of, 0..self.doc.horizon)))
-            };
-            all.insert(id.clone(), json!({"mase": Map::from_iter(self.answers.iter().map(own))}));
-        }
-        all
+        let mut windows = vec![Vec::new(); self.ids.len()];
+        self.series.iter().enumerate().for_each(|(window, &series)| windows[series].push(window));
+        let series = self.ids.iter().zip(&windows).filter(|(_, windows)| !windows.is_empty());
+        let of_series = |(id, windows): (&Option<&str>, &Vec<usize>)| {
+            let mase = |answer: &Answer| self.mase(answer, windows.iter().copied(), 0..self.doc.horizon);
+            let own = self.answers.iter().map(|answer| (answer.key.to_owned(), number(mase(answer))));
+            Some(((*id)?.to_owned(), json!({"mase": Map::from_iter(own)})))
+        };
+        series.filter_map(of_series).collect()
     }
 
     /// Of each column, the errors of each answer.
@@ -206,7 +212,10 @@ impl Figures<'_> {
     /// MASE of each answer at each step of the horizon.
     fn steps(&self) -> Vec<Vec<f64>> {
         let of_step = |step: usize| {
-            self.answers.iter().map(|answer| self.mase(answer, |_| true, step..step + 1)).collect()
+            self.answers
+                .iter()
+                .map(|answer| self.mase(answer, 0..self.series.len(), step..step + 1))
+                .collect()
         };
         (0..self.doc.horizon).map(of_step).collect()
     }
@@ -222,7 +231,7 @@ impl Figures<'_> {
                     number(mean(several.iter().map(|column| column[at].r2))),
                 )]),
             };
-            own.insert("mase".into(), number(self.mase(&self.answers[at], |_| true, 0..self.doc.horizon)));
+            own.insert("mase".into(), number(self.whole(answer)));
             match at {
                 0 => all = own,
                 _ => drop(all.insert(answer.key.into(), Value::Object(own))),
@@ -252,15 +261,7 @@ impl Figures<'_> {
                     .map(|(at, e)| {
                         [names[at].to_owned()]
                             .into_iter()
-                            .chain(
-                                [
-                                    e.mae,
-                                    e.rmse,
-                                    e.r2,
-                                    self.mase(&self.answers[at], |_| true, 0..self.doc.horizon),
-                                ]
-                                .map(shown),
-                            )
+                            .chain([e.mae, e.rmse, e.r2, self.whole(&self.answers[at])].map(shown))
                             .collect()
                     })
                     .collect();
@@ -279,8 +280,7 @@ impl Figures<'_> {
                 if several.len() > ROWS {
                     rows.push(vec![format!("and {} more (--json)", several.len() - ROWS)]);
                 }
-                let mase = (0..self.answers.len())
-                    .map(|at| shown(self.mase(&self.answers[at], |_| true, 0..self.doc.horizon)));
+                let mase = self.answers.iter().map(|answer| shown(self.whole(answer)));
                 let r2 = shown(mean(several.iter().map(|column| column[0].r2)));
                 let mut all: Vec<String> = vec!["all columns: MASE, mean R2".into()];
                 all.extend(mase);

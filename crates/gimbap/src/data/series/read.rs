@@ -237,11 +237,7 @@ impl<'a> Plan<'a> {
         let mut groups: Vec<Group> = Vec::new();
         let mut known: HashMap<&str, usize> = HashMap::new();
         for (index, row) in sheet.rows.iter().enumerate() {
-            let id = self.id.map(|column| row.text(column).trim());
-            if let (Some(""), Some(column)) = (id, self.id) {
-                let place = format!("{}, line {}, column `{}`", sheet.place, row.line, sheet.header[column]);
-                return Err(Error::data(place, "the id is empty: fill it in or take the row out"));
-            }
+            let id = self.id.map(|column| sheet.id(row, column)).transpose()?;
             let group = *known.entry(id.unwrap_or_default()).or_insert_with(|| {
                 groups.push(Group { id: id.map(str::to_owned), rows: Vec::new(), times: Vec::new() });
                 groups.len() - 1
