@@ -180,3 +180,28 @@ fn a_report_of_many_classes_has_the_worst_and_the_best() {
     assert_eq!(pairs.iter().map(|pair| pair["count"].as_u64().unwrap()).sum::<u64>(), 240);
     assert!(bench.ok(&["eval", "runs/c", "many.csv"]).stdout.contains(".. 40 more (--full)"));
 }
+
+#[test]
+fn a_folder_for_each_class_is_trained_measured_and_predicted() {
+    let bench = Bench::new();
+    for (class, word) in [("neg", "dull"), ("pos", "fine")] {
+        std::fs::create_dir_all(bench.path("data").join(class)).unwrap();
+        for i in 0..20 {
+            bench.write(&format!("data/{class}/{i}.txt"), format!("a {word} film\nnumber {i}\n"));
+        }
+    }
+    let small = ["--set", "layer.0.units=3", "--set", "layer.1.units=3", "--epochs", "1"];
+    let train = ["train", "--task", "classify", "--data", "data", "-o", "r"];
+    let told = bench.ok(&[&train[..], &small].concat()).stderr;
+    assert!(told.contains("read as: a folder for each label, a text a file, 2 labels"), "{told}");
+    let figures = json(&bench.ok(&["eval", "r", "data", "--json"]).stdout);
+    assert_eq!(figures["sequences"], 40);
+    assert_eq!(bench.ok(&["predict", "r", "data"]).stdout.lines().count(), 40);
+    // Other files are another set of data, which a run is not resumed with.
+    bench.write("data/neg/0.txt", "another film\n");
+    let run = bench.run(&["train", "--resume", "-o", "r", "--epochs", "2"]);
+    assert!(run.code != Some(0) && run.stderr.contains("data.path"), "{}", run.stderr);
+    bench.write("none.json", "[]\n");
+    let run = bench.run(&["train", "--task", "classify", "--data", "none.json", "-o", "q"]);
+    assert!(run.code == Some(1) && run.stderr.contains("none.json: it holds no example"), "{}", run.stderr);
+}

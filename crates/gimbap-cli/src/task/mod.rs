@@ -21,6 +21,7 @@ use std::path::Path;
 use gimbap::data::batch::BatchSource;
 use gimbap::data::read;
 use gimbap::data::source::TextSource;
+use gimbap::data::table::hash_of_class_folders;
 use gimbap::data::text::{Counter, Tokenizer, Vocabulary};
 use gimbap::init::Initializer;
 use gimbap::layer::{Activation, Dense, LayerConfig, LayerSpec, Parameter};
@@ -247,7 +248,10 @@ pub fn card_of(path: &Path, hash: &str) -> Vec<(String, String)> {
 /// The hash of a file's bytes, unpacked, or of a folder's text.
 pub fn hash_of(path: &Path) -> Outcome<String> {
     Ok(match path.is_dir() {
-        true => TextSource::open(path)?.hash().to_owned(),
+        true => match hash_of_class_folders(path)? {
+            Some(hash) => hash,
+            None => TextSource::open(path)?.hash().to_owned(),
+        },
         // An archive of arrays is no text that is packed.
         false if arrays::is_archive(path) => {
             read::data_hash(&std::fs::read(path).map_err(|e| Failure::io(path, &e))?)

@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::read::{list_files, list_folders, plain_name, read_text};
+use super::read::{Hash, list_files, list_folders, plain_name, read_text};
 use crate::error::{Error, Result};
 
 /// A folder of labelled texts.
@@ -71,6 +71,26 @@ impl Folder {
             0 | 1 => Err(Error::data(place(), "it has one folder of a class where two or more are needed")),
             _ => Ok(Folder::Folders { classes, without }),
         }
+    }
+
+    /// A hash of the classes and of all files' names and bytes, of a folder of folders.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be read.
+    pub fn hash(&self) -> Result<Option<String>> {
+        let Folder::Folders { classes, .. } = self else { return Ok(None) };
+        let mut hash = Hash::default();
+        for (class, files) in classes {
+            for file in files {
+                let bytes = std::fs::read(file).map_err(|source| Error::io(file, source))?;
+                // Lengths keep what lies side by side apart.
+                for part in [class.as_bytes(), plain_name(file).as_bytes(), &bytes] {
+                    hash.add_word(part.len() as u64);
+                    hash.add(part);
+                }
+            }
+        }
+        Ok(Some(hash.to_string()))
     }
 
     /// How it is read, in words, if that had to be found out.

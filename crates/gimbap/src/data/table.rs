@@ -214,6 +214,12 @@ impl<L: Label> LabelledText<L> {
             true => examples.folder(path)?,
             false => examples.file(path, classes)?,
         }
+        if examples.texts.is_empty() {
+            return Err(Error::data(
+                path.display().to_string(),
+                "it holds no example: give some, each with a label",
+            ));
+        }
         let (labels, classes) = L::of(examples.labels, &path.display().to_string(), classes)?;
         let Examples { texts, columns, read_as, .. } = examples;
         Ok(LabelledText { texts, labels, classes, columns, read_as })
@@ -351,6 +357,15 @@ pub fn read_texts(path: impl AsRef<Path>, columns: &TextColumns) -> Result<Vec<S
         return Ok(texts);
     }
     texts_in(&read_text(path)?, &plain_name(path), &path.display().to_string(), columns)
+}
+
+/// Tells the examples of a folder with a folder for each class from others; None of a folder with a file for each, which
+/// [`TextSource`](super::source::TextSource) has a hash of.
+///
+/// # Errors
+/// As [`LabelledText::read`].
+pub fn hash_of_class_folders(path: impl AsRef<Path>) -> Result<Option<String>> {
+    Folder::open(path.as_ref())?.hash()
 }
 
 /// Whether what has this plain name and first line is a table of texts with these columns: by its name, or by the names of
